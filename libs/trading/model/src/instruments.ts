@@ -1,0 +1,90 @@
+/** Instruments: what can be traded, in which steps, and the dated table of the listings that JTS ships. */
+import { formatUnits, parseUnits, type Units } from './numbers.ts'
+import { IdError, instrumentId, instrumentSymbol, instrumentVenue, type InstrumentId } from './ids.ts'
+
+/** All amounts in units of 1e-8. A bound of 0 means that the venue sets none. */
+export type Instrument = {
+  readonly id: InstrumentId
+  readonly symbol: string
+  readonly baseCurrency: string
+  readonly quoteCurrency: string
+  /** Smallest price step. */
+  readonly tickSize: Units
+  /** Smallest quantity step. */
+  readonly lotSize: Units
+  readonly quantityMin: Units
+  readonly quantityMax: Units
+  /** Largest quantity of a market order; 0 = none. */
+  readonly marketQuantityMax: Units
+  readonly notionalMin: Units
+  readonly notionalMax: Units
+  readonly tradable: boolean
+}
+
+/** Quote currencies of Binance spot, longest first, so that the longest suffix wins. */
+const BINANCE_QUOTES = ['FDUSD', 'USDT', 'USDC', 'TUSD', 'BUSD', 'BNB', 'BTC', 'ETH', 'EUR', 'TRY', 'BRL', 'JPY', 'DAI']
+
+/** Base and quote of a venue's symbol. @throws IdError when no known quote currency fits. */
+export function splitSymbol(id: InstrumentId): { base: string; quote: string } {
+  const symbol = instrumentSymbol(id)
+  const venue = instrumentVenue(id)
+  if (venue === 'UPBIT') {
+    const [quote, base] = symbol.split('-')
+    if (quote && base) return { base, quote }
+  } else if (venue === 'KRX') {
+    return { base: symbol, quote: 'KRW' }
+  } else {
+    for (const quote of BINANCE_QUOTES) {
+      if (symbol.endsWith(quote) && symbol.length > quote.length) return { base: symbol.slice(0, -quote.length), quote }
+    }
+  }
+  throw new IdError(`expected a symbol that ends in a known quote currency (${BINANCE_QUOTES.join(', ')}), found ${id}`)
+}
+
+type Filters = { tickSize: string; lotSize: string; notionalMin: string }
+
+/**
+ * Binance spot filters as published in exchangeInfo on the date given (LOT_SIZE, PRICE_FILTER, NOTIONAL).
+ * Used where no venue can be asked: the backtest and the local venue.
+ */
+export const BINANCE_FILTERS_DATE = '2024-12-01'
+const BINANCE_FILTERS: Readonly<Record<string, Filters>> = {
+  BTCUSDT: { tickSize: '0.01', lotSize: '0.00001', notionalMin: '5' },
+  ETHUSDT: { tickSize: '0.01', lotSize: '0.00001', notionalMin: '5' },
+}
+const UNKNOWN_FILTERS: Filters = { tickSize: '0.01', lotSize: '0.00001', notionalMin: '0' }
+
+/** True when the shipped table has the filters of this symbol. */
+export function hasShippedFilters(id: InstrumentId): boolean {
+  return instrumentSymbol(id) in BINANCE_FILTERS
+}
+
+/**
+ * The instrument by the shipped table; an unknown symbol gets lot 0.00001, tick 0.01, its quote by the longest suffix and
+ * no minimum notional (`hasShippedFilters` tells the caller, who says so to the person).
+ */
+export function shippedInstrument(text: string): Instrument {
+  const id = instrumentId(text)
+  const { base, quote } = splitSymbol(id)
+  const filters = BINANCE_FILTERS[instrumentSymbol(id)] ?? UNKNOWN_FILTERS
+  return {
+    id,
+    symbol: instrumentSymbol(id),
+    baseCurrency: base,
+    quoteCurrency: quote,
+    tickSize: parseUnits(filters.tickSize),
+    lotSize: parseUnits(filters.lotSize),
+    quantityMin: parseUnits(filters.lotSize),
+    quantityMax: parseUnits('9000000'),
+    marketQuantityMax: 0n,
+    notionalMin: parseUnits(filters.notionalMin),
+    notionalMax: parseUnits('9000000'),
+    tradable: true,
+  }
+}
+
+/** One line for a person: what steps this instrument trades in. */
+export function describeInstrument(instrument: Instrument): string {
+  const minimum = instrument.notionalMin === 0n ? 'none' : formatUnits(instrument.notionalMin)
+  return `${instrument.id}: lot ${formatUnits(instrument.lotSize)}, tick ${formatUnits(instrument.tickSize)}, minimum notional ${minimum}`
+}

@@ -1,0 +1,42 @@
+/** The two clocks. `marketClock` is the released event's time; `wallClock` is the machine's. Both in µs since the epoch. */
+
+export interface WallClock {
+  nowUs(): number
+  /** Runs `callback` once after `delayMs` unless cancelled. */
+  after(delayMs: number, callback: () => void): { cancel(): void }
+}
+
+export const systemClock: WallClock = {
+  nowUs: () => Date.now() * 1000,
+  after(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs)
+    return { cancel: () => clearTimeout(timer) }
+  },
+}
+
+/**
+ * Market time drives time to live, staleness, sessions, rates and strategy timers. In live and paper it is never behind
+ * the wall clock, so that a quiet market still ages a signal; only a replay lets it stand.
+ */
+export class MarketClock {
+  readonly #wall: WallClock | undefined
+  #nowUs = 0
+
+  /** @param wall the clock that market time may not fall behind; undefined in a replay. */
+  constructor(wall: WallClock | undefined) {
+    this.#wall = wall
+  }
+
+  nowUs(): number {
+    if (this.#wall !== undefined) {
+      const wallUs = this.#wall.nowUs()
+      if (wallUs > this.#nowUs) this.#nowUs = wallUs
+    }
+    return this.#nowUs
+  }
+
+  /** Moves forward to an event's time; an older event leaves it. */
+  advanceTo(timeUs: number): void {
+    if (timeUs > this.#nowUs) this.#nowUs = timeUs
+  }
+}

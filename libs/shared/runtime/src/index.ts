@@ -1,0 +1,4 @@
+export * from './activity.ts'
+export * from './clocks.ts'
+export * from './ids.ts'
+export * from './log.ts'

@@ -1,1 +1,6 @@
+export * from './events.ts'
 export * from './lock-step.ts'
+export * from './partition.ts'
+export * from './rpc.ts'
+export * from './topics.ts'
+export { Envelope } from './generated/jts/events/v1/envelope.ts'

@@ -1,0 +1,1 @@
+export * from './generated/jts/portfolio/v1/portfolio.ts'

@@ -1,0 +1,1 @@
+export * from './generated/jts/risk/v1/risk.ts'

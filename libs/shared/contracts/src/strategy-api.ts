@@ -1,0 +1,1 @@
+export * from './generated/jts/strategy/v1/strategy.ts'

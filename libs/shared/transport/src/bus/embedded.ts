@@ -1,0 +1,417 @@
+/**
+ * The embedded bus: Kafka's shape (topics, partitions by Kafka's key hash, offsets, groups) on one SQLite file.
+ *
+ * An append is part of its handler's transaction. Delivery inside the process may run ahead of the commit, because both
+ * ends share that commit; taps and everything else that leaves the process wait for it.
+ */
+import type { StatementSync } from 'node:sqlite'
+import {
+  decodeEvent,
+  encodeEvent,
+  EventError,
+  eventIdOf,
+  partitionOf,
+  TOPICS,
+  TOPIC_NAMES,
+  type BusEvent,
+  type NewEvent,
+  type Topic,
+} from '@jts/contracts'
+import type { Activity, Logger } from '@jts/runtime'
+import type { SqliteStore } from '../store/sqlite.ts'
+import { BusError, type Bus, type Subscription } from './port.ts'
+
+export type EmbeddedBusOptions = {
+  readonly store: SqliteStore
+  readonly log: Logger
+  readonly activity?: Activity
+  /** Offsets that do not fit mean that two processes own one group: this one stops. */
+  readonly fatal: (reason: string, cause: unknown) => void
+  /** Told when a partition of `orders.*` stops at an event that its handler could not take. */
+  readonly onPoison?: (event: BusEvent, group: string, error: unknown) => void
+}
+
+type Cursor = { next: number; committed: number; stopped: boolean; lastSequence: Map<string, number> | undefined }
+type Reader = { readonly subscription: Subscription; readonly epoch: number; readonly cursors: Map<number, Cursor> }
+type Log = { readonly topic: Topic; readonly partition: number; readonly index: number; end: number }
+
+/** Events delivered in one go before the loop gets its turn: bounds a turn and so the commit's size. */
+const BATCH = 1000
+/** One row id holds the log and the offset: 2^13 logs of 2^40 events. */
+const OFFSET_SPAN = 2 ** 40
+
+export class EmbeddedBus implements Bus {
+  readonly #options: EmbeddedBusOptions
+  readonly #store: SqliteStore
+  readonly #logs: Log[] = []
+  readonly #firstLog = new Map<Topic, number>()
+  readonly #sequences = new Map<string, number>()
+  readonly #dirtySequences = new Set<string>()
+  readonly #partitions = new Map<string, number>()
+  readonly #readers: Reader[] = []
+  readonly #byTopic = new Map<Topic, Reader[]>()
+  readonly #taps = new Map<Topic, Set<(event: BusEvent) => void>>()
+  readonly #dirtyCursors = new Map<Cursor, { reader: Reader; log: Log }>()
+  readonly #append: StatementSync
+  readonly #putSequence: StatementSync
+  readonly #putOffset: StatementSync
+  readonly #moveOffset: StatementSync
+  readonly #range: StatementSync
+  #queue: BusEvent[] = []
+  #head = 0
+  #pending: BusEvent[] = []
+  #untapped: BusEvent[] = []
+  #started = false
+  #stopped = false
+  #draining = false
+  #scheduled = false
+
+  constructor(options: EmbeddedBusOptions) {
+    this.#options = options
+    this.#store = options.store
+    const database = options.store.database
+    database.exec(`
+      CREATE TABLE IF NOT EXISTS bus_log (id INTEGER PRIMARY KEY, event BLOB NOT NULL);
+      CREATE TABLE IF NOT EXISTS bus_partitions (topic TEXT NOT NULL, partition INTEGER NOT NULL, log INTEGER NOT NULL, PRIMARY KEY (topic, partition));
+      CREATE TABLE IF NOT EXISTS bus_sequences (topic TEXT NOT NULL, stream TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (topic, stream));
+      CREATE TABLE IF NOT EXISTS bus_offsets (consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, epoch INTEGER NOT NULL, PRIMARY KEY (consumer, topic, partition));
+      CREATE TABLE IF NOT EXISTS bus_epochs (consumer TEXT PRIMARY KEY, epoch INTEGER NOT NULL);
+    `)
+    this.#append = database.prepare('INSERT INTO bus_log (id, event) VALUES (?, ?)')
+    this.#putSequence = database.prepare(
+      'INSERT INTO bus_sequences (topic, stream, sequence) VALUES (?, ?, ?) ON CONFLICT (topic, stream) DO UPDATE SET sequence = excluded.sequence',
+    )
+    this.#putOffset = database.prepare(
+      'INSERT INTO bus_offsets (consumer, topic, partition, next, epoch) VALUES (?, ?, ?, ?, ?)',
+    )
+    this.#moveOffset = database.prepare(
+      'UPDATE bus_offsets SET next = ? WHERE consumer = ? AND topic = ? AND partition = ? AND next = ? AND epoch = ?',
+    )
+    this.#range = database.prepare('SELECT id, event FROM bus_log WHERE id >= ? AND id < ? ORDER BY id LIMIT ?')
+    this.#loadLogs()
+    this.#store.plugPublisher({
+      append: (topic, event) => this.#appendEvent(topic, event),
+      release: () => this.#releasePending(),
+      discard: () => this.#discardPending(),
+    })
+    this.#store.onBeforeCommit(() => this.#writeTurn())
+  }
+
+  subscribe(subscription: Subscription): void {
+    if (this.#started) throw new Error('subscribe before the bus starts')
+    if (this.#readers.some((reader) => reader.subscription.group === subscription.group)) {
+      throw new Error(`group ${subscription.group} is subscribed twice`)
+    }
+    const database = this.#store.database
+    // The epoch rises at every take-over, so that an older owner of this group finds its commit touching no row.
+    const epoch = database
+      .prepare(
+        'INSERT INTO bus_epochs (consumer, epoch) VALUES (?, 1) ON CONFLICT (consumer) DO UPDATE SET epoch = epoch + 1 RETURNING epoch',
+      )
+      .get(subscription.group)!['epoch'] as number
+    database.prepare('UPDATE bus_offsets SET epoch = ? WHERE consumer = ?').run(epoch, subscription.group)
+    const cursors = new Map<number, Cursor>()
+    const known = database.prepare('SELECT topic, partition, next FROM bus_offsets WHERE consumer = ?')
+    const rows = new Map(known.all(subscription.group).map((row) => [`${row['topic']}/${row['partition']}`, row['next']]))
+    for (const topic of subscription.topics) {
+      const first = this.#firstLog.get(topic)!
+      for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
+        const log = this.#logs[first + partition]!
+        let next = rows.get(`${topic}/${partition}`) as number | undefined
+        if (next === undefined) {
+          next = subscription.start === 'latest' ? log.end : 0
+          this.#putOffset.run(subscription.group, topic, partition, next, epoch)
+        }
+        cursors.set(log.index, { next, committed: next, stopped: false, lastSequence: undefined })
+      }
+    }
+    const reader = { subscription, epoch, cursors }
+    this.#readers.push(reader)
+    for (const topic of subscription.topics) {
+      const readers = this.#byTopic.get(topic) ?? []
+      readers.push(reader)
+      this.#byTopic.set(topic, readers)
+    }
+  }
+
+  tap(topics: readonly Topic[], listener: (event: BusEvent) => void): () => void {
+    for (const topic of topics) {
+      const taps = this.#taps.get(topic) ?? new Set()
+      taps.add(listener)
+      this.#taps.set(topic, taps)
+    }
+    return () => {
+      for (const topic of topics) this.#taps.get(topic)?.delete(listener)
+    }
+  }
+
+  async start(): Promise<void> {
+    this.#options.activity?.enter('bus catch-up')
+    for (;;) {
+      const more = this.#catchUp()
+      await this.#store.durable()
+      if (!more) break
+    }
+    this.#started = true
+    this.#options.activity?.leave('bus catch-up')
+    this.#schedule()
+  }
+
+  stop(): Promise<void> {
+    this.#stopped = true
+    this.#store.flush()
+    return Promise.resolve()
+  }
+
+  async *read(
+    topic: Topic,
+    options: { partition?: number; from?: number; limit?: number } = {},
+  ): AsyncIterable<BusEvent> {
+    let left = options.limit ?? Infinity
+    const first = this.#firstLog.get(topic)!
+    for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
+      if (options.partition !== undefined && options.partition !== partition) continue
+      const log = this.#logs[first + partition]!
+      for (let from = options.from ?? 0; left > 0; ) {
+        const events = this.#readLog(log, from, Math.min(BATCH, left))
+        if (events.length === 0) break
+        for (const event of events) yield event
+        left -= events.length
+        from = events.at(-1)!.offset + 1
+      }
+    }
+    await Promise.resolve()
+  }
+
+  lag(): readonly { group: string; topic: Topic; partition: number; lag: number }[] {
+    const found: { group: string; topic: Topic; partition: number; lag: number }[] = []
+    for (const reader of this.#readers) {
+      for (const [index, cursor] of reader.cursors) {
+        const log = this.#logs[index]!
+        if (cursor.next < log.end) {
+          found.push({
+            group: reader.subscription.group,
+            topic: log.topic,
+            partition: log.partition,
+            lag: log.end - cursor.next,
+          })
+        }
+      }
+    }
+    return found
+  }
+
+  #loadLogs(): void {
+    const database = this.#store.database
+    const known = new Map(
+      database
+        .prepare('SELECT topic, partition, log FROM bus_partitions')
+        .all()
+        .map((row) => [`${row['topic']}/${row['partition']}`, row['log'] as number]),
+    )
+    let free = Math.max(0, ...[...known.values()].map((index) => index + 1))
+    const add = database.prepare('INSERT INTO bus_partitions (topic, partition, log) VALUES (?, ?, ?)')
+    const last = database.prepare('SELECT max(id) AS id FROM bus_log WHERE id >= ? AND id < ?')
+    for (const topic of TOPIC_NAMES) {
+      for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
+        let index = known.get(`${topic}/${partition}`)
+        if (index === undefined) {
+          index = free++
+          add.run(topic, partition, index)
+        }
+        const id = last.get(index * OFFSET_SPAN, (index + 1) * OFFSET_SPAN)!['id'] as number | null
+        const log: Log = { topic, partition, index, end: id === null ? 0 : id - index * OFFSET_SPAN + 1 }
+        this.#logs[index] = log
+        if (partition === 0) this.#firstLog.set(topic, index)
+      }
+    }
+    for (const row of database.prepare('SELECT topic, stream, sequence FROM bus_sequences').all()) {
+      this.#sequences.set(`${row['topic']}\n${row['stream']}`, row['sequence'] as number)
+    }
+  }
+
+  #logOf(topic: Topic, stream: string): Log {
+    const key = `${topic}\n${stream}`
+    let index = this.#partitions.get(key)
+    if (index === undefined) {
+      index = this.#firstLog.get(topic)! + partitionOf(stream, TOPICS[topic].partitions)
+      this.#partitions.set(key, index)
+    }
+    return this.#logs[index]!
+  }
+
+  #appendEvent(topic: Topic, event: NewEvent): void {
+    const log = this.#logOf(topic, event.stream)
+    const key = `${topic}\n${event.stream}`
+    const sequence = (this.#sequences.get(key) ?? 0) + 1
+    const eventId = eventIdOf(topic, event.stream, sequence)
+    this.#append.run(log.index * OFFSET_SPAN + log.end, encodeEvent(event, eventId, sequence))
+    this.#sequences.set(key, sequence)
+    this.#dirtySequences.add(key)
+    this.#pending.push({
+      ...event,
+      eventId,
+      version: 1,
+      sequence,
+      topic,
+      partition: log.partition,
+      offset: log.end,
+    } as BusEvent)
+    log.end++
+  }
+
+  #releasePending(): void {
+    if (this.#pending.length === 0) return
+    for (const event of this.#pending) {
+      this.#queue.push(event)
+      if (this.#taps.size > 0 && this.#taps.has(event.topic as Topic)) this.#untapped.push(event)
+    }
+    this.#pending.length = 0
+    if (this.#started && !this.#draining) this.#schedule()
+  }
+
+  #discardPending(): void {
+    for (const event of this.#pending) {
+      this.#logOf(event.topic as Topic, event.stream).end--
+      this.#sequences.set(`${event.topic}\n${event.stream}`, event.sequence - 1)
+    }
+    for (const event of this.#pending) {
+      const key = `${event.topic}\n${event.stream}`
+      this.#sequences.set(key, Math.min(this.#sequences.get(key)!, event.sequence - 1))
+    }
+    this.#pending.length = 0
+  }
+
+  /** Joins every commit: the sequences and the consumed offsets of the turn, offsets by compare-and-set. */
+  #writeTurn(): void {
+    for (const key of this.#dirtySequences) {
+      const cut = key.indexOf('\n')
+      this.#putSequence.run(key.slice(0, cut), key.slice(cut + 1), this.#sequences.get(key)!)
+    }
+    this.#dirtySequences.clear()
+    for (const [cursor, { reader, log }] of this.#dirtyCursors) {
+      const { group } = reader.subscription
+      const moved = this.#moveOffset.run(cursor.next, group, log.topic, log.partition, cursor.committed, reader.epoch)
+      if (moved.changes !== 1) {
+        throw new BusError(
+          'OFFSET_CONFLICT',
+          `expected group ${group} at ${log.topic}[${log.partition}]@${cursor.committed} epoch ${reader.epoch}, found it moved by another owner`,
+        )
+      }
+      cursor.committed = cursor.next
+    }
+    this.#dirtyCursors.clear()
+    if (this.#untapped.length > 0) {
+      const events = this.#untapped
+      this.#untapped = []
+      queueMicrotask(() => {
+        for (const event of events) {
+          for (const listener of this.#taps.get(event.topic as Topic) ?? []) listener(event)
+        }
+      })
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#stopped || this.#head >= this.#queue.length) return
+    this.#scheduled = true
+    this.#options.activity?.enter('bus')
+    queueMicrotask(() => this.#drain())
+  }
+
+  #drain(): void {
+    this.#scheduled = false
+    this.#draining = true
+    try {
+      for (let i = 0; i < BATCH && this.#head < this.#queue.length && !this.#stopped; i++) {
+        const event = this.#queue[this.#head++]!
+        const readers = this.#byTopic.get(event.topic as Topic)
+        if (readers === undefined) continue
+        for (const reader of readers) this.#deliver(reader, event)
+      }
+    } finally {
+      this.#draining = false
+      this.#options.activity?.leave('bus')
+    }
+    if (this.#head >= this.#queue.length) {
+      this.#queue.length = 0
+      this.#head = 0
+    } else if (!this.#stopped) {
+      this.#queue = this.#queue.slice(this.#head)
+      this.#head = 0
+      this.#scheduled = true
+      this.#options.activity?.enter('bus')
+      setImmediate(() => this.#drain())
+    }
+  }
+
+  #deliver(reader: Reader, event: BusEvent): void {
+    const log = this.#logOf(event.topic as Topic, event.stream)
+    const cursor = reader.cursors.get(log.index)!
+    // Seen before (a queue that overlaps a catch-up), or held back behind a poison event.
+    if (event.offset < cursor.next || cursor.stopped) return
+    try {
+      this.#checkSequence(cursor, event)
+      this.#store.transact((turn) => reader.subscription.handle(event, turn))
+    } catch (error) {
+      this.#poison(reader, cursor, event, error)
+      if (cursor.stopped) return
+    }
+    cursor.next = event.offset + 1
+    this.#dirtyCursors.set(cursor, { reader, log })
+  }
+
+  /** A stream's sequence is gap-free: a hole means that an event was lost, and folding on would make the state untrue. */
+  #checkSequence(cursor: Cursor, event: BusEvent): void {
+    cursor.lastSequence ??= new Map()
+    const last = cursor.lastSequence.get(event.stream)
+    if (last !== undefined && event.sequence !== last + 1) {
+      throw new BusError(
+        'SEQUENCE_GAP',
+        `expected ${event.topic}/${event.stream} sequence ${last + 1}, found ${event.sequence}`,
+      )
+    }
+    cursor.lastSequence.set(event.stream, event.sequence)
+  }
+
+  #poison(reader: Reader, cursor: Cursor, event: BusEvent, error: unknown): void {
+    const { group } = reader.subscription
+    const stops = TOPICS[event.topic as Topic].poison === 'stop' || error instanceof BusError
+    this.#options.log.error(
+      { group, eventId: event.eventId, err: error },
+      stops ? 'an event could not be handled: its partition is stopped' : 'an event could not be handled: dead letter',
+    )
+    if (stops) cursor.stopped = true
+    this.#options.onPoison?.(event, group, error)
+  }
+
+  /** Delivers one batch per partition that lags; true when there may be more. */
+  #catchUp(): boolean {
+    let more = false
+    for (const reader of this.#readers) {
+      for (const [index, cursor] of reader.cursors) {
+        const log = this.#logs[index]!
+        if (cursor.next >= log.end || cursor.stopped) continue
+        let events: readonly BusEvent[]
+        try {
+          events = this.#readLog(log, cursor.next, BATCH)
+        } catch (error) {
+          cursor.stopped = true
+          this.#options.log.error({ group: reader.subscription.group, err: error }, 'an event could not be read')
+          if (!(error instanceof EventError)) throw error
+          continue
+        }
+        for (const event of events) this.#deliver(reader, event)
+        more = true
+      }
+    }
+    return more
+  }
+
+  #readLog(log: Log, from: number, limit: number): readonly BusEvent[] {
+    const base = log.index * OFFSET_SPAN
+    return this.#range
+      .all(base + from, base + OFFSET_SPAN, limit)
+      .map((row) => decodeEvent(row['event'] as Uint8Array, log.topic, log.partition, (row['id'] as number) - base))
+  }
+}

@@ -1,0 +1,41 @@
+/** The bus port: topics with partitions, consumer groups whose offsets live in the consumer's own store. */
+import type { BusEvent, Topic } from '@jts/contracts'
+import type { Turn } from '../store/port.ts'
+
+export type Subscription = {
+  /** Who reads; offsets are kept per group. */
+  readonly group: string
+  readonly topics: readonly Topic[]
+  /** Where a group begins that has never read a partition. */
+  readonly start?: 'earliest' | 'latest'
+  /**
+   * One event in one transaction, synchronously: state, offset and published events are committed together. A throw stops
+   * the partition (`orders.*`) or sends the event to the dead letters (market data, notifications).
+   */
+  handle(event: BusEvent, turn: Turn): void
+}
+
+export interface Bus {
+  subscribe(subscription: Subscription): void
+  /**
+   * Sees events once they are on disk, without a transaction and without an offset: for screens, metrics, outside readers.
+   * Returns the unsubscription.
+   */
+  tap(topics: readonly Topic[], listener: (event: BusEvent) => void): () => void
+  /** Delivers what the groups have not read yet, then goes on live. */
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** Events of a topic from an offset on, in partition and offset order; for `events tail`, `why`, `rebuild`. */
+  read(topic: Topic, options?: { partition?: number; from?: number; limit?: number }): AsyncIterable<BusEvent>
+  /** Events not yet handled, per group, topic and partition with any. */
+  lag(): readonly { group: string; topic: Topic; partition: number; lag: number }[]
+}
+
+export class BusError extends Error {
+  override readonly name = 'BusError'
+  readonly code: 'OFFSET_CONFLICT' | 'SEQUENCE_GAP' | 'POISON'
+  constructor(code: BusError['code'], message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+  }
+}

@@ -1,0 +1,7 @@
+export * from './store/port.ts'
+export * from './store/table.ts'
+export * from './store/folder.ts'
+export * from './store/sqlite.ts'
+export * from './bus/port.ts'
+export * from './bus/embedded.ts'
+export * from './rpc/grpc-server.ts'

@@ -9,6 +9,7 @@ const codecs = {
   PublicTrade: marketData.PublicTrade,
   StrategySignal: signals.StrategySignal,
   ApprovedSignal: signals.ApprovedSignal,
+  CancelRequested: signals.CancelRequested,
   RiskAlert: signals.RiskAlert,
   PositionChanged: signals.PositionChanged,
   ServiceHealth: signals.ServiceHealth,

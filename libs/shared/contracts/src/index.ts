@@ -1,4 +1,5 @@
 export * from './events.ts'
+export * from './fills.ts'
 export * from './lock-step.ts'
 export * from './partition.ts'
 export * from './rpc.ts'

@@ -20,6 +20,7 @@ export const systemClock: WallClock = {
  */
 export class MarketClock {
   readonly #wall: WallClock | undefined
+  readonly #listeners = new Set<(nowUs: number) => void>()
   #nowUs = 0
 
   /** @param wall the clock that market time may not fall behind; undefined in a replay. */
@@ -37,6 +38,14 @@ export class MarketClock {
 
   /** Moves forward to an event's time; an older event leaves it. */
   advanceTo(timeUs: number): void {
-    if (timeUs > this.#nowUs) this.#nowUs = timeUs
+    if (timeUs <= this.#nowUs) return
+    this.#nowUs = timeUs
+    for (const listener of this.#listeners) listener(timeUs)
+  }
+
+  /** Told at each step forward that an event makes; returns the unsubscription. */
+  onAdvance(listener: (nowUs: number) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 }

@@ -55,6 +55,14 @@ export interface ApprovedSignal {
   validUntilUs: number;
 }
 
+/** Topic orders.signals: the strategy no longer wants this order. */
+export interface CancelRequested {
+  signalId: string;
+  strategy: string;
+  account: string;
+  instrument: string;
+}
+
 /** Topic risk.alerts. */
 export interface RiskAlert {
   correlationId: string;
@@ -800,6 +808,127 @@ export const ApprovedSignal: MessageFns<ApprovedSignal> = {
     message.limitPrice = object.limitPrice ?? "";
     message.priceText = object.priceText ?? "";
     message.validUntilUs = object.validUntilUs ?? 0;
+    return message;
+  },
+};
+
+function createBaseCancelRequested(): CancelRequested {
+  return { signalId: "", strategy: "", account: "", instrument: "" };
+}
+
+export const CancelRequested: MessageFns<CancelRequested> = {
+  encode(message: CancelRequested, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signalId !== "") {
+      writer.uint32(10).string(message.signalId);
+    }
+    if (message.strategy !== "") {
+      writer.uint32(18).string(message.strategy);
+    }
+    if (message.account !== "") {
+      writer.uint32(26).string(message.account);
+    }
+    if (message.instrument !== "") {
+      writer.uint32(34).string(message.instrument);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelRequested {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelRequested();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signalId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.strategy = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.instrument = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CancelRequested {
+    return {
+      signalId: isSet(object.signalId)
+        ? globalThis.String(object.signalId)
+        : isSet(object.signal_id)
+        ? globalThis.String(object.signal_id)
+        : "",
+      strategy: isSet(object.strategy) ? globalThis.String(object.strategy) : "",
+      account: isSet(object.account) ? globalThis.String(object.account) : "",
+      instrument: isSet(object.instrument) ? globalThis.String(object.instrument) : "",
+    };
+  },
+
+  toJSON(message: CancelRequested): unknown {
+    const obj: any = {};
+    if (message.signalId !== "") {
+      obj.signalId = message.signalId;
+    }
+    if (message.strategy !== "") {
+      obj.strategy = message.strategy;
+    }
+    if (message.account !== "") {
+      obj.account = message.account;
+    }
+    if (message.instrument !== "") {
+      obj.instrument = message.instrument;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CancelRequested>, I>>(base?: I): CancelRequested {
+    return CancelRequested.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CancelRequested>, I>>(object: I): CancelRequested {
+    const message = createBaseCancelRequested();
+    message.signalId = object.signalId ?? "";
+    message.strategy = object.strategy ?? "";
+    message.account = object.account ?? "";
+    message.instrument = object.instrument ?? "";
     return message;
   },
 };

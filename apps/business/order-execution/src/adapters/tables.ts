@@ -1,0 +1,40 @@
+/** What order execution keeps. Open orders are read at start; closed ones and fills are history. */
+import { defineTable } from '@jts/transport'
+
+/** An order's record as JSON while it is open: the intent is here before the wire sees the request. */
+export const ordersOpen = defineTable('orders_open', { order_id: 'text', account: 'text', record: 'text' }, ['order_id'])
+export const ordersClosed = defineTable(
+  'orders_closed',
+  { order_id: 'text', account: 'text', time_us: 'integer', record: 'text' },
+  ['order_id'],
+)
+export const fills = defineTable(
+  'orders_fills',
+  {
+    account: 'text',
+    instrument: 'text',
+    trade_id: 'text',
+    order_id: 'text',
+    strategy: 'text',
+    side: 'text',
+    quantity: 'text',
+    price: 'text',
+    fee: 'text',
+    fee_currency: 'text',
+    liquidity: 'text',
+    time_us: 'integer',
+  },
+  ['account', 'instrument', 'trade_id'],
+)
+/** One row an account: whether its opening balance is booked, fills counted, and per instrument the trade id up to which the venue was asked. */
+export const accounts = defineTable(
+  'orders_accounts',
+  { account: 'text', opened: 'integer', fill_count: 'integer', cursors: 'text' },
+  ['account'],
+)
+/** The versioned row that every intent's transaction reads. `account` is empty for everything. */
+export const tradingStates = defineTable(
+  'orders_trading_states',
+  { account: 'text', state: 'text', version: 'integer', reason: 'text', changed_by: 'text' },
+  ['account'],
+)

@@ -1,0 +1,176 @@
+/** One order and what is known of it: the terms that risk approved, its requests, its life, its fills. */
+import type { Payload } from '@jts/contracts'
+import type { OrderView } from '@jts/contracts/orders-api'
+import type { PlaceOrderIntent } from '@jts/broker-kit'
+import {
+  formatUnits,
+  isClosed,
+  OrderLife,
+  parseUnits,
+  type ClientOrderId,
+  type InstrumentId,
+  type OrderId,
+  type OrderLifePlain,
+  type OrderType,
+  type SignalId,
+  type StrategyInstanceId,
+  type TimeInForce,
+  type Units,
+  type VenueOrderId,
+} from '@jts/model'
+
+/** As approved; amounts as decimal text, empty where there is none. */
+export type OrderTermsRecord = {
+  readonly orderId: OrderId
+  readonly signalId: SignalId
+  readonly correlationId: string
+  /** The event that approved it. */
+  readonly approvedBy: string
+  readonly strategy: StrategyInstanceId
+  readonly instrument: InstrumentId
+  readonly side: 'buy' | 'sell'
+  readonly type: OrderType
+  readonly timeInForce: TimeInForce
+  readonly quantity: string
+  readonly quoteQuantity: string
+  readonly limitPrice: string
+  readonly price: string
+  /** Market time after which no intent may be written. */
+  readonly validUntilUs: number
+  readonly timeUs: number
+}
+
+export type OrderRequest = {
+  readonly number: number
+  readonly clientOrderId: ClientOrderId
+  readonly intentTimeUs: number
+  readonly sendBeforeUs: number
+}
+
+type RecordPlain = {
+  readonly terms: OrderTermsRecord
+  readonly life: OrderLifePlain
+  readonly request: OrderRequest | null
+  readonly venueOrderId: string
+  readonly notional: string
+  readonly reason: string
+  readonly lastNoticeUs: number
+  readonly cancels: number
+}
+
+/** Stands for the quantity of an order sized in quote, which nobody knows before it has filled. */
+const UNBOUNDED: Units = 10n ** 30n
+
+export class OrderRecord {
+  readonly terms: OrderTermsRecord
+  life: OrderLife
+  request: OrderRequest | null = null
+  venueOrderId = '' as VenueOrderId | ''
+  /** Sum of price × quantity of the fills, for the average price on screens. */
+  notional: Units = 0n
+  reason = ''
+  /** Market time of the last word from the venue about this order. */
+  lastNoticeUs = 0
+  cancels = 0
+  /** A query about it is under way. */
+  checking = false
+
+  constructor(terms: OrderTermsRecord) {
+    this.terms = terms
+    this.life = new OrderLife(terms.quantity === '' ? UNBOUNDED : parseUnits(terms.quantity))
+    this.life.move('approved')
+  }
+
+  get isClosed(): boolean {
+    return isClosed(this.life.status)
+  }
+
+  /** Sent or about to be, and never answered. */
+  get isUnsettled(): boolean {
+    return this.life.status === 'submitting' || this.life.status === 'unknown'
+  }
+
+  get leavesText(): string {
+    if (this.isClosed) return '0'
+    return this.terms.quantity === '' ? '' : formatUnits(this.life.quantity - this.life.cumulativeQuantity)
+  }
+
+  intent(): PlaceOrderIntent {
+    const { terms, request } = this
+    if (request === null) throw new Error(`expected order ${terms.orderId} to have a request, found none`)
+    return {
+      clientOrderId: request.clientOrderId,
+      instrument: terms.instrument,
+      side: terms.side,
+      type: terms.type,
+      ...(terms.type === 'market' || terms.type === 'limit_maker' ? {} : { timeInForce: terms.timeInForce }),
+      ...(terms.quantity === ''
+        ? { quoteQuantity: parseUnits(terms.quoteQuantity) }
+        : { quantity: parseUnits(terms.quantity) }),
+      ...(terms.limitPrice === '' ? {} : { limitPrice: parseUnits(terms.limitPrice) }),
+      intentTimeUs: request.intentTimeUs,
+      sendBeforeUs: request.sendBeforeUs,
+    }
+  }
+
+  eventRef(): NonNullable<Payload<'OrderAccepted'>['ref']> {
+    const { orderId, signalId, strategy, instrument, side } = this.terms
+    return { orderId, signalId, strategy, instrument, side }
+  }
+
+  eventTerms(): NonNullable<Payload<'OrderSubmitting'>['terms']> {
+    const { type, timeInForce, quantity, quoteQuantity, limitPrice, price } = this.terms
+    return { ref: this.eventRef(), orderType: type, timeInForce, quantity, quoteQuantity, limitPrice, price }
+  }
+
+  toText(): string {
+    const plain: RecordPlain = {
+      terms: this.terms,
+      life: this.life.toPlain(),
+      request: this.request,
+      venueOrderId: this.venueOrderId,
+      notional: formatUnits(this.notional),
+      reason: this.reason,
+      lastNoticeUs: this.lastNoticeUs,
+      cancels: this.cancels,
+    }
+    return JSON.stringify(plain)
+  }
+
+  static fromText(text: string): OrderRecord {
+    const plain = JSON.parse(text) as RecordPlain
+    const record = new OrderRecord(plain.terms)
+    record.life = OrderLife.fromPlain(plain.life)
+    record.request = plain.request
+    record.venueOrderId = plain.venueOrderId as VenueOrderId | ''
+    record.notional = parseUnits(plain.notional)
+    record.reason = plain.reason
+    record.lastNoticeUs = plain.lastNoticeUs
+    record.cancels = plain.cancels
+    return record
+  }
+
+  view(account: string): OrderView {
+    const { terms, life } = this
+    const filled = life.cumulativeQuantity
+    return {
+      orderId: terms.orderId,
+      clientOrderId: this.request?.clientOrderId ?? '',
+      venueOrderId: this.venueOrderId,
+      account,
+      strategy: terms.strategy,
+      instrument: terms.instrument,
+      side: terms.side,
+      orderType: terms.type,
+      quantity: terms.quantity || terms.quoteQuantity,
+      limitPrice: terms.limitPrice,
+      status: life.status,
+      filledQuantity: formatUnits(filled),
+      averageFillPrice: filled === 0n ? '' : formatUnits((this.notional * 100_000_000n) / filled),
+      reason: this.reason,
+      timeUs: terms.timeUs,
+      correlationId: terms.correlationId,
+      signalId: terms.signalId,
+    }
+  }
+}

@@ -1,0 +1,1 @@
+export { createOrderExecution, type OrderExecution, type OrderExecutionOptions } from './service.ts'

@@ -1,0 +1,1 @@
+export { createPortfolioTracker, type PortfolioTracker, type PortfolioTrackerOptions } from './service.ts'

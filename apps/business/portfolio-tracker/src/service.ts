@@ -1,0 +1,239 @@
+/**
+ * Portfolio tracker (C): folds orders.events into one ledger an account, values it at the last prices, and compares it with
+ * the broker's balances.
+ */
+import { fillOfEvent, RpcError, type BusEvent, type BusEventOf, type PortfolioApi, type Topic } from '@jts/contracts'
+import type {
+  AccountView,
+  Empty,
+  PortfolioRequest,
+  PortfolioResponse,
+  PositionUpdate,
+  PositionView,
+} from '@jts/contracts/portfolio-api'
+import { accountId, formatUnits, Ledger, parseUnits, type Instrument, type LedgerPlain } from '@jts/model'
+import type { Logger } from '@jts/runtime'
+import type { Bus, Store, Turn } from '@jts/transport'
+import { ledgers, marks } from './adapters/tables.ts'
+import { compareBalances, holdings, type Difference } from './domain/reconcile.ts'
+import { accountView } from './domain/view.ts'
+
+export type PortfolioTrackerOptions = {
+  readonly store: Store
+  readonly bus: Bus
+  readonly log: Logger
+  readonly instruments: readonly Instrument[]
+  readonly marketTopics: readonly Topic[]
+  /** The currency that equity is told in. */
+  readonly equityCurrency: string
+}
+
+export type PortfolioTracker = {
+  readonly api: PortfolioApi
+  /** The differences that stood in the last comparison of this account with its broker. */
+  differences(account: string): readonly Difference[]
+  start(): Promise<void>
+}
+
+type Account = { readonly ledger: Ledger; fillCount: number; reconciled: string; differences: readonly Difference[] }
+
+/** Updates that a slow reader may be behind before it is told so and let go. */
+const UPDATES_BEHIND_MAX = 10_000
+
+export function createPortfolioTracker(options: PortfolioTrackerOptions): PortfolioTracker {
+  const service = new Service(options)
+  options.store.ensure([ledgers, marks] as never[])
+  options.bus.subscribe({
+    group: 'portfolio-tracker',
+    topics: [...options.marketTopics, 'orders.events'],
+    handle: (event, turn) => service.handle(event, turn),
+  })
+  return { api: service, differences: (account) => service.differences(account), start: () => service.restore() }
+}
+
+class Service implements PortfolioApi {
+  readonly #options: PortfolioTrackerOptions
+  readonly #instruments: ReadonlyMap<string, Instrument>
+  readonly #accounts = new Map<string, Account>()
+  readonly #marks = new Map<string, number>()
+  readonly #listeners = new Set<(update: PositionUpdate) => void>()
+
+  constructor(options: PortfolioTrackerOptions) {
+    this.#options = options
+    this.#instruments = new Map(options.instruments.map((instrument) => [instrument.id, instrument]))
+  }
+
+  async restore(): Promise<void> {
+    const { store } = this.#options
+    for (const row of await store.all(ledgers)) {
+      this.#accounts.set(row.account, {
+        ledger: Ledger.fromPlain(JSON.parse(row.ledger) as LedgerPlain),
+        fillCount: row.fill_count,
+        reconciled: row.reconciled,
+        differences: JSON.parse(row.differences) as Difference[],
+      })
+    }
+    for (const row of await store.all(marks)) this.#marks.set(row.instrument, row.price)
+  }
+
+  differences(account: string): readonly Difference[] {
+    return this.#accounts.get(account)?.differences ?? []
+  }
+
+  handle(event: BusEvent, turn: Turn): void {
+    switch (event.type) {
+      case 'Candle': {
+        const { instrument, close, closeTimeUs } = event.payload
+        this.#marks.set(instrument, close)
+        turn.put(marks, { instrument, price: close, time_us: closeTimeUs })
+        return
+      }
+      case 'OpeningBalance': {
+        const account = this.#account(event.stream)
+        account.ledger.open(
+          Object.fromEntries(event.payload.balances.map((one) => [one.currency, parseUnits(one.amount)])),
+        )
+        return this.#keep(account, turn)
+      }
+      case 'OrderFilled':
+      case 'ForeignFill':
+        return this.#book(event, turn)
+      case 'BalancesReported':
+        return this.#compare(event, turn)
+      default:
+        return
+    }
+  }
+
+  getCurrentPortfolio(request: PortfolioRequest): Promise<PortfolioResponse> {
+    if (request.account !== '' && !this.#accounts.has(request.account)) {
+      return Promise.reject(
+        new RpcError('NOT_FOUND', `account: expected an account with a ledger, found ${JSON.stringify(request.account)}`),
+      )
+    }
+    const accounts = [...this.#accounts.values()].filter(
+      ({ ledger }) => request.account === '' || ledger.account === request.account,
+    )
+    return Promise.resolve({ accounts: accounts.map((account) => this.#view(account)) })
+  }
+
+  async *streamPositionUpdates(_request: Empty, signal: AbortSignal): AsyncIterable<PositionUpdate> {
+    const queue: PositionUpdate[] = []
+    let wake: () => void = () => undefined
+    const listener = (update: PositionUpdate) => {
+      queue.push(update)
+      wake()
+    }
+    this.#listeners.add(listener)
+    signal.addEventListener('abort', () => wake(), { once: true })
+    try {
+      for (const account of this.#accounts.values()) {
+        for (const position of this.#view(account).positions) yield { position, timeEventUs: 0 }
+      }
+      while (!signal.aborted) {
+        if (queue.length > UPDATES_BEHIND_MAX) throw new RpcError('UNAVAILABLE', 'too slow: updates were left unread')
+        const next = queue.shift()
+        if (next !== undefined) yield next
+        else await new Promise<void>((resolve) => (wake = resolve))
+      }
+    } finally {
+      this.#listeners.delete(listener)
+    }
+  }
+
+  #book(event: BusEventOf<'OrderFilled'> | BusEventOf<'ForeignFill'>, turn: Turn): void {
+    const fill = fillOfEvent(event)
+    const instrument = this.#instruments.get(fill.instrument)
+    if (instrument === undefined) throw new Error(`expected a known instrument, found a fill in ${fill.instrument}`)
+    const account = this.#account(event.stream)
+    account.ledger.applyFill(fill, instrument)
+    account.fillCount++
+    this.#keep(account, turn)
+    const position = account.ledger.position(fill.strategy, fill.instrument)
+    turn.publish('portfolio.positions', {
+      type: 'PositionChanged',
+      stream: `${event.stream}:${fill.instrument}`,
+      account: event.stream,
+      correlationId: event.correlationId,
+      causationId: event.eventId,
+      timeEventUs: event.timeEventUs,
+      payload: {
+        account: event.stream,
+        instrument: fill.instrument,
+        strategy: fill.strategy,
+        quantity: formatUnits(position.quantity),
+        totalCost: formatUnits(position.totalCost),
+        realisedPnl: formatUnits(position.realisedPnl),
+      },
+    })
+    if (this.#listeners.size > 0) {
+      const view = this.#view(account).positions.find(
+        (one) => one.strategy === fill.strategy && one.instrument === fill.instrument,
+      ) as PositionView
+      turn.afterCommit(() => {
+        for (const listener of this.#listeners) listener({ position: view, timeEventUs: event.timeEventUs })
+      })
+    }
+  }
+
+  /** A comparison counts only at the same fill cursor; a difference must stand in two comparisons before it is one. */
+  #compare(event: BusEventOf<'BalancesReported'>, turn: Turn): void {
+    const account = this.#account(event.stream)
+    if (event.payload.fillCount !== account.fillCount) return
+    const venue = new Map(event.payload.balances.map((one) => [one.currency, parseUnits(one.amount)]))
+    const differences = compareBalances(holdings(account.ledger, this.#instruments), venue)
+    const before = account.differences
+    account.differences = differences
+    if (differences.length === 0) account.reconciled = 'equal'
+    else if (JSON.stringify(before) === JSON.stringify(differences)) {
+      account.reconciled = 'different'
+      this.#options.log.error({ account: event.stream, differences }, 'the ledger differs from the broker')
+      turn.publish('system.health', {
+        type: 'ServiceHealth',
+        stream: 'portfolio-tracker',
+        account: event.stream,
+        correlationId: event.correlationId,
+        causationId: event.eventId,
+        timeEventUs: event.timeEventUs,
+        payload: {
+          service: 'portfolio-tracker',
+          state: 'degraded',
+          reason: differences
+            .map((one) => `${event.stream} ${one.currency}: ledger ${one.ours}, broker ${one.venue}`)
+            .join('; '),
+        },
+      })
+    }
+    this.#keep(account, turn)
+  }
+
+  #account(id: string): Account {
+    let account = this.#accounts.get(id)
+    if (account === undefined) {
+      account = { ledger: new Ledger(accountId(id)), fillCount: 0, reconciled: 'unchecked', differences: [] }
+      this.#accounts.set(id, account)
+    }
+    return account
+  }
+
+  #view(account: Account): AccountView {
+    return accountView({
+      ledger: account.ledger,
+      fillCount: account.fillCount,
+      reconciled: account.reconciled,
+      marks: this.#marks,
+      instruments: this.#instruments,
+      equityCurrency: this.#options.equityCurrency,
+    })
+  }
+
+  #keep(account: Account, turn: Turn): void {
+    turn.put(ledgers, {
+      account: account.ledger.account,
+      ledger: JSON.stringify(account.ledger.toPlain()),
+      fill_count: account.fillCount,
+      reconciled: account.reconciled,
+      differences: JSON.stringify(account.differences),
+    })
+  }
+}

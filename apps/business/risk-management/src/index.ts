@@ -1,0 +1,1 @@
+export { createRiskManagement, type RiskManagement, type RiskManagementOptions } from './service.ts'

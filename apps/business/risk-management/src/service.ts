@@ -1,0 +1,249 @@
+/**
+ * Risk management (B): answers whether a signal may become an order, and reserves what it may need.
+ *
+ * Hears candles (marks) and orders.events (fills free reservations and move the books; ends release them; trading states).
+ * Says nothing on the bus by itself: its answer travels with the signal.
+ */
+import { fillOfEvent, RpcError, type BusEvent, type RiskManagementApi, type Topic } from '@jts/contracts'
+import type {
+  PositionSizeRequest,
+  PositionSizeResponse,
+  RiskCheckRequest,
+  RiskCheckResponse,
+} from '@jts/contracts/risk-api'
+import {
+  accountId,
+  Ledger,
+  parseUnits,
+  RiskEngine,
+  unitsToFloat,
+  type AccountId,
+  type Instrument,
+  type InstrumentId,
+  type LedgerPlain,
+  type ReservationPlain,
+  type RiskIntent,
+  type RiskLimits,
+  type SignalId,
+  type StrategyInstanceId,
+  type TradingState,
+} from '@jts/model'
+import type { Logger, MarketClock } from '@jts/runtime'
+import type { Bus, Store, Turn } from '@jts/transport'
+import { answers, books, marks, reservations, tradingStates } from './adapters/tables.ts'
+import { findInstrument, instrumentLookup, parseRiskCheck, toResponse, type InstrumentLookup } from './domain/request.ts'
+import { sizePosition } from './domain/size-position.ts'
+
+export type RiskManagementOptions = {
+  readonly store: Store
+  readonly bus: Bus
+  readonly marketClock: MarketClock
+  readonly log: Logger
+  readonly limits: RiskLimits
+  readonly instruments: readonly Instrument[]
+  /** Candle topics whose closes mark the instruments. */
+  readonly marketTopics: readonly Topic[]
+  /** Market time from an approval to the last moment at which its intent may be written, µs. */
+  readonly approvalValidUs: number
+}
+
+export type RiskManagement = { readonly api: RiskManagementApi; start(): Promise<void> }
+
+type Remembered = { readonly intent: string; readonly response: RiskCheckResponse }
+
+/** Answers kept in memory for repeated questions; the table has them all. */
+const ANSWERS_IN_MEMORY = 4096
+
+export function createRiskManagement(options: RiskManagementOptions): RiskManagement {
+  const service = new Service(options)
+  options.store.ensure([books, reservations, marks, answers, tradingStates] as never[])
+  options.bus.subscribe({
+    group: 'risk-management',
+    topics: [...options.marketTopics, 'orders.events'],
+    handle: (event, turn) => service.handle(event, turn),
+  })
+  return { api: service, start: () => service.restore() }
+}
+
+class Service implements RiskManagementApi {
+  readonly #options: RiskManagementOptions
+  readonly #lookup: InstrumentLookup
+  readonly #instruments: ReadonlyMap<string, Instrument>
+  readonly #answers = new Map<string, Remembered>()
+  #engine: RiskEngine
+
+  constructor(options: RiskManagementOptions) {
+    this.#options = options
+    this.#lookup = instrumentLookup(options.instruments)
+    this.#instruments = new Map(options.instruments.map((instrument) => [instrument.id, instrument]))
+    this.#engine = new RiskEngine(options.limits)
+    for (const instrument of options.instruments) this.#engine.setInstrument(instrument)
+  }
+
+  async restore(): Promise<void> {
+    const { store, limits, instruments } = this.#options
+    const states = await store.all(tradingStates)
+    this.#engine = RiskEngine.fromPlain(
+      {
+        ledgers: (await store.all(books)).map((row) => JSON.parse(row.ledger) as LedgerPlain),
+        reservations: (await store.all(reservations)).map((row) => JSON.parse(row.reservation) as ReservationPlain),
+        tradingStates: Object.fromEntries(
+          states.map((row) => [`${row.account || '*'}/${row.strategy || '*'}`, row.state as TradingState]),
+        ),
+        marks: (await store.all(marks)).map((row) => ({
+          instrument: row.instrument,
+          price: row.price,
+          timeUs: row.time_us,
+        })),
+        recentOrders: [],
+        answers: [],
+      },
+      limits,
+      instruments,
+    )
+    for (const row of await store.all(answers)) {
+      this.#remember(row.signal_id, { intent: row.intent, response: JSON.parse(row.response) as RiskCheckResponse })
+    }
+  }
+
+  handle(event: BusEvent, turn: Turn): void {
+    switch (event.type) {
+      case 'Candle': {
+        const { instrument, close, closeTimeUs } = event.payload
+        if (!this.#instruments.has(instrument)) return
+        this.#engine.mark(instrument as InstrumentId, close, closeTimeUs)
+        turn.put(marks, { instrument, price: close, time_us: closeTimeUs })
+        return
+      }
+      case 'OpeningBalance': {
+        const ledger = this.#engine.ledger(accountId(event.stream))
+        ledger.open(Object.fromEntries(event.payload.balances.map((one) => [one.currency, parseUnits(one.amount)])))
+        return this.#keepBooks(ledger, turn)
+      }
+      case 'OrderFilled': {
+        const { ref, leavesQuantity } = event.payload
+        const signalId = ref!.signalId as SignalId
+        this.#engine.applyFill(fillOfEvent(event), signalId)
+        if (leavesQuantity === '0') this.#release(signalId, turn)
+        else this.#keepReservation(signalId, turn)
+        return this.#keepBooks(this.#engine.ledger(accountId(event.stream)), turn)
+      }
+      case 'ForeignFill': {
+        this.#engine.applyFill(fillOfEvent(event))
+        return this.#keepBooks(this.#engine.ledger(accountId(event.stream)), turn)
+      }
+      case 'OrderDenied':
+      case 'SignalExpired':
+        return this.#release(event.payload.terms!.ref!.signalId as SignalId, turn)
+      case 'OrderRejected':
+      case 'OrderCancelled':
+      case 'OrderExpired':
+        return this.#release(event.payload.ref!.signalId as SignalId, turn)
+      case 'TradingStateChanged': {
+        const { strategy, state, scope } = event.payload
+        const account = scope === 'strategy' ? '' : event.stream
+        this.#engine.setTradingState(
+          {
+            ...(account === '' ? {} : { account: account as AccountId }),
+            ...(strategy === '' ? {} : { strategy: strategy as StrategyInstanceId }),
+          },
+          state as TradingState,
+        )
+        turn.put(tradingStates, { account, strategy, state })
+        return
+      }
+      default:
+        return
+    }
+  }
+
+  async checkTradingRisk(request: RiskCheckRequest): Promise<RiskCheckResponse> {
+    const nowUs = this.#options.marketClock.nowUs()
+    const parsed = parseRiskCheck(request, this.#lookup, nowUs)
+    const response =
+      parsed.kind === 'advisory'
+        ? toResponse(parsed.intent, this.#engine.checkAdvisory(parsed.intent, parsed.portfolio, nowUs), nowUs)
+        : this.#answer(parsed.intent, nowUs)
+    return { ...response, correlationId: request.correlationId }
+  }
+
+  async *streamTradingRiskChecks(requests: AsyncIterable<RiskCheckRequest>): AsyncIterable<RiskCheckResponse> {
+    for await (const request of requests) yield await this.checkTradingRisk(request)
+  }
+
+  async calculatePositionSize(request: PositionSizeRequest): Promise<PositionSizeResponse> {
+    const instrument = findInstrument(request.symbol, this.#lookup)
+    const { quoteCurrency } = instrument
+    if (request.account === '') {
+      const portfolio = request.currentPortfolio
+      if (portfolio === undefined) {
+        throw new RpcError('INVALID_ARGUMENT', 'current_portfolio: expected a portfolio, or an account, found neither')
+      }
+      const held = portfolio.positions.find((position) => position.symbol === request.symbol)?.quantity ?? 0
+      const cashFree = parseUnits(portfolio.cashText || String(portfolio.cash), 'down')
+      return sizePosition(request, { instrument, cashFree, equity: portfolio.cash + held * request.price })
+    }
+    const account = accountId(request.account)
+    const ledger = this.#engine.ledger(account)
+    const cash = ledger.cashOf(quoteCurrency)
+    const equity = unitsToFloat(cash) + unitsToFloat(ledger.quantityOf(instrument.id)) * request.price
+    const cashFree = cash - this.#engine.cashReserved(account, quoteCurrency)
+    return sizePosition(request, { instrument, cashFree, equity })
+  }
+
+  /** Decides once per signal; the same signal is answered the same, another content under its id is refused and alarmed. */
+  #answer(intent: RiskIntent, nowUs: number): RiskCheckResponse {
+    const text = intentText(intent)
+    const before = this.#answers.get(intent.signalId)
+    if (before !== undefined) {
+      if (before.intent === text) return before.response
+      this.#options.log.error({ signalId: intent.signalId }, 'a signal id came again with other content')
+      throw new RpcError(
+        'ALREADY_EXISTS',
+        `signal ${intent.signalId}: expected the content first given, found other content`,
+      )
+    }
+    return this.#options.store.transact((turn) => {
+      const decision = this.#engine.check(intent, nowUs)
+      const response = toResponse(intent, decision, nowUs + this.#options.approvalValidUs)
+      turn.put(answers, {
+        signal_id: intent.signalId,
+        intent: text,
+        response: JSON.stringify(response),
+        time_us: nowUs,
+      })
+      if (decision.approved) this.#keepReservation(intent.signalId, turn)
+      this.#remember(intent.signalId, { intent: text, response })
+      return response
+    }, 'durable')
+  }
+
+  #remember(signalId: string, answer: Remembered): void {
+    this.#answers.set(signalId, answer)
+    if (this.#answers.size > ANSWERS_IN_MEMORY) {
+      for (const oldest of this.#answers.keys()) {
+        this.#answers.delete(oldest)
+        break
+      }
+    }
+  }
+
+  #release(signalId: SignalId, turn: Turn): void {
+    this.#engine.release(signalId)
+    turn.remove(reservations, { signal_id: signalId })
+  }
+
+  #keepReservation(signalId: SignalId, turn: Turn): void {
+    const reservation = this.#engine.reservation(signalId)
+    if (reservation === undefined) turn.remove(reservations, { signal_id: signalId })
+    else turn.put(reservations, { signal_id: signalId, reservation: JSON.stringify(reservation.toPlain()) })
+  }
+
+  #keepBooks(ledger: Ledger, turn: Turn): void {
+    turn.put(books, { account: ledger.account, ledger: JSON.stringify(ledger.toPlain()) })
+  }
+}
+
+function intentText(intent: RiskIntent): string {
+  return JSON.stringify(intent, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
+}

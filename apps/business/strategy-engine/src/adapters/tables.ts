@@ -1,0 +1,19 @@
+/** What the strategy engine keeps: each instance's state, its signals that have not ended, the order of its inputs. */
+import { defineTable } from '@jts/transport'
+
+export const instances = defineTable(
+  'strategy_instances',
+  { instance: 'text', snapshot: 'text', inputs: 'integer', signals: 'integer', state: 'text' },
+  ['instance'],
+)
+/** A signal from the moment it is made until its order has ended; `pending` has not been answered by risk. */
+export const signals = defineTable(
+  'strategy_signals',
+  { signal_id: 'text', instance: 'text', order_number: 'integer', status: 'text', signal: 'text' },
+  ['signal_id'],
+)
+/** The order in which an instance consumed its inputs, so that a replay can follow it. */
+export const inputs = defineTable('strategy_inputs', { instance: 'text', number: 'integer', event_id: 'text' }, [
+  'instance',
+  'number',
+])

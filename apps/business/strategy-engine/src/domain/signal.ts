@@ -1,0 +1,108 @@
+/** A signal: what a strategy wants, before risk has spoken; and its shapes on the wire. */
+import type { Payload } from '@jts/contracts'
+import type { RiskCheckRequest, RiskCheckResponse } from '@jts/contracts/risk-api'
+import { formatUnits, type SignalId } from '@jts/model'
+import type { StrategyIntent } from '@jts/strategy-kit'
+
+export type Signal = {
+  readonly signalId: SignalId
+  readonly correlationId: string
+  /** The event that caused it. */
+  readonly causationId: string
+  readonly instance: string
+  readonly account: string
+  readonly instrument: string
+  readonly orderNumber: number
+  readonly side: 'buy' | 'sell'
+  readonly type: string
+  readonly timeInForce: string
+  /** Decimal text; empty where there is none. */
+  readonly quantity: string
+  readonly quoteQuantity: string
+  readonly limitPrice: string
+  /** Last price when it was made. */
+  readonly price: string
+  readonly timeUs: number
+}
+
+const text = (units: bigint | undefined): string => (units === undefined ? '' : formatUnits(units))
+
+export function signalOf(
+  intent: StrategyIntent,
+  common: Omit<Signal, 'orderNumber' | 'side' | 'type' | 'timeInForce' | 'quantity' | 'quoteQuantity' | 'limitPrice'>,
+): Signal {
+  return {
+    ...common,
+    orderNumber: intent.order,
+    side: intent.side,
+    type: intent.type,
+    timeInForce: intent.timeInForce,
+    quantity: text(intent.quantity),
+    quoteQuantity: text(intent.quoteQuantity),
+    limitPrice: text(intent.limitPrice),
+  }
+}
+
+export function riskRequest(signal: Signal): RiskCheckRequest {
+  return {
+    correlationId: signal.correlationId,
+    symbol: signal.instrument,
+    quantity: Number(signal.quantity || 0),
+    price: Number(signal.price || 0),
+    side: signal.side,
+    currentPortfolio: undefined,
+    account: signal.account,
+    strategy: signal.instance,
+    signalId: signal.signalId,
+    orderType: signal.type,
+    timeInForce: signal.timeInForce,
+    quantityText: signal.quantity,
+    priceText: signal.price,
+    quoteQuantity: signal.quoteQuantity,
+    limitPrice: signal.limitPrice,
+    signalTimeUs: signal.timeUs,
+  }
+}
+
+export function strategySignal(signal: Signal, answer: RiskCheckResponse): Payload<'StrategySignal'> {
+  return {
+    signalId: signal.signalId,
+    strategy: signal.instance,
+    account: signal.account,
+    instrument: signal.instrument,
+    side: signal.side,
+    orderType: signal.type,
+    timeInForce: signal.timeInForce,
+    quantity: signal.quantity,
+    quoteQuantity: signal.quoteQuantity,
+    limitPrice: signal.limitPrice,
+    price: signal.price,
+    approved: answer.approved,
+    adjustedQuantity: answer.adjustedQuantityText,
+    reasonCode: answer.denialCode,
+    reason: answer.rejectionReason,
+    riskScore: answer.riskScore,
+  }
+}
+
+export function approvedSignal(signal: Signal, answer: RiskCheckResponse, nowUs: number): Payload<'ApprovedSignal'> {
+  const quantityText = signal.quantity === '' ? '' : answer.adjustedQuantityText
+  return {
+    correlationId: signal.correlationId,
+    symbol: signal.instrument,
+    quantity: Number(quantityText || 0),
+    price: Number(signal.price || 0),
+    side: signal.side,
+    approvedAt: new Date(nowUs / 1000).toISOString(),
+    signalId: signal.signalId,
+    account: signal.account,
+    strategy: signal.instance,
+    orderType: signal.type,
+    timeInForce: signal.timeInForce,
+    quantityText,
+    quoteQuantity: signal.quoteQuantity,
+    limitPrice: signal.limitPrice,
+    priceText: signal.price,
+    validUntilUs: answer.validUntilUs,
+  }
+}

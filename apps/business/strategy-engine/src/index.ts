@@ -1,0 +1,1 @@
+export { createStrategyEngine, type StrategyEngine, type StrategyEngineOptions, type StrategyInstance } from './service.ts'

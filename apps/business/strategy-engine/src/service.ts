@@ -1,0 +1,385 @@
+/**
+ * Strategy engine (A): runs strategy instances on candles and their own order events, asks risk about every signal, and
+ * publishes each with its decision; approved ones go to order execution.
+ *
+ * A signal is committed as pending before risk is asked, and asked again after a restart: risk answers the same id the same.
+ */
+import { fillOfEvent, RpcError, type BusEvent, type BusEventOf, type RiskManagementApi, type StrategyApi, type Topic } from '@jts/contracts'
+import type { RiskCheckResponse } from '@jts/contracts/risk-api'
+import type {
+  ListStrategiesRequest,
+  ListStrategiesResponse,
+  StrategyRequest,
+  StrategyView,
+} from '@jts/contracts/strategy-api'
+import {
+  decimalTextFromDouble,
+  netBaseQuantity,
+  unitsToFloat,
+  type AccountId,
+  type Bar,
+  type Instrument,
+  type InstrumentId,
+  type SignalId,
+  type StrategyInstanceId,
+} from '@jts/model'
+import { computedId, type Activity, type Logger, type MarketClock, type WallClock } from '@jts/runtime'
+import {
+  StrategyRunner,
+  type AnyStrategy,
+  type ParameterTable,
+  type ParameterValues,
+  type StrategySnapshot,
+} from '@jts/strategy-kit'
+import type { Bus, Store, Turn } from '@jts/transport'
+import { inputs, instances, signals } from './adapters/tables.ts'
+import { approvedSignal, riskRequest, signalOf, strategySignal, type Signal } from './domain/signal.ts'
+
+export type StrategyInstance = {
+  readonly instance: StrategyInstanceId
+  readonly definition: AnyStrategy
+  readonly parameters: ParameterValues<ParameterTable>
+  readonly account: AccountId
+  readonly instrument: Instrument
+  readonly timeframe: string
+}
+
+export type StrategyEngineOptions = {
+  readonly store: Store
+  readonly bus: Bus
+  readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
+  readonly marketClock: MarketClock
+  readonly wallClock: WallClock
+  readonly activity: Activity
+  readonly log: Logger
+  /** Names this run in every computed id: another configuration is another run. */
+  readonly runId: string
+  readonly instances: readonly StrategyInstance[]
+  readonly marketTopics: readonly Topic[]
+  readonly onSignal?: (correlationId: string) => void
+}
+
+export type StrategyEngine = {
+  readonly api: StrategyApi
+  /** Signals made, since the first start. */
+  signalCount(): number
+  start(): Promise<void>
+  /** Ends what waits for risk; call before the bus stops. */
+  stop(): void
+}
+
+type PendingSignal = { readonly signal: Signal; status: 'pending' | 'working' }
+
+class Running {
+  readonly config: StrategyInstance
+  readonly runner: StrategyRunner
+  inputs = 0
+  signals = 0
+  state: 'running' | 'stopped' = 'running'
+  lastPrice = ''
+
+  constructor(config: StrategyInstance, log: Logger) {
+    this.config = config
+    this.runner = new StrategyRunner({
+      definition: config.definition,
+      parameters: config.parameters,
+      instance: config.instance,
+      instrument: config.instrument,
+      log: (message) => log.info({ strategy: config.instance }, message),
+    })
+  }
+}
+
+/** Time between two questions to a risk service that does not answer. */
+const ASK_AGAIN_MS = 500
+
+export function createStrategyEngine(options: StrategyEngineOptions): StrategyEngine {
+  options.store.ensure([instances, signals, inputs] as never[])
+  const service = new Service(options)
+  options.bus.subscribe({
+    group: 'strategy-engine',
+    topics: [...options.marketTopics, 'orders.events'],
+    handle: (event, turn) => service.handle(event, turn),
+  })
+  return {
+    api: service,
+    signalCount: () => service.signalCount(),
+    start: () => service.restore(),
+    stop: () => service.stop(),
+  }
+}
+
+class Service implements StrategyApi {
+  readonly #options: StrategyEngineOptions
+  readonly #running: readonly Running[]
+  readonly #byInstance: ReadonlyMap<string, Running>
+  readonly #signals = new Map<SignalId, PendingSignal>()
+  #stopped = false
+
+  constructor(options: StrategyEngineOptions) {
+    this.#options = options
+    this.#running = options.instances.map((config) => new Running(config, options.log))
+    this.#byInstance = new Map(this.#running.map((running) => [running.config.instance, running]))
+  }
+
+  async restore(): Promise<void> {
+    const { store } = this.#options
+    for (const row of await store.all(instances)) {
+      const running = this.#byInstance.get(row.instance)
+      if (running === undefined) continue
+      running.runner.restore(JSON.parse(row.snapshot) as StrategySnapshot)
+      running.inputs = row.inputs
+      running.signals = row.signals
+      running.state = row.state as Running['state']
+    }
+    for (const row of await store.all(signals)) {
+      const signal = JSON.parse(row.signal) as Signal
+      this.#signals.set(signal.signalId, { signal, status: row.status as PendingSignal['status'] })
+      if (row.status === 'pending') this.#ask(signal)
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  signalCount(): number {
+    return this.#running.reduce((sum, running) => sum + running.signals, 0)
+  }
+
+  handle(event: BusEvent, turn: Turn): void {
+    switch (event.type) {
+      case 'Candle':
+        for (const running of this.#running) {
+          const { instrument, timeframe } = running.config
+          if (instrument.id === event.payload.instrument && timeframe === event.payload.timeframe) {
+            this.#onBar(running, event, turn)
+          }
+        }
+        return
+      case 'OrderFilled': {
+        const { ref } = event.payload
+        return this.#onOrder(ref?.strategy, ref?.signalId, event, turn)
+      }
+      case 'OrderAccepted':
+      case 'OrderRejected':
+      case 'OrderCancelled':
+      case 'OrderExpired':
+      case 'OrderUnknown':
+        return this.#onOrder(event.payload.ref?.strategy, event.payload.ref?.signalId, event, turn)
+      case 'OrderDenied':
+      case 'SignalExpired':
+        return this.#onOrder(event.payload.terms?.ref?.strategy, event.payload.terms?.ref?.signalId, event, turn)
+      default:
+        return
+    }
+  }
+
+  listStrategies(_request: ListStrategiesRequest): Promise<ListStrategiesResponse> {
+    return Promise.resolve({ strategies: this.#running.map((running) => view(running)) })
+  }
+
+  startStrategy(request: StrategyRequest): Promise<StrategyView> {
+    return this.#setState(request.instance, 'running')
+  }
+
+  stopStrategy(request: StrategyRequest): Promise<StrategyView> {
+    return this.#setState(request.instance, 'stopped')
+  }
+
+  #onBar(running: Running, event: BusEventOf<'Candle'>, turn: Turn): void {
+    if (running.state === 'stopped' || !event.payload.final) return
+    running.lastPrice = decimalTextFromDouble(event.payload.close)
+    running.runner.onBar(event.payload as unknown as Bar)
+    this.#emit(running, event, turn)
+    this.#keep(running, event, turn)
+  }
+
+  #onOrder(strategy: string | undefined, signalId: string | undefined, event: BusEvent, turn: Turn): void {
+    const running = this.#byInstance.get(strategy ?? '')
+    const pending = this.#signals.get((signalId ?? '') as SignalId)
+    if (running === undefined || (pending === undefined && event.type !== 'OrderFilled')) return
+    const { runner } = running
+    const order = pending?.signal.orderNumber ?? 0
+    if (event.type === 'OrderFilled') {
+      const fill = fillOfEvent(event)
+      const net = netBaseQuantity(fill, running.config.instrument)
+      runner.onFill(order, fill.side, fill.quantity, net, unitsToFloat(fill.price), fill.timeUs)
+      if (event.payload.leavesQuantity === '0') this.#end(running, pending, turn)
+      this.#emit(running, event, turn)
+    } else if (event.type === 'OrderUnknown') runner.onOrderUnknown(order)
+    else if (event.type === 'OrderAccepted') runner.onOrderKnown(order)
+    else this.#end(running, pending, turn)
+    this.#keep(running, event, turn)
+  }
+
+  #end(running: Running, pending: PendingSignal | undefined, turn: Turn): void {
+    if (pending === undefined) return
+    running.runner.onOrderClosed(pending.signal.orderNumber)
+    this.#signals.delete(pending.signal.signalId)
+    turn.remove(signals, { signal_id: pending.signal.signalId })
+  }
+
+  /** The strategy's intents become signals: pending on disk first, then risk is asked, outside this transaction. */
+  #emit(running: Running, event: BusEvent, turn: Turn): void {
+    const { runner, config } = running
+    for (let n = 0; n < runner.intentCount; n++) {
+      const intent = runner.intents[n]!
+      if (intent.kind === 'cancel') {
+        this.#publishCancel(running, intent.order, event, turn)
+        continue
+      }
+      const signal = signalOf(intent, {
+        signalId: computedId(this.#options.runId, config.instance, event.eventId, n) as SignalId,
+        correlationId: event.correlationId,
+        causationId: event.eventId,
+        instance: config.instance,
+        account: config.account,
+        instrument: config.instrument.id,
+        price: running.lastPrice,
+        timeUs: event.type === 'Candle' ? event.payload.closeTimeUs : event.timeEventUs,
+      })
+      running.signals++
+      this.#signals.set(signal.signalId, { signal, status: 'pending' })
+      this.#keepSignal(signal, 'pending', turn)
+      this.#options.onSignal?.(signal.correlationId)
+      this.#ask(signal)
+    }
+  }
+
+  #publishCancel(running: Running, order: number, event: BusEvent, turn: Turn): void {
+    const { config } = running
+    for (const { signal } of this.#signals.values()) {
+      if (signal.instance !== config.instance || signal.orderNumber !== order) continue
+      turn.publish('orders.signals', {
+        type: 'CancelRequested',
+        stream: config.account,
+        account: config.account,
+        correlationId: signal.correlationId,
+        causationId: event.eventId,
+        timeEventUs: event.timeEventUs,
+        payload: {
+          signalId: signal.signalId,
+          strategy: config.instance,
+          account: config.account,
+          instrument: config.instrument.id,
+        },
+      })
+      return
+    }
+  }
+
+  /** Asked in the order in which signals were made; a service that does not answer is asked again. */
+  #ask(signal: Signal): void {
+    const { activity, log, wallClock } = this.#options
+    activity.enter('strategy-engine')
+    queueMicrotask(() => {
+      this.#options.risk
+        .checkTradingRisk(riskRequest(signal))
+        .then((answer) => this.#answered(signal, answer))
+        .catch((error: unknown) => {
+          if (this.#stopped) return
+          log.error({ signalId: signal.signalId, err: error }, 'risk did not answer; asking again')
+          wallClock.after(ASK_AGAIN_MS, () => this.#ask(signal))
+        })
+        .finally(() => activity.leave('strategy-engine'))
+    })
+  }
+
+  #answered(signal: Signal, answer: RiskCheckResponse): void {
+    const { store, marketClock } = this.#options
+    const running = this.#byInstance.get(signal.instance)!
+    const nowUs = marketClock.nowUs()
+    store.transact((turn) => {
+      const payload = strategySignal(signal, answer)
+      const common = {
+        account: signal.account,
+        correlationId: signal.correlationId,
+        causationId: signal.causationId,
+        timeEventUs: signal.timeUs,
+      }
+      turn.publish('strategy.signals', { ...common, type: 'StrategySignal', stream: signal.instance, payload })
+      if (answer.approved) {
+        const pending = this.#signals.get(signal.signalId)
+        if (pending !== undefined) pending.status = 'working'
+        this.#keepSignal(signal, 'working', turn)
+        turn.publish('orders.signals', {
+          ...common,
+          type: 'ApprovedSignal',
+          stream: signal.account,
+          payload: approvedSignal(signal, answer, nowUs),
+        })
+        return
+      }
+      turn.publish('risk.alerts', {
+        ...common,
+        type: 'RiskAlert',
+        stream: signal.account,
+        payload: {
+          correlationId: signal.correlationId,
+          reason: answer.rejectionReason,
+          signal: payload,
+          reasonCode: answer.denialCode,
+        },
+      })
+      this.#end(running, this.#signals.get(signal.signalId), turn)
+      this.#keepState(running, turn)
+    })
+  }
+
+  #keepSignal(signal: Signal, status: PendingSignal['status'], turn: Turn): void {
+    turn.put(signals, {
+      signal_id: signal.signalId,
+      instance: signal.instance,
+      order_number: signal.orderNumber,
+      status,
+      signal: JSON.stringify(signal),
+    })
+  }
+
+  #keep(running: Running, event: BusEvent, turn: Turn): void {
+    running.inputs++
+    turn.put(inputs, { instance: running.config.instance, number: running.inputs, event_id: event.eventId })
+    this.#keepState(running, turn)
+  }
+
+  /** State and offset share one commit, so a restored instance is exactly where its inputs are. */
+  #keepState(running: Running, turn: Turn): void {
+    turn.put(instances, {
+      instance: running.config.instance,
+      snapshot: JSON.stringify(running.runner.snapshot()),
+      inputs: running.inputs,
+      signals: running.signals,
+      state: running.state,
+    })
+  }
+
+  async #setState(instance: string, state: Running['state']): Promise<StrategyView> {
+    const running = this.#byInstance.get(instance)
+    if (running === undefined) {
+      const known = [...this.#byInstance.keys()].join(', ')
+      throw new RpcError('NOT_FOUND', `instance: expected one of ${known}, found ${JSON.stringify(instance)}`)
+    }
+    running.state = state
+    this.#options.store.transact((turn) => this.#keepState(running, turn), 'durable')
+    await this.#options.store.durable()
+    return view(running)
+  }
+}
+
+function view(running: Running): StrategyView {
+  const { config, runner } = running
+  const parameters: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(runner.snapshot().parameters)) parameters[name] = value
+  return {
+    instance: config.instance,
+    strategy: config.definition.name,
+    account: config.account,
+    instrument: config.instrument.id satisfies InstrumentId,
+    timeframe: config.timeframe,
+    parameters: JSON.stringify(parameters),
+    state: running.state,
+    bars: runner.barCount,
+    signals: running.signals,
+  }
+}

@@ -11,8 +11,8 @@ export const SCALE = 8
 export type Units = bigint
 export const ONE: Units = 100_000_000n
 const ONE_NUMBER = 1e8
-/** Largest float64 value whose 1e-8 units are still exact integers below 2^53. */
-const EXACT_FLOAT_MAX = 4e7
+/** Below this, the error of `value × 1e8` stays under half a unit, so that rounding finds the decimal that was meant. */
+const EXACT_FLOAT_MAX = 2 ** 25
 
 export type Rounding = 'down' | 'up' | 'half-even'
 
@@ -91,6 +91,7 @@ export function formatUnitsFixed(units: Units): string {
 export function unitsFromFloat(value: number): Units {
   if (value < EXACT_FLOAT_MAX && value > -EXACT_FLOAT_MAX) return BigInt(Math.round(value * ONE_NUMBER))
   if (!Number.isFinite(value)) throw new NumberError(`expected a finite number, found ${value}`)
+  if (Number.isSafeInteger(value)) return BigInt(value) * ONE
   return parseUnits(String(value), 'half-even')
 }
 

@@ -1,0 +1,5 @@
+export * from './backtest-options.ts'
+export { runBacktest } from './run-backtest.ts'
+export { summarise, type BacktestSummary } from './summarise.ts'
+export { FILLS_CSV_HEADER, writeFillsCsv } from './fills-csv.ts'
+export { BACKTEST_ACCOUNT } from './account-run.ts'

@@ -1,0 +1,124 @@
+/** Runs a strategy over recorded markets: the same strategy, risk and ledger code as live, with the fill model as venue. */
+import {
+  formatUnits,
+  instrumentSymbol,
+  parseUnits,
+  shippedInstrument,
+  strategyInstanceId,
+  type Instrument,
+  type RecordedMarket,
+  type StrategyInstanceId,
+} from '@jts/model'
+import { StrategyError, StrategyRunner, formatParameters, parseParameters, type AnyStrategy } from '@jts/strategy-kit'
+import { AccountRun } from './account-run.ts'
+import type { BacktestOptions, BacktestResult } from './backtest-options.ts'
+import { MarketRun } from './market-run.ts'
+import { BarReleaser, TradeReleaser, type Releaser } from './release.ts'
+
+const PROGRESS_EVERY = 65_536
+
+export function runBacktest(options: BacktestOptions): BacktestResult {
+  const { strategy, markets } = options
+  const slippageBps = options.slippageBps ?? 0
+  const feeRate = parseUnits(options.feeRate ?? '0.001')
+  const openingCash = parseUnits(options.cash ?? '100000')
+  const parameters = parseParameters(strategy, options.parameters)
+  checkMarkets(strategy, markets)
+  const instruments = markets.map((market) => instrumentOf(market, options.instruments))
+  const quoteCurrency = commonQuote(instruments)
+  const account = new AccountRun(quoteCurrency, openingCash, feeRate, options.limits ?? {})
+  const runs = instruments.map((instrument) => {
+    const instance = instanceName(strategy, instrument, markets.length)
+    const log = options.log === undefined ? {} : { log: options.log }
+    return new MarketRun(account, new StrategyRunner({ definition: strategy, parameters, instance, instrument, ...log }), slippageBps)
+  })
+  const releasers = markets.map((market, i) =>
+    market.kind === 'bars' ? new BarReleaser(market, runs[i]!) : new TradeReleaser(market, runs[i]!),
+  )
+
+  const startedMs = options.nowMs()
+  if (releasers.length === 1) releaseAlone(releasers[0]!, options.onProgress)
+  else releaseTogether(releasers)
+  const durationMs = options.nowMs() - startedMs
+
+  const { counts } = account
+  for (const market of markets) counts[market.kind] += market.length
+  return {
+    strategy: strategy.name,
+    parameters: formatParameters(strategy.parameters, parameters),
+    instruments,
+    inputs: markets.map((market) => ({
+      file: market.file,
+      sha256: market.sha256,
+      gaps: market.kind === 'bars' ? market.gaps : 0,
+    })),
+    counts,
+    denials: account.denials,
+    fills: account.fills,
+    ledger: account.ledger,
+    quoteCurrency,
+    openingCash,
+    lastPrices: new Map(runs.map((run) => [run.instrument.id, run.riskMarket.lastPrice])),
+    drawdownMax: account.drawdownMax,
+    slippageBps,
+    feeRate: formatUnits(feeRate),
+    durationMs,
+  }
+}
+
+function releaseAlone(releaser: Releaser, onProgress: BacktestOptions['onProgress']): void {
+  const total = releaser.length
+  for (let done = 0; done < total; done += PROGRESS_EVERY) {
+    releaser.releaseMany(PROGRESS_EVERY)
+    onProgress?.(Math.min(done + PROGRESS_EVERY, total), total)
+  }
+}
+
+/** In order of time; at the same time in the order in which the markets were given. */
+function releaseTogether(releasers: readonly Releaser[]): void {
+  for (;;) {
+    let next: Releaser | undefined
+    let earliest = Infinity
+    for (const releaser of releasers) {
+      const timeUs = releaser.timeUs()
+      if (timeUs < earliest) {
+        earliest = timeUs
+        next = releaser
+      }
+    }
+    if (next === undefined) return
+    next.release()
+  }
+}
+
+function checkMarkets(strategy: AnyStrategy, markets: readonly RecordedMarket[]): void {
+  if (markets.length === 0) throw new StrategyError('expected at least one recorded market, found none')
+  const names = new Set(markets.map((market) => market.instrument))
+  if (names.size !== markets.length) throw new StrategyError('expected one recording per instrument, found one twice')
+  for (const market of markets) {
+    const handler = market.kind === 'bars' ? 'onBar' : 'onTrade'
+    if (strategy[handler] === undefined && strategy.onTimer === undefined) {
+      throw new StrategyError(
+        `${strategy.name}: expected ${handler === 'onBar' ? 'trades' : 'bars'}, which it handles, found ${market.kind} in ${market.file}`,
+      )
+    }
+    const wanted = strategy.bars?.timeframe
+    if (market.kind === 'bars' && wanted !== undefined && wanted !== market.timeframe) {
+      throw new StrategyError(`${strategy.name}: expected ${wanted} bars, found ${market.timeframe} in ${market.file}`)
+    }
+  }
+}
+
+function instrumentOf(market: RecordedMarket, given: readonly Instrument[] = []): Instrument {
+  return given.find((one) => one.id === market.instrument) ?? shippedInstrument(market.instrument)
+}
+
+function commonQuote(instruments: readonly Instrument[]): string {
+  const quotes = [...new Set(instruments.map((instrument) => instrument.quoteCurrency))]
+  if (quotes.length > 1) throw new StrategyError(`expected one quote currency in a run, found ${quotes.join(', ')}`)
+  return quotes[0]!
+}
+
+function instanceName(strategy: AnyStrategy, instrument: Instrument, marketCount: number): StrategyInstanceId {
+  return strategyInstanceId(marketCount === 1 ? strategy.name : `${strategy.name}-${instrumentSymbol(instrument.id)}`)
+}

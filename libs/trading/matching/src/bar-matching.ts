@@ -1,0 +1,136 @@
+/**
+ * The fill model `next-open`, for one market: what recorded bars (or trades) would have done to our orders.
+ *
+ * A market order fills wholly, whatever the volume, at the next open (or the next trade). A limit order that is marketable
+ * then fills at that price, otherwise at its limit once the price trades *through* it: at the limit itself we cannot know
+ * who was first in the queue. An order meets no price of the bar in which it was placed.
+ */
+import { ONE, ceilToStep, divide, floorToStep, unitsFromFloat, type Units } from '@jts/model/numbers'
+import type { Side } from '@jts/model/bars'
+import type { Instrument } from '@jts/model/instruments'
+import type { MatchOrder } from './match-order.ts'
+
+export const FILL_MODEL = 'next-open'
+export type Liquidity = 'maker' | 'taker'
+
+/** Whoever owns the orders. Fills come one by one, so that each is judged with the cash that the one before has left. */
+export type MatchingOwner<Order extends MatchOrder> = {
+  /** False when cash or quantity at hand does not cover this fill: it does not happen, and the order expires. */
+  covers(order: Order, quantity: Units, price: Units): boolean
+  /** The order has filled wholly and is closed. */
+  filled(order: Order, quantity: Units, price: Units, liquidity: Liquidity, timeUs: number): void
+  ended(order: Order, status: 'expired' | 'rejected' | 'cancelled', timeUs: number): void
+}
+
+export class BarMatching<Order extends MatchOrder> {
+  readonly #instrument: Instrument
+  readonly #owner: MatchingOwner<Order>
+  readonly #slippage: Units
+  readonly #orders: Order[] = []
+
+  constructor(instrument: Instrument, owner: MatchingOwner<Order>, slippageBps = 0) {
+    if (!(slippageBps >= 0 && slippageBps < 10_000)) {
+      throw new Error(`expected slippage from 0 to below 10000 basis points, found ${slippageBps}`)
+    }
+    this.#instrument = instrument
+    this.#owner = owner
+    this.#slippage = unitsFromFloat(slippageBps / 10_000)
+  }
+
+  /** When 0, no phase has anything to do. */
+  get orderCount(): number {
+    return this.#orders.length
+  }
+
+  place(order: Order): void {
+    this.#orders.push(order)
+  }
+
+  /** A working order; what has ended is not found. */
+  find(matches: (order: Order) => boolean): Order | undefined {
+    return this.#orders.find((order) => !order.isEnded && matches(order))
+  }
+
+  cancel(order: Order, timeUs: number): void {
+    if (order.isEnded) return
+    order.isEnded = true
+    this.#owner.ended(order, 'cancelled', timeUs)
+  }
+
+  /** The bar's open: market orders, and limit orders that are marketable at it. */
+  open(price: number, timeUs: number): void {
+    // An owner may place orders while it is told of fills: those wait for the next price.
+    const count = this.#orders.length
+    for (let i = 0; i < count; i++) this.#meet(this.#orders[i]!, price, timeUs)
+    this.#dropEnded()
+  }
+
+  /** The bar's range, timed at its close and before its close is known. */
+  range(low: number, high: number, timeUs: number): void {
+    const count = this.#orders.length
+    for (let i = 0; i < count; i++) {
+      const order = this.#orders[i]!
+      if (order.isEnded || order.isNew) continue
+      if (order.side === 'buy' ? low < order.limitFloat : high > order.limitFloat) {
+        this.#fill(order, order.limitPrice!, 'maker', timeUs)
+      }
+    }
+    this.#dropEnded()
+  }
+
+  /** A recorded trade is open and range in one: new orders trade at its price, resting ones when it goes through them. */
+  trade(price: number, timeUs: number): void {
+    const count = this.#orders.length
+    for (let i = 0; i < count; i++) {
+      const order = this.#orders[i]!
+      if (order.isNew) this.#meet(order, price, timeUs)
+      else if (!order.isEnded && (order.side === 'buy' ? price < order.limitFloat : price > order.limitFloat)) {
+        this.#fill(order, order.limitPrice!, 'maker', timeUs)
+      }
+    }
+    this.#dropEnded()
+  }
+
+  #meet(order: Order, price: number, timeUs: number): void {
+    if (order.isEnded) return
+    const isNew = order.isNew
+    order.isNew = false
+    if (order.type === 'market') {
+      return this.#fill(order, this.#slipped(order.side, unitsFromFloat(price)), 'taker', timeUs)
+    }
+    const marketable = order.side === 'buy' ? price <= order.limitFloat : price >= order.limitFloat
+    if (marketable && isNew && order.type === 'limit_maker') this.#end(order, 'rejected', timeUs)
+    else if (marketable) this.#fill(order, unitsFromFloat(price), isNew ? 'taker' : 'maker', timeUs)
+    else if (order.timeInForce !== 'gtc') this.#end(order, 'expired', timeUs)
+  }
+
+  #fill(order: Order, price: Units, liquidity: Liquidity, timeUs: number): void {
+    const quantity = order.quantity ?? floorToStep((order.quoteQuantity! * ONE) / price, this.#instrument.lotSize)
+    if (quantity === 0n || !this.#owner.covers(order, quantity, price)) return this.#end(order, 'expired', timeUs)
+    order.isEnded = true
+    this.#owner.filled(order, quantity, price, liquidity, timeUs)
+  }
+
+  #end(order: Order, status: 'expired' | 'rejected', timeUs: number): void {
+    order.isEnded = true
+    this.#owner.ended(order, status, timeUs)
+  }
+
+  /** Worse by the slippage, and to the tick that is worse still. Without slippage the recorded price stands as it is. */
+  #slipped(side: Side, price: Units): Units {
+    if (this.#slippage === 0n) return price
+    const { tickSize } = this.#instrument
+    if (side === 'buy') return ceilToStep(divide(price * (ONE + this.#slippage), ONE, 'up'), tickSize)
+    return floorToStep((price * (ONE - this.#slippage)) / ONE, tickSize)
+  }
+
+  #dropEnded(): void {
+    const orders = this.#orders
+    let kept = 0
+    for (let i = 0; i < orders.length; i++) {
+      const order = orders[i]!
+      if (!order.isEnded) orders[kept++] = order
+    }
+    orders.length = kept
+  }
+}

@@ -1,0 +1,2 @@
+export * from './match-order.ts'
+export * from './bar-matching.ts'

@@ -1,0 +1,310 @@
+/**
+ * Risk before an order: one engine for the backtester and for the risk service. `check` judges an intent by the rules in
+ * `rules.ts` and, when it approves, reserves what the order may need until `release` or its fills free it.
+ */
+import { ONE, formatUnits, parseUnits, unitsFromFloat, type Units } from '../numbers.ts'
+import type { AccountId, InstrumentId, SignalId, StrategyInstanceId } from '../ids.ts'
+import type { Instrument } from '../instruments.ts'
+import type { Fill } from '../fills.ts'
+import { Ledger, type LedgerPlain } from '../ledger.ts'
+import { ANSWERS_KEPT_DEFAULT, Answers, sameIntent } from './answers.ts'
+import { Reservation, Reservations, type ReservationPlain } from './reservations.ts'
+import { RISK_RULES, type Denial } from './rules.ts'
+import { RiskMarket, RiskQuestion } from './risk-question.ts'
+import { TradingStates } from './trading-states.ts'
+import {
+  MARKET_COLLAR_DEFAULT,
+  type AdvisoryPortfolio,
+  type RiskCheck,
+  type RiskDecision,
+  type RiskIntent,
+  type RiskLimits,
+  type TradingScope,
+  type TradingState,
+} from './risk-types.ts'
+
+export type RiskEngineOptions = {
+  /** Answers remembered for a signal that is asked twice; 0 for a caller that counts its signals and never repeats one. */
+  readonly answersKept?: number
+}
+
+export type RiskOptions = { readonly explain?: boolean }
+
+export type RiskEnginePlain = {
+  readonly ledgers: readonly LedgerPlain[]
+  readonly reservations: readonly ReservationPlain[]
+  readonly tradingStates: Readonly<Record<string, TradingState>>
+  readonly marks: readonly { readonly instrument: string; readonly price: number; readonly timeUs: number }[]
+  readonly recentOrders: readonly (readonly [string, number])[]
+  readonly answers: readonly unknown[]
+}
+
+const NO_CHECKS: readonly RiskCheck[] = []
+
+export class RiskEngine {
+  readonly limits: RiskLimits
+  readonly #collar: Units
+  readonly #feeRate: Units
+  readonly #markets = new Map<InstrumentId, RiskMarket>()
+  readonly #ledgers = new Map<AccountId, Ledger>()
+  readonly #states = new TradingStates()
+  readonly #question = new RiskQuestion()
+  #reservations = new Reservations()
+  readonly #answers: Answers
+  /** Market time of the last approval by content; kept only where a duplicate window is set. */
+  readonly #recentOrders = new Map<string, number>()
+
+  constructor(limits: RiskLimits = {}, options: RiskEngineOptions = {}) {
+    this.#answers = new Answers(options.answersKept ?? ANSWERS_KEPT_DEFAULT)
+    this.limits = limits
+    this.#collar = ONE + unitsFromFloat(limits.marketCollar ?? MARKET_COLLAR_DEFAULT)
+    this.#feeRate = unitsFromFloat(limits.feeRateReserved ?? 0)
+  }
+
+  setInstrument(instrument: Instrument): void {
+    const before = this.#markets.get(instrument.id)
+    const market = new RiskMarket(instrument)
+    if (before !== undefined) {
+      market.lastPrice = before.lastPrice
+      market.lastTimeUs = before.lastTimeUs
+    }
+    this.#markets.set(instrument.id, market)
+  }
+
+  /** The market as risk sees it; a loop over bars sets its `lastPrice` directly. @throws Error for an unknown instrument. */
+  market(instrument: InstrumentId): RiskMarket {
+    const market = this.#markets.get(instrument)
+    if (market === undefined) throw new Error(`expected ${instrument} to be set before it is used, found no such instrument`)
+    return market
+  }
+
+  mark(instrument: InstrumentId, price: number, timeUs: number): void {
+    const market = this.market(instrument)
+    market.lastPrice = price
+    market.lastTimeUs = timeUs
+  }
+
+  setTradingState(scope: TradingScope, state: TradingState): void {
+    this.#states.set(scope, state)
+  }
+
+  /** The strictest state that applies. */
+  tradingState(account: AccountId, strategy: StrategyInstanceId): TradingState {
+    return this.#states.of(account, strategy)
+  }
+
+  setCash(account: AccountId, currency: string, units: Units): void {
+    this.ledger(account).cash.set(currency, units)
+  }
+
+  /** The books that cash and positions are read from; made when there are none. */
+  ledger(account: AccountId): Ledger {
+    let ledger = this.#ledgers.get(account)
+    if (ledger === undefined) this.#ledgers.set(account, (ledger = new Ledger(account)))
+    return ledger
+  }
+
+  /** Shares books that someone else keeps: then fills are booked there, and only `fillReservation` is called here. */
+  useLedger(ledger: Ledger): void {
+    this.#ledgers.set(ledger.account, ledger)
+  }
+
+  /** Books a fill in the engine's own ledger and frees its part of the reservation. */
+  applyFill(fill: Fill, signalId?: SignalId): void {
+    this.ledger(fill.account).applyFill(fill, this.market(fill.instrument).instrument)
+    if (signalId !== undefined) this.fillReservation(signalId, fill.quantity, fill.price)
+  }
+
+  fillReservation(signalId: SignalId, quantity: Units, price: Units): void {
+    this.#reservations.fill(signalId, quantity, price)
+  }
+
+  /** The signal has ended: what it still reserved is free. False when it reserved nothing. */
+  release(signalId: SignalId): boolean {
+    return this.#reservations.release(signalId)
+  }
+
+  reservation(signalId: SignalId): Reservation | undefined {
+    return this.#reservations.get(signalId)
+  }
+
+  cashReserved(account: AccountId, currency: string): Units {
+    return this.#reservations.cashReserved(account, currency)
+  }
+
+  /** Judges an intent and reserves for it when it is approved. The intent must not be changed afterwards. */
+  check(intent: RiskIntent, nowUs: number, options?: RiskOptions): RiskDecision {
+    const answered = this.#answers.get(intent.signalId)
+    if (answered !== undefined) {
+      if (sameIntent(answered.intent, intent)) return answered.decision
+      return refusal('DUPLICATE_SIGNAL', `expected the content first given for ${intent.signalId}, found other content`)
+    }
+    const decision = this.#decide(intent, nowUs, options?.explain === true)
+    this.#answers.set(intent, decision)
+    return decision
+  }
+
+  /** Judges an intent by the rules and a stated portfolio; reserves and remembers nothing. `quantity` is 0 when denied. */
+  checkAdvisory(
+    intent: RiskIntent,
+    portfolio: AdvisoryPortfolio,
+    nowUs = intent.signalTimeUs,
+  ): RiskDecision & { adjustedQuantity: Units } {
+    const refused = this.#prepare(intent, nowUs)
+    if (refused !== undefined) return { ...refused, adjustedQuantity: 0n }
+    const question = this.#question
+    question.cashFree = portfolio.cash[question.instrument.quoteCurrency] ?? 0n
+    question.sellable = portfolio.positions[intent.instrument] ?? 0n
+    question.sameOrderTimeUs = NaN
+    const decision = this.#judge(true)
+    return { ...decision, adjustedQuantity: decision.approved ? decision.quantity : 0n }
+  }
+
+  #decide(intent: RiskIntent, nowUs: number, explain: boolean): RiskDecision {
+    const refused = this.#prepare(intent, nowUs)
+    if (refused !== undefined) return refused
+    const question = this.#question
+    const { account, strategy, instrument } = intent
+    const currency = question.instrument.quoteCurrency
+    const ledger = this.ledger(account)
+    const reservations = this.#reservations
+    question.cashFree = ledger.cashOf(currency) - reservations.cashReserved(account, currency)
+    question.sellable =
+      ledger.position(strategy, instrument).quantity - reservations.quantityReserved(account, strategy, instrument)
+    const watchesDuplicates = this.limits.duplicateWindowUs !== undefined
+    const content = watchesDuplicates ? orderContent(intent) : ''
+    question.sameOrderTimeUs = watchesDuplicates ? (this.#recentOrders.get(content) ?? NaN) : NaN
+    const decision = this.#judge(explain)
+    if (decision.approved) {
+      this.#reserve(intent, currency)
+      if (watchesDuplicates) this.#recentOrders.set(content, nowUs)
+    }
+    return decision
+  }
+
+  /** Sets up the question; a refusal when it cannot even be asked. */
+  #prepare(intent: RiskIntent, nowUs: number): RiskDecision | undefined {
+    const market = this.#markets.get(intent.instrument)
+    if (market === undefined) {
+      return refusal('INSTRUMENT_UNKNOWN', `expected a known instrument, found ${intent.instrument}`)
+    }
+    const malformed = malformation(intent)
+    if (malformed !== undefined) return refusal('MALFORMED_INTENT', malformed)
+    const question = this.#question
+    question.intent = intent
+    question.market = market
+    question.instrument = market.instrument
+    question.limits = this.limits
+    question.nowUs = nowUs
+    question.tradingState = this.#states.of(intent.account, intent.strategy)
+    question.measure(this.#collar, this.#feeRate)
+    return undefined
+  }
+
+  #judge(explain: boolean): RiskDecision {
+    const question = this.#question
+    const checks: RiskCheck[] | undefined = explain ? [] : undefined
+    let denial: Denial | undefined
+    for (let i = 0; i < RISK_RULES.length; i++) {
+      const rule = RISK_RULES[i]!
+      const found = rule.check(question)
+      if (found !== undefined) denial ??= found
+      if (checks === undefined) {
+        if (found !== undefined) break
+      } else checks.push(found === undefined ? { rule: rule.name, passed: true } : { rule: rule.name, passed: false, ...found })
+    }
+    const riskScore = question.riskScore()
+    if (denial === undefined) {
+      return { approved: true, quantity: question.quantity, riskScore, checks: checks ?? NO_CHECKS }
+    }
+    const { code, reason } = denial
+    return { approved: false, reasonCode: code, reason, riskScore, checks: checks ?? NO_CHECKS }
+  }
+
+  #reserve(intent: RiskIntent, currency: string): void {
+    const { quantity, priceWorst, cashNeeded } = this.#question
+    const isSell = intent.side === 'sell'
+    this.#reservations.add(
+      new Reservation(
+        intent.signalId,
+        intent.account,
+        intent.strategy,
+        intent.instrument,
+        currency,
+        intent.quantity ?? 0n,
+        priceWorst,
+        isSell ? 0n : cashNeeded,
+        isSell ? quantity : 0n,
+      ),
+    )
+  }
+
+  toPlain(): RiskEnginePlain {
+    return {
+      ledgers: [...this.#ledgers.values()].map((ledger) => ledger.toPlain()),
+      reservations: this.#reservations.toPlain(),
+      tradingStates: this.#states.toPlain(),
+      marks: [...this.#markets.values()]
+        .filter((market) => !Number.isNaN(market.lastPrice))
+        .map(({ instrument, lastPrice, lastTimeUs }) => ({ instrument: instrument.id, price: lastPrice, timeUs: lastTimeUs })),
+      recentOrders: [...this.#recentOrders],
+      answers: this.#answers.toPlain(),
+    }
+  }
+
+  /** The instruments are set anew, since filters are the venue's and not ours; a mark of one not given is dropped. */
+  static fromPlain(plain: RiskEnginePlain, limits: RiskLimits, instruments: readonly Instrument[]): RiskEngine {
+    const engine = new RiskEngine(limits)
+    for (const instrument of instruments) engine.setInstrument(instrument)
+    for (const ledger of plain.ledgers) engine.useLedger(Ledger.fromPlain(ledger))
+    for (const { instrument, price, timeUs } of plain.marks) {
+      if (engine.#markets.has(instrument as InstrumentId)) engine.mark(instrument as InstrumentId, price, timeUs)
+    }
+    for (const [content, timeUs] of plain.recentOrders) engine.#recentOrders.set(content, timeUs)
+    engine.#states.restore(plain.tradingStates)
+    engine.#reservations = Reservations.fromPlain(plain.reservations)
+    engine.#answers.restore(plain.answers)
+    return engine
+  }
+}
+
+function refusal(reasonCode: 'DUPLICATE_SIGNAL' | 'INSTRUMENT_UNKNOWN' | 'MALFORMED_INTENT', reason: string): RiskDecision {
+  return { approved: false, reasonCode, reason, riskScore: 0, checks: NO_CHECKS }
+}
+
+function malformation(intent: RiskIntent): string | undefined {
+  const { quantity, quoteQuantity, limitPrice, type } = intent
+  if ((quantity === undefined) === (quoteQuantity === undefined)) {
+    return `expected either quantity or quoteQuantity, found ${quantity === undefined ? 'neither' : 'both'}`
+  }
+  if ((quantity ?? quoteQuantity!) <= 0n) {
+    return `expected a size above 0, found ${formatUnits(quantity ?? quoteQuantity!)}`
+  }
+  if (type === 'market') {
+    return limitPrice === undefined ? undefined : 'expected no limit price on a market order, found one'
+  }
+  if (limitPrice === undefined || limitPrice <= 0n) return `expected a limit price above 0 on a ${type} order, found none`
+  return quantity === undefined ? `expected a ${type} order to be sized in base, found quoteQuantity` : undefined
+}
+
+function orderContent(intent: RiskIntent): string {
+  const size = intent.quantity === undefined ? `quote ${intent.quoteQuantity!}` : String(intent.quantity)
+  return `${intent.account} ${intent.strategy} ${intent.instrument} ${intent.side} ${size}`
+}
+
+/** For configuration: limits from decimal text. */
+export function riskLimitsFromText(text: {
+  readonly notionalMaxPerOrder?: string
+  readonly marketCollar?: number
+  readonly duplicateWindowMs?: number
+  readonly signalAgeMaxMs?: number
+  readonly marketDataAgeMaxMs?: number
+}): RiskLimits {
+  return {
+    ...(text.notionalMaxPerOrder !== undefined && { notionalMaxPerOrder: parseUnits(text.notionalMaxPerOrder) }),
+    ...(text.marketCollar !== undefined && { marketCollar: text.marketCollar }),
+    ...(text.duplicateWindowMs !== undefined && { duplicateWindowUs: text.duplicateWindowMs * 1000 }),
+    ...(text.signalAgeMaxMs !== undefined && { signalAgeMaxUs: text.signalAgeMaxMs * 1000 }),
+    ...(text.marketDataAgeMaxMs !== undefined && { marketDataAgeMaxUs: text.marketDataAgeMaxMs * 1000 }),
+  }
+}

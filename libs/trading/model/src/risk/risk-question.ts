@@ -1,0 +1,99 @@
+/** Everything the rules look at for one intent, worked out once. One object is reused for every check. */
+import { ONE, ceilToStep, divide, floorToStep, formatUnits, unitsFromFloat, unitsToFloat, type Units } from '../numbers.ts'
+import type { Instrument } from '../instruments.ts'
+import type { RiskIntent, RiskLimits, TradingState } from './risk-types.ts'
+
+/** The market as risk sees it: float64 on every bar, made exact only where an order is judged. */
+export class RiskMarket {
+  readonly instrument: Instrument
+  /** NaN before the first price. */
+  lastPrice = NaN
+  lastTimeUs = NaN
+
+  constructor(instrument: Instrument) {
+    this.instrument = instrument
+  }
+}
+
+export class RiskQuestion {
+  intent!: RiskIntent
+  market!: RiskMarket
+  instrument!: Instrument
+  limits!: RiskLimits
+  tradingState: TradingState = 'active'
+  nowUs = 0
+  /** Cash not reserved, in the quote currency. */
+  cashFree: Units = 0n
+  /** Quantity held and not reserved by other sells. */
+  sellable: Units = 0n
+  /** Market time of the same order's last approval; NaN when there was none. */
+  sameOrderTimeUs = NaN
+  quantity: Units = 0n
+  /** The limit price; for a market order the last price. */
+  price: Units = 0n
+  /** The price reserved: the limit price; for a market order the last price and the collar. */
+  priceWorst: Units = 0n
+  notional: Units = 0n
+  /** Cash that a buy may need at worst, fees reserved included. */
+  cashNeeded: Units = 0n
+
+  /** True for an order whose price only the market gives and the market has none. */
+  get priceMissing(): boolean {
+    return this.intent.type === 'market' && Number.isNaN(this.market.lastPrice)
+  }
+
+  /** Fills in prices, quantity, notional and need; what the books say is set by the engine. */
+  measure(collarUnits: Units, feeRateUnits: Units): void {
+    const { intent, instrument } = this
+    const isMarket = intent.type === 'market'
+    if (this.priceMissing) {
+      this.price = this.priceWorst = 0n
+    } else if (isMarket) {
+      this.price = unitsFromFloat(this.market.lastPrice)
+      this.priceWorst = (this.price * collarUnits) / ONE
+    } else {
+      this.price = this.priceWorst = intent.limitPrice!
+    }
+    if (intent.quantity !== undefined) {
+      this.quantity = intent.quantity
+      this.notional = (this.quantity * this.price) / ONE
+      this.cashNeeded = intent.side === 'buy' ? divide(this.quantity * this.priceWorst, ONE, 'up') : 0n
+    } else {
+      this.notional = this.cashNeeded = intent.quoteQuantity!
+      // A quote-sized sell may need more units than the last price says, down to the collar.
+      const price = this.price === 0n ? ONE : this.price
+      this.quantity =
+        intent.side === 'buy'
+          ? floorToStep((this.notional * ONE) / price, instrument.lotSize)
+          : ceilToStep((this.notional * collarUnits) / price, instrument.lotSize)
+    }
+    if (feeRateUnits !== 0n && intent.side === 'buy') this.cashNeeded += divide(this.cashNeeded * feeRateUnits, ONE, 'up')
+  }
+
+  /** Used share of the tightest limit, 0..1. */
+  riskScore(): number {
+    let score = 0
+    const { notionalMaxPerOrder } = this.limits
+    const notional = unitsToFloat(this.notional)
+    if (notionalMaxPerOrder !== undefined) score = share(notional, notionalMaxPerOrder, score)
+    if (this.instrument.notionalMax !== 0n) score = share(notional, this.instrument.notionalMax, score)
+    if (this.intent.side === 'buy') score = share(unitsToFloat(this.cashNeeded), this.cashFree, score)
+    else score = share(unitsToFloat(this.quantity), this.sellable, score)
+    return score
+  }
+
+  /** For reasons: amounts with their currency. */
+  base(units: Units): string {
+    return `${formatUnits(units)} ${this.instrument.baseCurrency}`
+  }
+
+  quote(units: Units): string {
+    return `${formatUnits(units)} ${this.instrument.quoteCurrency}`
+  }
+}
+
+function share(used: number, limit: Units, atLeast: number): number {
+  const of = unitsToFloat(limit)
+  const ratio = of > 0 ? used / of : used > 0 ? 1 : 0
+  return ratio >= 1 ? 1 : ratio > atLeast ? ratio : atLeast
+}

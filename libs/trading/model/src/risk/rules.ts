@@ -1,0 +1,150 @@
+/**
+ * The rules, in the order in which they are asked; the first that objects denies. A new rule is one more row, and its
+ * limit one more field of `RiskLimits`.
+ */
+import { formatUnits } from '../numbers.ts'
+import type { DenialCode } from './risk-types.ts'
+import type { RiskQuestion } from './risk-question.ts'
+
+export type Denial = { readonly code: DenialCode; readonly reason: string }
+/** `check` returns undefined when the rule has no objection; nothing is built on that path. */
+export type RiskRule = { readonly name: string; readonly check: (question: RiskQuestion) => Denial | undefined }
+
+function deny(code: DenialCode, reason: string): Denial {
+  return { code, reason }
+}
+
+export const RISK_RULES: readonly RiskRule[] = [
+  {
+    name: 'trading-state',
+    check: ({ tradingState, intent }) => {
+      if (tradingState === 'halted') return deny('TRADING_HALTED', 'expected trading to be active, found halted')
+      if (tradingState === 'reducing' && intent.side === 'buy') {
+        return deny('TRADING_REDUCING', 'expected an order that reduces the position while reducing, found a buy')
+      }
+      return undefined
+    },
+  },
+  {
+    name: 'tradable',
+    check: ({ instrument }) =>
+      instrument.tradable
+        ? undefined
+        : deny('INSTRUMENT_NOT_TRADABLE', `expected ${instrument.id} to be tradable, found that it is not`),
+  },
+  {
+    name: 'tick-size',
+    check: ({ intent, instrument }) => {
+      const { limitPrice } = intent
+      if (limitPrice === undefined || limitPrice % instrument.tickSize === 0n) return undefined
+      const tick = formatUnits(instrument.tickSize)
+      return deny('TICK_SIZE', `expected a price in steps of ${tick}, found ${formatUnits(limitPrice)}`)
+    },
+  },
+  {
+    name: 'lot-size',
+    check: ({ quantity, instrument }) =>
+      quantity % instrument.lotSize === 0n
+        ? undefined
+        : deny(
+            'LOT_SIZE',
+            `expected a quantity in steps of ${formatUnits(instrument.lotSize)}, found ${formatUnits(quantity)}`,
+          ),
+  },
+  {
+    name: 'quantity-min',
+    check: (q) =>
+      q.quantity > 0n && q.quantity >= q.instrument.quantityMin
+        ? undefined
+        : deny('QUANTITY_MIN', `expected at least ${q.base(q.instrument.quantityMin)}, found ${q.base(q.quantity)}`),
+  },
+  {
+    name: 'quantity-max',
+    check: (q) => {
+      const { quantityMax, marketQuantityMax } = q.instrument
+      const ofMarket = q.intent.type === 'market' && marketQuantityMax !== 0n
+      const max = ofMarket ? marketQuantityMax : quantityMax
+      if (max === 0n || q.quantity <= max) return undefined
+      return deny('QUANTITY_MAX', `expected at most ${q.base(max)}, found ${q.base(q.quantity)}`)
+    },
+  },
+  {
+    name: 'stale-signal',
+    check: ({ limits, intent, nowUs }) => {
+      const max = limits.signalAgeMaxUs
+      const age = nowUs - intent.signalTimeUs
+      if (max === undefined || age <= max) return undefined
+      return deny('STALE_SIGNAL', `expected a signal of at most ${max / 1e6} s, found one of ${age / 1e6} s`)
+    },
+  },
+  {
+    name: 'market-price',
+    check: (q) =>
+      q.priceMissing
+        ? deny('NO_MARKET_PRICE', `expected a last price of ${q.instrument.id} to judge a market order by, found none`)
+        : undefined,
+  },
+  {
+    name: 'stale-market-data',
+    check: ({ limits, market, instrument, nowUs }) => {
+      const max = limits.marketDataAgeMaxUs
+      if (max === undefined) return undefined
+      const age = nowUs - market.lastTimeUs
+      if (age <= max) return undefined
+      const found = Number.isNaN(age) ? 'none' : `one of ${age / 1e6} s`
+      return deny('STALE_MARKET_DATA', `expected a price of ${instrument.id} of at most ${max / 1e6} s, found ${found}`)
+    },
+  },
+  {
+    name: 'duplicate-order',
+    check: ({ limits, sameOrderTimeUs, nowUs }) => {
+      const window = limits.duplicateWindowUs
+      const since = nowUs - sameOrderTimeUs
+      if (window === undefined || !(since < window)) return undefined
+      return deny(
+        'DUPLICATE_ORDER',
+        `expected no equal order within ${window / 1e6} s, found one approved ${since / 1e6} s before`,
+      )
+    },
+  },
+  {
+    name: 'notional-min',
+    check: (q) =>
+      q.notional >= q.instrument.notionalMin
+        ? undefined
+        : deny('NOTIONAL_MIN', `expected at least ${q.quote(q.instrument.notionalMin)}, found ${q.quote(q.notional)}`),
+  },
+  {
+    name: 'notional-max',
+    check: (q) => {
+      const max = q.instrument.notionalMax
+      if (max === 0n || q.notional <= max) return undefined
+      return deny('NOTIONAL_MAX', `expected at most ${q.quote(max)}, found ${q.quote(q.notional)}`)
+    },
+  },
+  {
+    name: 'notional-max-per-order',
+    check: (q) => {
+      const max = q.limits.notionalMaxPerOrder
+      if (max === undefined || q.notional <= max) return undefined
+      return deny('NOTIONAL_MAX_PER_ORDER', `expected at most ${q.quote(max)} an order, found ${q.quote(q.notional)}`)
+    },
+  },
+  {
+    name: 'cash',
+    check: (q) =>
+      q.intent.side === 'sell' || q.cashNeeded <= q.cashFree
+        ? undefined
+        : deny(
+            'INSUFFICIENT_CASH',
+            `expected ${q.quote(q.cashNeeded)} (${formatUnits(q.quantity)} at ${formatUnits(q.priceWorst)} at worst), found ${q.quote(q.cashFree)} not reserved`,
+          ),
+  },
+  {
+    name: 'sellable-quantity',
+    check: (q) =>
+      q.intent.side === 'buy' || q.quantity <= q.sellable
+        ? undefined
+        : deny('INSUFFICIENT_POSITION', `expected ${q.base(q.quantity)}, found ${q.base(q.sellable)} held and not reserved`),
+  },
+]

@@ -1,0 +1,6 @@
+export * from './define-strategy.ts'
+export * from './parameters.ts'
+export * from './indicators/index.ts'
+export { StrategyIntent } from './intents.ts'
+export { StrategyRunner, type StrategyRunnerOptions, type StrategySnapshot } from './strategy-runner.ts'
+export { stateFromPlain, stateToPlain } from './state-snapshot.ts'

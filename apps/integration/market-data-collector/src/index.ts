@@ -1,0 +1,1 @@
+export { createMarketDataCollector, type MarketDataCollector, type MarketDataCollectorOptions } from './service.ts'

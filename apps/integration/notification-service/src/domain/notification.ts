@@ -1,0 +1,88 @@
+/** Which events a person wants to hear of, and in what words. */
+import type { BusEvent } from '@jts/contracts'
+
+export type Notification = {
+  readonly id: string
+  readonly severity: 'info' | 'warning' | 'critical'
+  readonly title: string
+  readonly text: string
+  readonly account: string
+  readonly correlationId: string
+  readonly timeUs: number
+}
+
+type Words = Pick<Notification, 'severity' | 'title' | 'text'>
+
+function words(event: BusEvent): Words | undefined {
+  switch (event.type) {
+    case 'OrderFilled': {
+      const { ref, lastQuantity, lastPrice, fee, feeCurrency } = event.payload
+      return {
+        severity: 'info',
+        title: `${ref?.side === 'buy' ? 'Bought' : 'Sold'} ${lastQuantity} ${ref?.instrument}`,
+        text: `at ${lastPrice}, fee ${fee} ${feeCurrency} (${ref?.strategy})`,
+      }
+    }
+    case 'OrderRejected':
+      return {
+        severity: 'warning',
+        title: `Order rejected: ${event.payload.ref?.instrument}`,
+        text: `${event.payload.reasonCode}: ${event.payload.reason}`,
+      }
+    case 'OrderUnknown':
+      return {
+        severity: 'critical',
+        title: `Order without an answer: ${event.payload.ref?.instrument}`,
+        text: `${event.payload.reason}; it is being settled and will not be sent again`,
+      }
+    case 'OrderExpired':
+      return {
+        severity: 'warning',
+        title: `Order expired: ${event.payload.ref?.instrument}`,
+        text: `${event.payload.reasonCode}: ${event.payload.reason}`,
+      }
+    case 'OrderDenied':
+    case 'SignalExpired':
+      return {
+        severity: 'warning',
+        title: `Order not sent: ${event.payload.terms?.ref?.instrument}`,
+        text: `${event.payload.reasonCode}: ${event.payload.reason}`,
+      }
+    case 'ForeignFill':
+      return {
+        severity: 'warning',
+        title: `Fill of a foreign order: ${event.payload.instrument}`,
+        text: `${event.payload.side} ${event.payload.quantity} at ${event.payload.price}`,
+      }
+    case 'TradingStateChanged':
+      return {
+        severity: event.payload.state === 'active' ? 'info' : 'critical',
+        title: `Trading is ${event.payload.state}`,
+        text: event.payload.reason,
+      }
+    case 'RiskAlert':
+      return {
+        severity: 'warning',
+        title: `Denied by risk: ${event.payload.signal?.instrument}`,
+        text: `${event.payload.reasonCode}: ${event.payload.reason}`,
+      }
+    case 'ServiceHealth':
+      return event.payload.state === 'up'
+        ? undefined
+        : { severity: 'critical', title: `${event.payload.service} is ${event.payload.state}`, text: event.payload.reason }
+    default:
+      return undefined
+  }
+}
+
+export function notificationOf(event: BusEvent): Notification | undefined {
+  const said = words(event)
+  if (said === undefined) return undefined
+  return {
+    ...said,
+    id: event.eventId,
+    account: event.account ?? '',
+    correlationId: event.correlationId,
+    timeUs: event.timeEventUs,
+  }
+}

@@ -1,0 +1,1 @@
+export { createNotificationService, type NotificationService, type NotificationServiceOptions } from './service.ts'

@@ -1,0 +1,100 @@
+/**
+ * Notification service: tells a person what happened, in the log and by webhook. A notification is written with its event's
+ * offset and delivered after that commit, at least once; the receiver tells repetitions by its id.
+ */
+import type { BusEvent } from '@jts/contracts'
+import type { Logger, WallClock } from '@jts/runtime'
+import type { Bus, Store, Turn } from '@jts/transport'
+import { outbox } from './adapters/tables.ts'
+import { createWebhook, type Webhook } from './adapters/webhook.ts'
+import { notificationOf, type Notification } from './domain/notification.ts'
+
+export type NotificationServiceOptions = {
+  readonly store: Store
+  readonly bus: Bus
+  readonly wallClock: WallClock
+  readonly log: Logger
+  readonly webhookUrl?: string
+}
+
+export type NotificationService = { start(): Promise<void>; stop(): void }
+
+const RETRY_FIRST_MS = 1000
+const RETRY_MAX_MS = 60_000
+
+export function createNotificationService(options: NotificationServiceOptions): NotificationService {
+  options.store.ensure([outbox] as never[])
+  const service = new Service(options)
+  options.bus.subscribe({
+    group: 'notification-service',
+    topics: ['orders.events', 'risk.alerts', 'system.health'],
+    start: 'latest',
+    handle: (event, turn) => service.handle(event, turn),
+  })
+  return service
+}
+
+class Service implements NotificationService {
+  readonly #options: NotificationServiceOptions
+  readonly #webhook: Webhook | undefined
+  readonly #waiting: Notification[] = []
+  #delivering = false
+  #stopped = false
+
+  constructor(options: NotificationServiceOptions) {
+    this.#options = options
+    this.#webhook = options.webhookUrl === undefined ? undefined : createWebhook(options.webhookUrl)
+  }
+
+  async start(): Promise<void> {
+    if (this.#webhook === undefined) return
+    for (const row of await this.#options.store.all(outbox)) {
+      this.#waiting.push(JSON.parse(row.notification) as Notification)
+    }
+    void this.#deliver()
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  handle(event: BusEvent, turn: Turn): void {
+    const notification = notificationOf(event)
+    if (notification === undefined) return
+    if (this.#webhook !== undefined) {
+      turn.put(outbox, { event_id: notification.id, notification: JSON.stringify(notification) })
+    }
+    turn.afterCommit(() => {
+      const { id, severity, title, text, correlationId } = notification
+      const level = severity === 'info' ? 'info' : severity === 'warning' ? 'warn' : 'error'
+      this.#options.log[level]({ id, correlationId }, `${title}: ${text}`)
+      if (this.#webhook === undefined) return
+      this.#waiting.push(notification)
+      void this.#deliver()
+    })
+  }
+
+  /** In order; a webhook that does not answer holds the rest back and is tried again, ever more slowly. */
+  async #deliver(): Promise<void> {
+    if (this.#delivering) return
+    this.#delivering = true
+    let delayMs = RETRY_FIRST_MS
+    while (this.#waiting.length > 0 && !this.#stopped) {
+      const notification = this.#waiting[0]!
+      try {
+        await this.#webhook!(notification)
+      } catch (error) {
+        this.#options.log.warn({ id: notification.id, reason: (error as Error).message }, 'a notification waits')
+        await new Promise<void>((resolve) => this.#options.wallClock.after(delayMs, resolve))
+        delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)
+        continue
+      }
+      delayMs = RETRY_FIRST_MS
+      this.#waiting.shift()
+      if (!this.#stopped) {
+        this.#options.store.transact((turn) => turn.remove(outbox, { event_id: notification.id }))
+      }
+    }
+    this.#delivering = false
+  }
+}

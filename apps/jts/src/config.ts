@@ -1,0 +1,126 @@
+/** `jts.yaml`: accounts, strategy instances, risk limits. Optional; without it JTS runs its example strategies in `sim`. */
+import { z } from 'zod'
+import { accountId, instrumentId, MODES, parseUnits, timeframeUs, type Mode, type RiskLimits } from '@jts/model'
+import { readYamlConfig } from '@jts/runtime'
+
+const decimal = z
+  .union([z.string(), z.number()])
+  .transform(String)
+  .refine((text) => parses(() => parseUnits(text)), 'expected a decimal number such as 0.01')
+const positiveDecimal = decimal.refine((text) => parses(() => parseUnits(text)) && parseUnits(text) > 0n, {
+  message: 'expected a decimal above 0',
+})
+const alias = z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, 'expected a name of small letters, digits and dashes')
+const instrument = z
+  .string()
+  .refine((text) => parses(() => instrumentId(text)), 'expected an instrument such as BINANCE:BTCUSDT')
+const timeframe = z
+  .string()
+  .refine((text) => parses(() => timeframeUs(text)), 'expected a timeframe such as 1s, 1m, 15m, 4h or 1d')
+
+const accountSchema = z.strictObject({
+  name: alias.describe('the last part of the account id, such as main'),
+  broker: z.literal('binance', { error: 'expected "binance"' }).default('binance'),
+  /** Names of the environment variables that hold this account's keys; never the keys themselves. */
+  apiKeyEnv: z.string().optional(),
+  apiSecretEnv: z.string().optional(),
+})
+
+const strategySchema = z.strictObject({
+  instance: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected a name such as ema-btc').optional(),
+  strategy: z.string({ error: 'expected a shipped strategy such as ema-cross, or the path of a strategy file' }),
+  account: alias.optional(),
+  instrument,
+  timeframe: timeframe.optional(),
+  parameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+})
+
+const riskSchema = z.strictObject({
+  notionalMaxPerOrder: positiveDecimal.optional(),
+  marketCollar: z.number().min(0).max(1).optional(),
+  duplicateWindowMs: z.number().int().positive().optional(),
+  signalAgeMaxMs: z.number().int().positive().optional(),
+  marketDataAgeMaxMs: z.number().int().positive().optional(),
+})
+
+export const configSchema = z
+  .strictObject({
+    mode: z.enum(MODES as [Mode, ...Mode[]], { error: 'expected sim, paper or live' }).default('sim'),
+    /** Said twice on purpose: `mode: live` alone does not trade real money. */
+    live: z.boolean().default(false),
+    accounts: z.array(accountSchema).min(1, 'expected at least one account').default([{ name: 'main', broker: 'binance' }]),
+    strategies: z.array(strategySchema).optional(),
+    risk: riskSchema.optional(),
+    notifications: z
+      .strictObject({ webhook: z.url({ protocol: /^https?$/, error: 'expected an http or https address' }).optional() })
+      .optional(),
+    port: z.number().int().min(0).max(65535).optional(),
+  })
+  .superRefine((config, context) => {
+    const names = new Set<string>()
+    config.accounts.forEach((account, i) => {
+      if (names.has(account.name)) {
+        context.addIssue({ code: 'custom', path: ['accounts', i, 'name'], message: 'expected each account once' })
+      }
+      names.add(account.name)
+    })
+    const instances = new Set<string>()
+    config.strategies?.forEach((strategy, i) => {
+      if (strategy.account !== undefined && !names.has(strategy.account)) {
+        context.addIssue({
+          code: 'custom',
+          path: ['strategies', i, 'account'],
+          message: `expected one of the accounts ${[...names].join(', ')}`,
+        })
+      }
+      const name = strategy.instance ?? strategy.strategy
+      if (instances.has(name)) {
+        context.addIssue({
+          code: 'custom',
+          path: ['strategies', i, 'instance'],
+          message: `expected a name of its own, another instance is called ${name}`,
+        })
+      }
+      instances.add(name)
+    })
+    if (config.mode === 'live' && !config.live) {
+      context.addIssue({ code: 'custom', path: ['mode'], message: 'expected `live: true` beside `mode: live`' })
+    }
+    if (config.mode === 'live' && config.risk?.notionalMaxPerOrder === undefined) {
+      context.addIssue({ code: 'custom', path: ['risk'], message: 'expected risk.notionalMaxPerOrder in live mode' })
+    }
+    if (config.mode !== 'live' && config.live) {
+      context.addIssue({ code: 'custom', path: ['live'], message: `expected mode: live beside live: true` })
+    }
+  })
+
+export type JtsConfig = z.infer<typeof configSchema>
+
+export function readConfig(file: string | undefined): JtsConfig {
+  return file === undefined ? configSchema.parse({}) : readYamlConfig(file, configSchema)
+}
+
+export function riskLimits(config: JtsConfig): RiskLimits {
+  const { risk } = config
+  if (risk === undefined) return {}
+  return {
+    ...(risk.notionalMaxPerOrder === undefined ? {} : { notionalMaxPerOrder: parseUnits(risk.notionalMaxPerOrder) }),
+    ...(risk.marketCollar === undefined ? {} : { marketCollar: risk.marketCollar }),
+    ...(risk.duplicateWindowMs === undefined ? {} : { duplicateWindowUs: risk.duplicateWindowMs * 1000 }),
+    ...(risk.signalAgeMaxMs === undefined ? {} : { signalAgeMaxUs: risk.signalAgeMaxMs * 1000 }),
+    ...(risk.marketDataAgeMaxMs === undefined ? {} : { marketDataAgeMaxUs: risk.marketDataAgeMaxMs * 1000 }),
+  }
+}
+
+export function accountOf(mode: Mode, name: string): ReturnType<typeof accountId> {
+  return accountId(`${mode}.binance.${name}`)
+}
+
+function parses(parse: () => unknown): boolean {
+  try {
+    parse()
+    return true
+  } catch {
+    return false
+  }
+}

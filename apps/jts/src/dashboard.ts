@@ -1,0 +1,65 @@
+/** The gateway and the web page over a running trader. */
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createApiGateway } from '@jts/api-gateway'
+import type { Logger } from '@jts/runtime'
+import { systemClock } from '@jts/runtime'
+import type { StrategyInstance } from '@jts/strategy-engine'
+import type { Mode } from '@jts/model'
+import { createGatewayPorts } from './gateway-ports.ts'
+import { untilStopped } from './process.ts'
+import { buildWebApp } from './web-build.ts'
+import type { Trader } from './trader.ts'
+
+export type DashboardOptions = {
+  readonly mode?: Mode
+  readonly instances: readonly StrategyInstance[]
+  readonly options: { readonly port: number | undefined }
+  readonly fillModel?: string
+  readonly log: Logger
+}
+
+export type Dashboard = { readonly url: string; untilStopped(): Promise<unknown>; stop(): Promise<void> }
+
+export const VERSION = '0.1.0'
+const PORT_DEFAULT = 8700
+const PORTS_TRIED = 20
+const WEB_ROOT = resolve(fileURLToPath(import.meta.url), '../../../presentation/web-app/dist')
+
+export async function startDashboard(trader: Trader, options: DashboardOptions): Promise<Dashboard> {
+  const mode = options.mode ?? 'sim'
+  await buildWebApp(options.log)
+  const series = new Map(options.instances.map((one) => [`${one.instrument.id}/${one.timeframe}`, one]))
+  const ports = await createGatewayPorts({
+    trader,
+    mode,
+    version: VERSION,
+    startedAtUs: systemClock.nowUs(),
+    ...(options.fillModel === undefined ? {} : { fillModel: options.fillModel }),
+    instruments: [...series.values()].map((one) => ({
+      id: one.instrument.id,
+      timeframe: one.timeframe,
+      quoteCurrency: one.instrument.quoteCurrency,
+    })),
+    log: options.log,
+  })
+  const asked = options.options.port
+  for (let port = asked ?? PORT_DEFAULT, tries = 0; ; port++, tries++) {
+    const gateway = createApiGateway({
+      ports,
+      port,
+      log: options.log,
+      mode,
+      ...(existsSync(WEB_ROOT) ? { webRoot: WEB_ROOT } : {}),
+    })
+    try {
+      const { url } = await gateway.start()
+      return { url, untilStopped, stop: () => gateway.stop() }
+    } catch (error) {
+      // A port that was asked for is not quietly replaced by another.
+      const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+      if (!taken || asked !== undefined || tries >= PORTS_TRIED) throw error
+    }
+  }
+}

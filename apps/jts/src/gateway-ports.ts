@@ -1,0 +1,285 @@
+/** What the gateway shows, taken from the services of this process; every answer waits until its cause is on disk. */
+import type {
+  AccountView,
+  DecisionView,
+  FillView,
+  GatewayPorts,
+  GatewayUpdate,
+  HaltView,
+  OrderView,
+  StatusView,
+} from '@jts/api-gateway'
+import type { BusEvent, BusEventOf, Topic } from '@jts/contracts'
+import type { OrderView as OrderWire } from '@jts/contracts/orders-api'
+import { divide, formatUnits, instrumentId, ONE, parseUnits, type Mode } from '@jts/model'
+import type { Logger } from '@jts/runtime'
+import type { FillRow } from '@jts/order-execution/service'
+import type { Trader } from './trader.ts'
+
+export type GatewayPortsOptions = {
+  readonly trader: Trader
+  readonly mode: Mode
+  readonly version: string
+  readonly startedAtUs: number
+  readonly fillModel?: string
+  readonly instruments: StatusView['instruments']
+  readonly log: Logger
+}
+
+/** Decisions kept for the screen; the event log has them all. */
+const DECISIONS_KEPT = 200
+const FILLS_KEPT = 5000
+/** Portfolio updates are told at most this often, ms. */
+const PORTFOLIO_EVERY_MS = 250
+
+export async function createGatewayPorts(options: GatewayPortsOptions): Promise<GatewayPorts> {
+  const { trader } = options
+  const decisions: DecisionView[] = []
+  for await (const event of trader.bus.read('strategy.signals')) {
+    if (event.type === 'StrategySignal') keep(decisions, decisionView(event), DECISIONS_KEPT)
+  }
+  const fills = (await trader.execution.fills()).map(fillOfRow).sort((a, b) => a.timeUs - b.timeUs).slice(-FILLS_KEPT)
+  const listeners = new Set<(update: GatewayUpdate) => void>()
+  const tell = (update: GatewayUpdate): void => {
+    for (const listener of listeners) listener(update)
+  }
+
+  const portfolio = async (): Promise<{ accounts: AccountView[] }> => {
+    const { accounts } = await trader.portfolio.api.getCurrentPortfolio({ account: '' })
+    await trader.store.durable()
+    return { accounts: accounts.map(accountView) }
+  }
+  const status = async (): Promise<StatusView> => {
+    const state = await trader.execution.api.getTradingState({})
+    const { strategies } = await trader.strategies.api.listStrategies({})
+    return {
+      mode: options.mode,
+      version: options.version,
+      tradingState: state.state as StatusView['tradingState'],
+      ...(state.reason === '' ? {} : { tradingStateReason: state.reason }),
+      startedAtUs: options.startedAtUs,
+      marketTimeUs: trader.marketClock.nowUs(),
+      ...(options.fillModel === undefined ? {} : { fillModel: options.fillModel }),
+      services: serviceLights(trader),
+      instruments: options.instruments,
+      strategies: strategies.map((one) => ({
+        instance: one.instance,
+        strategy: one.strategy,
+        account: one.account,
+        instrument: one.instrument,
+        timeframe: one.timeframe,
+        parameters: JSON.parse(one.parameters) as Record<string, unknown>,
+      })),
+    }
+  }
+  const orders = async (limit: number): Promise<OrderView[]> => {
+    const found = await trader.execution.api.listOrders({ account: '', openOnly: false, limit })
+    await trader.store.durable()
+    return found.orders.map(orderView)
+  }
+
+  // One portfolio update a quarter second at most, however many events move it.
+  let portfolioTimer: NodeJS.Timeout | undefined
+  const portfolioSoon = (): void => {
+    portfolioTimer ??= setTimeout(() => {
+      portfolioTimer = undefined
+      portfolio()
+        .then((data) => tell({ type: 'portfolio', data }))
+        .catch((error: unknown) => options.log.error({ err: error }, 'the portfolio could not be told'))
+    }, PORTFOLIO_EVERY_MS)
+    portfolioTimer.unref()
+  }
+  const tellOrder = (orderId: string): void => {
+    void trader.execution.api.listOrders({ account: '', openOnly: false, limit: 0 }).then(({ orders: all }) => {
+      const found = all.find((order) => order.orderId === orderId)
+      if (found !== undefined) tell({ type: 'order', data: orderView(found) })
+    })
+  }
+  const onEvent = (event: BusEvent): void => {
+    if (event.type === 'OrderFilled') keepNewest(fills, fillView(event), FILLS_KEPT)
+    if (event.type === 'StrategySignal') keep(decisions, decisionView(event), DECISIONS_KEPT)
+    if (listeners.size === 0) return
+    switch (event.type) {
+      case 'Candle':
+        tell({ type: 'candle', data: event.payload })
+        return portfolioSoon()
+      case 'StrategySignal':
+        return tell({ type: 'decision', data: decisionView(event) })
+      case 'OrderFilled':
+        tell({ type: 'fill', data: fillView(event) })
+        tellOrder(event.payload.ref!.orderId)
+        return portfolioSoon()
+      case 'TradingStateChanged':
+        void status().then((data) => tell({ type: 'status', data }))
+        return
+      default: {
+        const ref = 'ref' in event.payload ? event.payload.ref : 'terms' in event.payload ? event.payload.terms?.ref : undefined
+        if (ref !== undefined) tellOrder(ref.orderId)
+      }
+    }
+  }
+  const topics: Topic[] = ['market-data.binance.candles', 'strategy.signals', 'orders.events']
+  trader.bus.tap(topics, onEvent)
+
+  const halted = async (answer: Promise<Omit<HaltView, 'tradingState'> & { state: string }>): Promise<HaltView> => {
+    const { state, cancelled, unknown, open, message } = await answer
+    return { tradingState: state as HaltView['tradingState'], cancelled, unknown, open, message }
+  }
+  return {
+    status,
+    portfolio,
+    candles: async ({ instrument, timeframe, limit }) => {
+      const bars = await trader.marketData.candles({ instrument: instrumentId(instrument), timeframe, limit })
+      return bars.slice(-limit)
+    },
+    orders: ({ limit }) => orders(limit),
+    fills: ({ instrument, limit }) =>
+      Promise.resolve(
+        fills
+          .filter((fill) => instrument === undefined || fill.instrument === instrument)
+          .slice(-limit)
+          .reverse(),
+      ),
+    decisions: ({ limit }) => Promise.resolve(decisions.slice(-limit).reverse()),
+    halt: ({ reason, by }) => halted(trader.execution.api.halt({ account: '', reason, by })),
+    resume: ({ by }) => halted(trader.execution.api.resume({ account: '', by })),
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}
+
+function keep<T>(list: T[], item: T, max: number): void {
+  list.push(item)
+  if (list.length > max) list.splice(0, list.length - max)
+}
+
+function keepNewest(list: FillView[], fill: FillView, max: number): void {
+  if (!list.some((known) => known.fillId === fill.fillId)) keep(list, fill, max)
+}
+
+/** In one process the services live and die together; the broker's streams are what may be down by itself. */
+function serviceLights(trader: Trader): StatusView['services'] {
+  const waiting = trader.activity.describe()
+  const light = (name: string, participant: string): StatusView['services'][number] =>
+    waiting.includes(`${participant}`) && waiting.includes('not ready')
+      ? { name, state: 'starting', reason: waiting }
+      : { name, state: 'up' }
+  return [
+    { name: 'strategy-engine', state: 'up' },
+    { name: 'risk-management', state: 'up' },
+    { name: 'portfolio-tracker', state: 'up' },
+    light('order-execution', 'order-execution'),
+    light('market-data-collector', 'market-data-collector'),
+    { name: 'notification-service', state: 'up' },
+    light('binance-service', 'binance'),
+  ]
+}
+
+type AccountWire = Awaited<ReturnType<Trader['portfolio']['api']['getCurrentPortfolio']>>['accounts'][number]
+
+function accountView(account: AccountWire): AccountView {
+  const amounts = (list: readonly { currency: string; amount: string }[]): Record<string, string> =>
+    Object.fromEntries(list.map((one) => [one.currency, one.amount]))
+  return {
+    account: account.account,
+    equity: account.equity,
+    equityCurrency: account.equityCurrency,
+    realisedPnl: account.realisedPnl,
+    unrealisedPnl: account.unrealisedPnl,
+    cash: amounts(account.cash),
+    fees: amounts(account.fees),
+    reconciled: account.reconciled as AccountView['reconciled'],
+    positions: account.positions.map((position) => {
+      const quantity = parseUnits(position.quantity)
+      const cost = parseUnits(position.totalCost)
+      return {
+        strategy: position.strategy,
+        instrument: position.instrument,
+        quantity: position.quantity,
+        averagePrice: quantity === 0n ? '' : formatUnits(divide(cost * ONE, quantity, 'half-even')),
+        totalCost: position.totalCost,
+        markPrice: position.markPrice,
+        unrealisedPnl: position.unrealisedPnl,
+        realisedPnl: position.realisedPnl,
+      }
+    }),
+  }
+}
+
+function orderView(order: OrderWire): OrderView {
+  return {
+    orderId: order.orderId,
+    clientOrderId: order.clientOrderId,
+    ...(order.venueOrderId === '' ? {} : { venueOrderId: order.venueOrderId }),
+    account: order.account,
+    strategy: order.strategy,
+    instrument: order.instrument,
+    side: order.side as OrderView['side'],
+    type: order.orderType as OrderView['type'],
+    quantity: order.quantity,
+    ...(order.limitPrice === '' ? {} : { limitPrice: order.limitPrice }),
+    status: order.status as OrderView['status'],
+    filledQuantity: order.filledQuantity,
+    ...(order.averageFillPrice === '' ? {} : { averageFillPrice: order.averageFillPrice }),
+    ...(order.reason === '' ? {} : { reason: order.reason }),
+    timeUs: order.timeUs,
+    correlationId: order.correlationId,
+  }
+}
+
+function fillView(event: BusEventOf<'OrderFilled'>): FillView {
+  const { ref, fillId, lastQuantity, lastPrice, fee, feeCurrency } = event.payload
+  return {
+    fillId,
+    account: event.stream,
+    strategy: ref!.strategy,
+    instrument: ref!.instrument,
+    side: ref!.side as FillView['side'],
+    quantity: lastQuantity,
+    price: lastPrice,
+    fee,
+    feeCurrency,
+    timeUs: event.timeEventUs,
+    orderId: ref!.orderId,
+  }
+}
+
+function fillOfRow(row: FillRow): FillView {
+  const [venue, symbol] = row.instrument.split(':')
+  return {
+    fillId: `${venue}:${row.account}:${symbol}:${row.trade_id}`,
+    account: row.account,
+    strategy: row.strategy,
+    instrument: row.instrument,
+    side: row.side as FillView['side'],
+    quantity: row.quantity,
+    price: row.price,
+    fee: row.fee,
+    feeCurrency: row.fee_currency,
+    timeUs: row.time_us,
+    orderId: row.order_id,
+  }
+}
+
+function decisionView(event: BusEventOf<'StrategySignal'>): DecisionView {
+  const { payload } = event
+  return {
+    signalId: payload.signalId,
+    correlationId: event.correlationId,
+    account: payload.account,
+    strategy: payload.strategy,
+    instrument: payload.instrument,
+    side: payload.side as DecisionView['side'],
+    type: payload.orderType as DecisionView['type'],
+    quantity: payload.quantity || payload.quoteQuantity,
+    price: payload.price,
+    approved: payload.approved,
+    adjustedQuantity: payload.adjustedQuantity,
+    ...(payload.reasonCode === '' ? {} : { reasonCode: payload.reasonCode }),
+    ...(payload.reason === '' ? {} : { reason: payload.reason }),
+    riskScore: payload.riskScore,
+    timeUs: event.timeEventUs,
+  }
+}

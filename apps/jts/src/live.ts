@@ -1,0 +1,154 @@
+/** `./jts up` without a replay: sim on our local venue, paper on Binance's testnet, live on Binance itself. */
+import { writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { createBinanceMarketData, PRODUCTION, TESTNET, type BinanceEndpoints } from '@jts/binance-service'
+import { instrumentId, strategyInstanceId, type Instrument } from '@jts/model'
+import { computedId, createLogger, systemClock } from '@jts/runtime'
+import type { StrategyInstance } from '@jts/strategy-engine'
+import { lockFolder } from '@jts/transport'
+import { EXIT, parseSets, UserError } from './cli.ts'
+import { configOf, venueUrl, type UpOptions } from './commands/up.ts'
+import { accountOf, readConfig, riskLimits, type JtsConfig } from './config.ts'
+import { startDashboard } from './dashboard.ts'
+import { fatal, untilStopped } from './process.ts'
+import { findStrategy } from './strategies.ts'
+import { createTrader } from './trader.ts'
+import { keysFromEnvironment, openVenue, type Venue } from './venue.ts'
+
+/** What runs when nobody has said anything: two instruments on one-second bars of the local venue's generated market. */
+const EXAMPLE_STRATEGIES: NonNullable<JtsConfig['strategies']> = [
+  { instance: 'ema-btc', strategy: 'ema-cross', instrument: 'BINANCE:BTCUSDT', timeframe: '1s', parameters: {} },
+  { instance: 'ema-eth', strategy: 'ema-cross', instrument: 'BINANCE:ETHUSDT', timeframe: '1s', parameters: { quantity: '0.2' } },
+]
+const SEND_WINDOW_MS = 2000
+const RECONCILE_EVERY_MS = 60_000
+
+export async function runLive(options: UpOptions): Promise<number> {
+  const found = options.config ?? (existsSync('jts.yaml') ? 'jts.yaml' : undefined)
+  const config = found === options.config ? configOf(options) : readConfig(found)
+  const { mode } = config
+  const dataDir = resolve(options['data-dir'] ?? join('.jts', mode))
+  mkdirSync(dataDir, { recursive: true })
+  const lock = lockFolder(dataDir)
+  if (existsSync(join(dataDir, 'run.json'))) {
+    throw new UserError(`expected ${dataDir} to hold no replay, found one; choose another folder with --data-dir`)
+  }
+  const log = createLogger({ name: 'jts', mode })
+  const wanted = strategiesOf(options, config)
+  const venue = await venueOf(options, config, dataDir, wanted.map((one) => one.instrument))
+  const instruments = await instrumentsOf(venue.endpoints, wanted.map((one) => one.instrument), log)
+  const instances: StrategyInstance[] = []
+  for (const one of wanted) {
+    const strategy = await findStrategy(one.strategy, one.parameters)
+    instances.push({
+      instance: strategyInstanceId(one.instance ?? strategy.definition.name),
+      definition: strategy.definition,
+      parameters: strategy.parameters,
+      account: accountOf(mode, one.account ?? config.accounts[0]!.name),
+      instrument: instruments.find((instrument) => instrument.id === one.instrument)!,
+      timeframe: one.timeframe ?? '1m',
+    })
+  }
+  const webhookUrl = config.notifications?.webhook
+  const trader = createTrader({
+    mode,
+    dataDir,
+    log,
+    endpoints: venue.endpoints,
+    accounts: venue.accounts,
+    instances,
+    instruments,
+    limits: riskLimits(config),
+    runId: computedId('live', mode, dataDir),
+    replay: false,
+    sendWindowUs: (options['send-window-ms'] ?? SEND_WINDOW_MS) * 1000,
+    ...(webhookUrl === undefined ? {} : { webhookUrl }),
+    fatal: fatal(log),
+  })
+  await trader.start()
+  const reconciling = setInterval(() => {
+    for (const account of trader.brokers.keys()) {
+      trader.execution
+        .reconcile(account)
+        .catch((error: unknown) => log.warn({ account, err: error }, 'the account could not be compared with the broker'))
+    }
+  }, RECONCILE_EVERY_MS)
+  const dashboard = options['no-dashboard']
+    ? undefined
+    : await startDashboard(trader, { mode, instances, options, log, fillModel: mode === 'sim' ? 'local venue' : 'broker' })
+  if (dashboard !== undefined) {
+    writeFileSync(join(dataDir, 'process.json'), JSON.stringify({ pid: process.pid, url: dashboard.url }))
+    const stream = options.json ? process.stderr : process.stdout
+    stream.write(`Dashboard: ${dashboard.url}\n`)
+  }
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ mode, dashboard: dashboard?.url, dataDir, pid: process.pid })}\n`)
+  }
+  await untilStopped()
+  clearInterval(reconciling)
+  await dashboard?.stop()
+  await trader.stop()
+  await venue.stop()
+  lock.release()
+  return EXIT.ok
+}
+
+function strategiesOf(options: UpOptions, config: JtsConfig): NonNullable<JtsConfig['strategies']> {
+  if (options.strategy !== undefined) {
+    return [{ strategy: options.strategy, instrument: 'BINANCE:BTCUSDT', timeframe: '1s', parameters: parseSets(options.set) }]
+  }
+  if (config.strategies !== undefined) return config.strategies
+  if (config.mode === 'sim') return EXAMPLE_STRATEGIES
+  throw new UserError(`expected strategies in jts.yaml for mode ${config.mode}, found none`)
+}
+
+async function venueOf(
+  options: UpOptions,
+  config: JtsConfig,
+  dataDir: string,
+  instruments: readonly string[],
+): Promise<Venue> {
+  const log = createLogger({ name: 'jts', mode: config.mode })
+  if (config.mode === 'sim') {
+    const symbols = [...new Set(instruments.map((id) => id.slice(id.indexOf(':') + 1)))]
+    return openVenue({
+      mode: 'sim',
+      accounts: config.accounts,
+      url: venueUrl(options),
+      args: [
+        '--data-dir',
+        join(dataDir, 'venue'),
+        '--symbols',
+        symbols.join(','),
+        ...(options.seed === undefined ? [] : ['--seed', String(options.seed)]),
+      ],
+      log,
+    })
+  }
+  if (options.venue.length > 0) {
+    throw new UserError(`--venue: expected mode sim, found mode ${config.mode}: a local venue never mixes with real accounts`)
+  }
+  return {
+    endpoints: config.mode === 'live' ? PRODUCTION : TESTNET,
+    accounts: keysFromEnvironment({ mode: config.mode, accounts: config.accounts }),
+    controlUrl: '',
+    controlToken: '',
+    stop: () => Promise.resolve(),
+  }
+}
+
+/** The venue's own filters, asked once at start. */
+async function instrumentsOf(
+  endpoints: BinanceEndpoints,
+  wanted: readonly string[],
+  log: ReturnType<typeof createLogger>,
+): Promise<Instrument[]> {
+  const source = createBinanceMarketData({ endpoints, wallClock: systemClock, log })
+  await source.start()
+  try {
+    return [...(await source.instruments([...new Set(wanted)].map(instrumentId)))]
+  } finally {
+    await source.stop()
+  }
+}

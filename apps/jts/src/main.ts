@@ -1,0 +1,84 @@
+/** The command line: `./jts COMMAND …`. */
+import { ConfigError } from '@jts/runtime'
+import { EXIT, UserError } from './cli.ts'
+
+type Command = { readonly summary: string; run(argv: readonly string[]): Promise<number> }
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  up: {
+    summary: 'start everything in one process and print the dashboard address; --replay plays a recorded market',
+    run: async (argv) => (await import('./commands/up.ts')).upCommand(argv),
+  },
+  backtest: {
+    summary: 'run a strategy over recorded data, in memory',
+    run: async (argv) => (await import('./commands/backtest.ts')).backtestCommand(argv),
+  },
+  halt: {
+    summary: 'refuse new orders and cancel what is open',
+    run: async (argv) => (await import('./commands/halt.ts')).haltCommand('halt', argv),
+  },
+  resume: {
+    summary: 'lift a halt',
+    run: async (argv) => (await import('./commands/halt.ts')).haltCommand('resume', argv),
+  },
+  serve: {
+    summary: 'run one service alone, answering gRPC',
+    run: async (argv) => (await import('./commands/serve.ts')).serveCommand(argv),
+  },
+  venue: {
+    summary: "run a local venue that speaks a broker's protocol",
+    run: async (argv) => (await import('./commands/venue.ts')).venueCommand(argv),
+  },
+  events: {
+    summary: 'show the event log of a data folder: events tail TOPIC',
+    run: async (argv) => (await import('./commands/events.ts')).eventsCommand(argv),
+  },
+  bench: {
+    summary: 'measure speed, as ratios in one run',
+    run: async (argv) => (await import('./commands/bench.ts')).benchCommand(argv),
+  },
+  test: {
+    summary: 'install what the tests need and run them',
+    run: async (argv) => (await import('./commands/test.ts')).runTests([...argv]),
+  },
+}
+
+function help(): string {
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)} ${summary}`)
+  return `JTS: automated trading for Korean accounts.\n\nusage: ./jts COMMAND [options]\n\n${rows.join('\n')}\n\n./jts COMMAND --help tells each command's options.\n`
+}
+
+/** Errors that the person can mend: shown as one message without a stack. */
+const FOR_THE_PERSON = new Set([
+  'UserError',
+  'StrategyError',
+  'ParameterError',
+  'RecordedMarketError',
+  'FolderInUseError',
+  'IdError',
+  'NumberError',
+  'BacktestError',
+])
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(help())
+    return name === undefined ? EXIT.usage : EXIT.ok
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (command === undefined) throw new UserError(`expected a command, found ${JSON.stringify(name)}\n\n${help()}`)
+  return command.run(rest)
+}
+
+main(process.argv.slice(2)).then(
+  (code) => {
+    // Output may still be on its way into a pipe; everything else has been closed by the command.
+    process.exitCode = code
+  },
+  (error: unknown) => {
+    const known = error instanceof ConfigError || (error instanceof Error && FOR_THE_PERSON.has(error.name))
+    process.stderr.write(`jts: ${known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    process.exit(known ? EXIT.usage : EXIT.broken)
+  },
+)

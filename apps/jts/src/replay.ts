@@ -1,0 +1,331 @@
+/** A recorded market through the whole live pipeline: real services, bus, contracts, adapter and venue, in lock-step. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import { hasShippedFilters, strategyInstanceId, type Instrument, shippedInstrument } from '@jts/model'
+import { readRecordedMarket } from '@jts/market-store/recorded-market'
+import { computedId, createLogger, type Logger } from '@jts/runtime'
+import { lockFolder } from '@jts/transport'
+import type { StrategyInstance } from '@jts/strategy-engine'
+import { EXIT, parseSets, UserError } from './cli.ts'
+import { configOf, venueUrl, type UpOptions } from './commands/up.ts'
+import { accountOf, riskLimits, type JtsConfig } from './config.ts'
+import { Conductor } from './conductor.ts'
+import { startDashboard } from './dashboard.ts'
+import { LatencyProbe } from './latency.ts'
+import { fatal } from './process.ts'
+import { reconcileWithVenue } from './reconcile.ts'
+import { RunFolder } from './run-folder.ts'
+import { findStrategy, type LoadedStrategy } from './strategies.ts'
+import { summarise, writeFills, type ReplaySummary } from './summary.ts'
+import { createTrader, type Trader } from './trader.ts'
+import { openVenue, type Venue } from './venue.ts'
+
+type Market = {
+  readonly file: string
+  readonly sha256: string
+  readonly instrument: Instrument
+  readonly timeframe: string
+  readonly gaps: number
+  readonly length: number
+}
+
+export type ReplayResult = ReplaySummary & {
+  readonly reconciled: boolean
+  readonly differences: readonly string[]
+  readonly fillModel: string
+  readonly slippageBps: number
+  readonly gaps: number
+  readonly durationMs: number
+  readonly latency: ReturnType<LatencyProbe['view']>
+  readonly quoteCurrency: string
+}
+
+const LOCK_STEP_SEND_WINDOW_MS = 60_000
+
+export async function runReplay(options: UpOptions): Promise<number> {
+  const config = configOf(options)
+  if (config.mode !== 'sim') {
+    throw new UserError(`--replay: expected mode sim, found mode ${config.mode}: a replay never runs beside a real account`)
+  }
+  const speed = speedOf(options)
+  const markets = await readMarkets(options)
+  const { instances, strategies } = await instancesOf(options, config, markets)
+  const folder = options['data-dir'] === undefined ? undefined : resolve(options['data-dir'])
+  const dataDir = folder ?? mkdtempSync(join(tmpdir(), 'jts-replay-'))
+  const slippageBps = options['slippage-bps'] ?? 0
+  const lock = lockFolder(dataDir)
+  try {
+    const run = new RunFolder(dataDir, {
+      markets: markets.map(({ file, sha256, instrument, timeframe }) => ({
+        file: basename(file),
+        sha256,
+        instrument: instrument.id,
+        timeframe,
+      })),
+      strategies: instances.map((one, i) => ({
+        instance: one.instance,
+        account: one.account,
+        instrument: one.instrument.id,
+        sha256: strategies[i]!.sha256,
+        parameters: textParameters(one),
+      })),
+      accounts: config.accounts.map((account) => account.name),
+      risk: config.risk ?? null,
+      slippageBps,
+    })
+    const log = createLogger({ name: 'jts', mode: 'sim', level: process.env['JTS_LOG_LEVEL'] ?? 'warn' })
+    const context = { options, config, markets, instances, dataDir, slippageBps, speed, log, run }
+    const result = (run.summary as ReplayResult | undefined) ?? (await play(context))
+    if (run.summary !== undefined && options.fills !== undefined) await fillsOfFinished(context, options.fills)
+    print(options, result)
+    return result.reconciled ? EXIT.ok : EXIT.no
+  } finally {
+    lock.release()
+    if (folder === undefined) rmSync(dataDir, { recursive: true, force: true })
+  }
+}
+
+type Context = {
+  readonly options: UpOptions
+  readonly config: JtsConfig
+  readonly markets: readonly Market[]
+  readonly instances: readonly StrategyInstance[]
+  readonly dataDir: string
+  readonly slippageBps: number
+  readonly speed: number | 'max'
+  readonly log: Logger
+  readonly run: RunFolder
+}
+
+async function play(context: Context): Promise<ReplayResult> {
+  const { options, config, dataDir, log, markets, slippageBps } = context
+  const venue = await openVenue({
+    mode: 'sim',
+    accounts: config.accounts,
+    url: venueUrl(options),
+    args: [
+      ...markets.flatMap((market) => ['--replay', market.file]),
+      ...(options.instrument === undefined ? [] : ['--instrument', options.instrument]),
+      ...(options['allow-gaps'] ? ['--allow-gaps'] : []),
+      '--slippage-bps',
+      String(slippageBps),
+      '--data-dir',
+      join(dataDir, 'venue'),
+    ],
+    log,
+  })
+  const probe = new LatencyProbe()
+  const trader = traderOf(context, venue, probe)
+  const conductor = new Conductor({
+    url: venue.controlUrl,
+    token: venue.controlToken,
+    activity: trader.activity,
+    marketClock: trader.marketClock,
+    log,
+    onRelease: progressLine(markets.reduce((sum, market) => sum + market.length, 0)),
+  })
+  try {
+    await trader.start()
+    const dashboard = options['no-dashboard'] || options['until-end'] ? undefined : await startDashboard(trader, context)
+    if (dashboard !== undefined) announce(options, dashboard.url)
+    const begun = performance.now()
+    await conductor.run(pace(context.speed))
+    const durationMs = performance.now() - begun
+    await trader.activity.whenIdle()
+    const quote = markets[0]!.instrument.quoteCurrency
+    const differences = await reconcileWithVenue(trader, markets.map((market) => market.instrument.id))
+    const summary = await summarise(trader, markets.map((market) => market.instrument.id), quote)
+    if (options.fills !== undefined) writeFills(options.fills, await trader.execution.fills())
+    const result: ReplayResult = {
+      ...summary,
+      reconciled: differences.length === 0,
+      differences,
+      fillModel: 'next-open',
+      slippageBps,
+      gaps: markets.reduce((sum, market) => sum + market.gaps, 0),
+      durationMs,
+      latency: probe.view(),
+      quoteCurrency: quote,
+    }
+    await trader.store.durable()
+    context.run.finish(result)
+    await dashboard?.untilStopped()
+    await dashboard?.stop()
+    return result
+  } finally {
+    await conductor.close()
+    await trader.stop()
+    await venue.stop()
+  }
+}
+
+function traderOf(context: Context, venue: Venue, probe: LatencyProbe): Trader {
+  const { config, instances, dataDir, log, markets, options } = context
+  const sendWindowMs = options['send-window-ms'] ?? LOCK_STEP_SEND_WINDOW_MS
+  return createTrader({
+    mode: 'sim',
+    dataDir,
+    log,
+    endpoints: venue.endpoints,
+    accounts: venue.accounts,
+    instances,
+    instruments: markets.map((market) => market.instrument),
+    limits: riskLimits(config),
+    runId: computedId('replay', ...instances.map((one) => one.instance), ...markets.map((market) => market.sha256)),
+    replay: true,
+    sendWindowUs: sendWindowMs * 1000,
+    probe,
+    fatal: fatal(log),
+  })
+}
+
+async function fillsOfFinished(context: Context, file: string): Promise<void> {
+  const venue: Venue = {
+    endpoints: { rest: 'http://127.0.0.1:9', streams: 'ws://127.0.0.1:9', wsApi: 'ws://127.0.0.1:9' },
+    accounts: [],
+    controlUrl: '',
+    controlToken: '',
+    stop: () => Promise.resolve(),
+  }
+  const trader = traderOf({ ...context, instances: [] }, venue, new LatencyProbe())
+  writeFills(file, await trader.execution.fills())
+  await trader.store.close()
+}
+
+async function readMarkets(options: UpOptions): Promise<Market[]> {
+  if (options.instrument !== undefined && options.replay.length > 1) {
+    throw new UserError('--instrument: expected one --replay FILE beside it; several files are named by their instruments')
+  }
+  const markets: Market[] = []
+  for (const file of options.replay) {
+    const market = await readRecordedMarket(resolve(file), {
+      ...(options.instrument === undefined ? {} : { instrument: options.instrument }),
+      allowGaps: options['allow-gaps'],
+    })
+    const instrument = shippedInstrument(market.instrument)
+    if (!hasShippedFilters(market.instrument)) {
+      process.stderr.write(`jts: no filters are shipped for ${market.instrument}: lot 0.00001, tick 0.01, no minimum notional\n`)
+    }
+    if (markets.some((other) => other.instrument.id === instrument.id)) {
+      throw new UserError(`--replay: expected each instrument once, found ${instrument.id} twice`)
+    }
+    markets.push({
+      file: resolve(file),
+      sha256: market.sha256,
+      instrument,
+      timeframe: market.kind === 'bars' ? market.timeframe : '1m',
+      gaps: market.kind === 'bars' ? market.gaps : 0,
+      length: market.length,
+    })
+  }
+  return markets
+}
+
+async function instancesOf(
+  options: UpOptions,
+  config: JtsConfig,
+  markets: readonly Market[],
+): Promise<{ instances: StrategyInstance[]; strategies: LoadedStrategy[] }> {
+  const wanted =
+    options.strategy !== undefined
+      ? markets.map((market) => ({
+          instance: markets.length === 1 ? options.strategy! : `${options.strategy!}-${market.instrument.symbol}`,
+          strategy: options.strategy!,
+          account: undefined,
+          instrument: market.instrument.id as string,
+          parameters: parseSets(options.set),
+        }))
+      : config.strategies
+  if (wanted === undefined || wanted.length === 0) {
+    throw new UserError('--replay: expected --strategy NAME, or strategies in --config, found neither')
+  }
+  const instances: StrategyInstance[] = []
+  const strategies: LoadedStrategy[] = []
+  for (const one of wanted) {
+    const market = markets.find((candidate) => candidate.instrument.id === one.instrument)
+    if (market === undefined) {
+      throw new UserError(
+        `expected a --replay file for ${one.instrument}, found files for ${markets.map((m) => m.instrument.id).join(', ')}`,
+      )
+    }
+    const strategy = await findStrategy(one.strategy, one.parameters)
+    strategies.push(strategy)
+    instances.push({
+      instance: strategyInstanceId((one.instance ?? strategy.definition.name).replace(/[^A-Za-z0-9._-]/g, '-').replace(/^-+/, '')),
+      definition: strategy.definition,
+      parameters: strategy.parameters,
+      account: accountOf('sim', one.account ?? config.accounts[0]!.name),
+      instrument: market.instrument,
+      timeframe: market.timeframe,
+    })
+  }
+  return { instances, strategies }
+}
+
+function textParameters(instance: StrategyInstance): Record<string, string> {
+  return Object.fromEntries(Object.entries(instance.parameters).map(([name, value]) => [name, String(value)]))
+}
+
+function speedOf(options: UpOptions): number | 'max' {
+  const { speed } = options
+  if (speed === undefined) return options['until-end'] ? 'max' : 60
+  if (speed === 'max') return 'max'
+  const factor = Number(speed)
+  if (!(factor > 0)) throw new UserError(`--speed: expected max or a number above 0, found ${JSON.stringify(speed)}`)
+  return factor
+}
+
+/** Holds releases back so that market time runs `speed` times as fast as real time. */
+function pace(speed: number | 'max'): ((state: { timeUs: number }) => Promise<void>) | undefined {
+  if (speed === 'max') return undefined
+  let lastUs = 0
+  let due = performance.now()
+  return async ({ timeUs }) => {
+    if (lastUs !== 0 && timeUs > lastUs) due += (timeUs - lastUs) / 1000 / speed
+    lastUs = timeUs
+    const waitMs = due - performance.now()
+    if (waitMs > 0) await new Promise((done) => setTimeout(done, waitMs))
+    else due = performance.now()
+  }
+}
+
+/** On a terminal, one line that tells how far the replay is. */
+function progressLine(total: number): ((state: { released: number }) => void) | undefined {
+  if (!process.stderr.isTTY) return undefined
+  let told = 0
+  return ({ released }) => {
+    const now = performance.now()
+    if (now - told < 200 && released < total) return
+    told = now
+    const share = Math.min(1, released / total)
+    const bar = '█'.repeat(Math.round(share * 30)).padEnd(30, '░')
+    process.stderr.write(`\r${bar} ${released} of ${total}${released >= total ? '\n' : ''}`)
+  }
+}
+
+function announce(options: UpOptions, url: string): void {
+  const stream = options.json ? process.stderr : process.stdout
+  stream.write(`Dashboard: ${url}\n`)
+}
+
+function print(options: UpOptions, result: ReplayResult): void {
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify(result)}\n`)
+    return
+  }
+  const { quoteCurrency: quote } = result
+  const rows: [string, string][] = [
+    ['bars', String(result.bars)],
+    ['signals', `${result.signals}: ${result.approved} approved, ${result.denied} denied`],
+    ['orders, fills', `${result.orders}, ${result.fills}`],
+    ['cash', `${result.cash} ${quote}`],
+    ...Object.entries(result.positions).map(([id, quantity]): [string, string] => [`position ${id}`, quantity]),
+    ['equity', `${result.equity} ${quote}`],
+    ['realised PnL', `${result.realisedPnl} ${quote} (net of fees; fills ${result.fillModel}, slippage ${result.slippageBps} bps)`],
+    ['reconciled', result.reconciled ? 'equal to the venue in every balance and fill' : 'DIFFERENT from the venue'],
+    ['time', `${(result.durationMs / 1000).toFixed(1)} s`],
+  ]
+  process.stdout.write(`${rows.map(([name, value]) => `${name.padEnd(22)} ${value}`).join('\n')}\n`)
+  for (const difference of result.differences) process.stdout.write(`  ${difference}\n`)
+}

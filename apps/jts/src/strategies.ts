@@ -1,0 +1,34 @@
+/** Finds a strategy by the name of a shipped one or by the path of a file, and checks its parameters. */
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseParameters, type AnyStrategy, type ParameterTable, type ParameterValues } from '@jts/strategy-kit'
+import { loadStrategy } from '@jts/strategy-kit/load'
+import { UserError } from './cli.ts'
+
+const SHIPPED = resolve(fileURLToPath(import.meta.url), '../../../../strategies')
+
+export type LoadedStrategy = {
+  readonly definition: AnyStrategy
+  readonly parameters: ParameterValues<ParameterTable>
+  readonly file: string
+  readonly sha256: string
+}
+
+export async function findStrategy(
+  nameOrPath: string,
+  given: Readonly<Record<string, string | number | boolean>>,
+): Promise<LoadedStrategy> {
+  const shipped = resolve(SHIPPED, `${nameOrPath}.ts`)
+  const file = /^[\w.-]+$/.test(nameOrPath) && existsSync(shipped) ? shipped : resolve(nameOrPath)
+  if (!existsSync(file)) {
+    throw new UserError(
+      `expected the name of a shipped strategy (strategies/NAME.ts) or the path of a strategy file, found ${JSON.stringify(nameOrPath)}`,
+    )
+  }
+  const definition = await loadStrategy(file)
+  const texts = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)]))
+  const parameters = parseParameters(definition, texts) as ParameterValues<ParameterTable>
+  return { definition, parameters, file, sha256: createHash('sha256').update(readFileSync(file)).digest('hex') }
+}

@@ -1,0 +1,30 @@
+/** Builds the web page when it is missing or older than its sources; takes about a second. */
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from '@jts/runtime'
+
+const ROOT = resolve(fileURLToPath(import.meta.url), '../../../..')
+const APP = join(ROOT, 'apps/presentation/web-app')
+
+export async function buildWebApp(log: Logger): Promise<void> {
+  if (!isStale()) return
+  const child = spawn(process.execPath, [join(ROOT, 'node_modules/vite/bin/vite.js'), 'build', APP, '--logLevel', 'error'], {
+    cwd: APP,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const code = await new Promise<number | null>((done) => child.once('exit', done))
+  if (code !== 0) log.error({ output: output.slice(-2000) }, 'the web page could not be built; the REST interface works without it')
+}
+
+function isStale(): boolean {
+  const built = join(APP, 'dist/index.html')
+  if (!existsSync(built)) return true
+  const builtMs = statSync(built).mtimeMs
+  const sources = readdirSync(join(APP, 'src'), { recursive: true }).map((name) => join(APP, 'src', String(name)))
+  return [...sources, join(APP, 'index.html')].some((file) => statSync(file).mtimeMs > builtMs)
+}

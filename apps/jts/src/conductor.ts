@@ -14,7 +14,7 @@ export type ConductorOptions = {
   readonly marketClock: MarketClock
   readonly log: Logger
   /** Told after each release; for a progress line. */
-  readonly onRelease?: (state: LockStepState) => void
+  readonly onRelease?: ((state: LockStepState) => void) | undefined
 }
 
 const RECONNECT_MS = 100

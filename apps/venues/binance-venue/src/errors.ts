@@ -61,8 +61,7 @@ export const errors = {
   side: () => new BinanceError(-1117, 'Invalid side.'),
   interval: () => new BinanceError(-1120, 'Invalid interval.'),
   symbol: () => new BinanceError(-1121, 'Invalid symbol.'),
-  tooManyHours: (hours: number) =>
-    new BinanceError(-1127, `More than ${hours} hours between startTime and endTime.`),
+  tooManyHours: (hours: number) => new BinanceError(-1127, `More than ${hours} hours between startTime and endTime.`),
   combination: () => new BinanceError(-1128, 'Combination of optional parameters invalid.'),
   invalid: (name: string) => new BinanceError(-1130, `Data sent for parameter '${name}' is not valid.`),
   recvWindow: () => new BinanceError(-1131, 'recvWindow must be less than 60000.'),

@@ -13,8 +13,18 @@ const MULTIPLIER_DOWN_DIVISOR = 5n
 export function describeFilters(instrument: Instrument): object[] {
   const text = formatUnitsFixed
   return [
-    { filterType: 'PRICE_FILTER', minPrice: text(instrument.tickSize), maxPrice: text(PRICE_MAX), tickSize: text(instrument.tickSize) },
-    { filterType: 'LOT_SIZE', minQty: text(instrument.quantityMin), maxQty: text(instrument.quantityMax), stepSize: text(instrument.lotSize) },
+    {
+      filterType: 'PRICE_FILTER',
+      minPrice: text(instrument.tickSize),
+      maxPrice: text(PRICE_MAX),
+      tickSize: text(instrument.tickSize),
+    },
+    {
+      filterType: 'LOT_SIZE',
+      minQty: text(instrument.quantityMin),
+      maxQty: text(instrument.quantityMax),
+      stepSize: text(instrument.lotSize),
+    },
     { filterType: 'MARKET_LOT_SIZE', minQty: text(0n), maxQty: text(marketMax(instrument)), stepSize: text(0n) },
     {
       filterType: 'PERCENT_PRICE_BY_SIDE',

@@ -4,8 +4,22 @@ import { errors } from './errors.ts'
 export const WEIGHT_LIMIT = 6000
 export const RAW_LIMIT = 61_000
 export const ORDER_LIMITS = [
-  { interval: 'SECOND', intervalNum: 10, limit: 100, lengthUs: 10e6, header: 'x-mbx-order-count-10s', text: '10 SECOND' },
-  { interval: 'DAY', intervalNum: 1, limit: 200_000, lengthUs: 86_400e6, header: 'x-mbx-order-count-1d', text: '1 DAY' },
+  {
+    interval: 'SECOND',
+    intervalNum: 10,
+    limit: 100,
+    lengthUs: 10e6,
+    header: 'x-mbx-order-count-10s',
+    text: '10 SECOND',
+  },
+  {
+    interval: 'DAY',
+    intervalNum: 1,
+    limit: 200_000,
+    lengthUs: 86_400e6,
+    header: 'x-mbx-order-count-1d',
+    text: '1 DAY',
+  },
 ] as const
 const MINUTE_US = 60e6
 const RAW_US = 300e6
@@ -15,7 +29,12 @@ const BAN_US = 120e6
 
 export const RATE_LIMITS = [
   { rateLimitType: 'REQUEST_WEIGHT', interval: 'MINUTE', intervalNum: 1, limit: WEIGHT_LIMIT },
-  ...ORDER_LIMITS.map(({ interval, intervalNum, limit }) => ({ rateLimitType: 'ORDERS', interval, intervalNum, limit })),
+  ...ORDER_LIMITS.map(({ interval, intervalNum, limit }) => ({
+    rateLimitType: 'ORDERS',
+    interval,
+    intervalNum,
+    limit,
+  })),
   { rateLimitType: 'RAW_REQUESTS', interval: 'MINUTE', intervalNum: 5, limit: RAW_LIMIT },
 ]
 
@@ -23,12 +42,12 @@ class Counter {
   #window = -1
   #count = 0
 
-  in(window: number): number {
+  countOf(window: number): number {
     return window === this.#window ? this.#count : 0
   }
 
   add(window: number, amount: number): number {
-    this.#count = Math.max(0, this.in(window) + amount)
+    this.#count = Math.max(0, this.countOf(window) + amount)
     this.#window = window
     return this.#count
   }
@@ -55,7 +74,7 @@ export class Limits {
     }
     const minute = Math.floor(now / MINUTE_US)
     const raw = address.raw.add(Math.floor(now / RAW_US), 1)
-    if (address.weight.in(minute) + weight <= WEIGHT_LIMIT && raw <= RAW_LIMIT) {
+    if (address.weight.countOf(minute) + weight <= WEIGHT_LIMIT && raw <= RAW_LIMIT) {
       address.weight.add(minute, weight)
       return
     }
@@ -64,7 +83,7 @@ export class Limits {
   }
 
   usedWeight(ip: string): number {
-    return this.#address(ip).weight.in(Math.floor(this.#nowUs() / MINUTE_US))
+    return this.#address(ip).weight.countOf(Math.floor(this.#nowUs() / MINUTE_US))
   }
 
   /** @throws BinanceError −1015 when the account has used up its orders. */
@@ -72,19 +91,24 @@ export class Limits {
     const now = this.#nowUs()
     this.orderCounts(account).forEach((count, index) => {
       const { limit, text, lengthUs } = ORDER_LIMITS[index]!
-      if (count >= limit) throw errors.tooManyOrders(limit, text, secondsUntil(now, (Math.floor(now / lengthUs) + 1) * lengthUs))
+      if (count >= limit)
+        throw errors.tooManyOrders(limit, text, secondsUntil(now, (Math.floor(now / lengthUs) + 1) * lengthUs))
     })
   }
 
   /** One more (or, when an order is filled, one less) of the unfilled orders. */
   countOrder(account: number, amount: 1 | -1): void {
     const now = this.#nowUs()
-    this.#counters(account).forEach((counter, index) => counter.add(Math.floor(now / ORDER_LIMITS[index]!.lengthUs), amount))
+    this.#counters(account).forEach((counter, index) =>
+      counter.add(Math.floor(now / ORDER_LIMITS[index]!.lengthUs), amount),
+    )
   }
 
   orderCounts(account: number): number[] {
     const now = this.#nowUs()
-    return this.#counters(account).map((counter, index) => counter.in(Math.floor(now / ORDER_LIMITS[index]!.lengthUs)))
+    return this.#counters(account).map((counter, index) =>
+      counter.countOf(Math.floor(now / ORDER_LIMITS[index]!.lengthUs)),
+    )
   }
 
   #address(ip: string): Address {

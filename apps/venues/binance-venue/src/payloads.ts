@@ -210,7 +210,17 @@ export function klineEvent(symbol: string, interval: string, kline: Kline, timeU
 export function tradeEvent(symbol: string, trade: PublicTrade, time: TimeOf): string {
   const { id, timeUs, price, quantity, buyerMaker } = trade
   const at = time(timeUs)
-  return JSON.stringify({ e: 'trade', E: at, s: symbol, t: id, p: float(price), q: float(quantity), T: at, m: buyerMaker, M: true })
+  return JSON.stringify({
+    e: 'trade',
+    E: at,
+    s: symbol,
+    t: id,
+    p: float(price),
+    q: float(quantity),
+    T: at,
+    m: buyerMaker,
+    M: true,
+  })
 }
 
 export function aggregateTradeEvent(symbol: string, trade: PublicTrade, time: TimeOf): string {

@@ -136,7 +136,8 @@ export class Exchange {
   /** The fault `timeout-before-accept`: true once per account, for the order that is to be lost. */
   losesOrder(account: number): boolean {
     const key = `fault.timeout-before-accept.${account}`
-    const isLost = this.faults.timeoutBeforeAccept === this.orderCount(account) + 1 && this.#store.meta(key) === undefined
+    const isLost =
+      this.faults.timeoutBeforeAccept === this.orderCount(account) + 1 && this.#store.meta(key) === undefined
     if (isLost) this.#newMeta.set(key, 'done')
     return isLost
   }
@@ -181,7 +182,12 @@ export class Exchange {
     this.#emit('accepted', order, this.timeUs)
     if (last === undefined) return order
     if (this.#execution === 'at-once') {
-      this.#carryOut(book, order, decideAtOpen(order, true, last, this.#slippageBps, book.instrument.tickSize), this.timeUs)
+      this.#carryOut(
+        book,
+        order,
+        decideAtOpen(order, true, last, this.#slippageBps, book.instrument.tickSize),
+        this.timeUs,
+      )
     } else if (order.timeInForce !== 'gtc' && !wouldTake && order.kind !== 'market') {
       this.#end(book, order, 'expired', this.timeUs)
     }
@@ -308,7 +314,8 @@ export class Exchange {
     const fillNumber = ++this.#fillCount
     owner.move(lockedAsset(order.side, book.instrument), order.locked, -order.locked)
     this.#book(owner, book.instrument, order.side, quantity, quote)
-    if (this.faults.isPhantomAfter(fillNumber)) this.#bookPhantom(owner, book.instrument, order.side, quantity, at.price)
+    if (this.faults.isPhantomAfter(fillNumber))
+      this.#bookPhantom(owner, book.instrument, order.side, quantity, at.price)
     order.locked = 0n
     order.status = 'filled'
     order.quantity = quantity

@@ -3,7 +3,15 @@
  * (smooth noise of many wave lengths, so that it trends, turns and trends again), so a restart needs nothing stored and
  * history reaches back as far as anyone asks.
  */
-import { INTERVALS, intervalNext, intervalOpen, type Kline, type KlineQuery, type Market, type PublicTrade } from './market.ts'
+import {
+  INTERVALS,
+  intervalNext,
+  intervalOpen,
+  type Kline,
+  type KlineQuery,
+  type Market,
+  type PublicTrade,
+} from './market.ts'
 
 /** Trades are a quarter of a second apart. */
 export const QUARTER_US = 250_000
@@ -72,7 +80,11 @@ export class Generator implements Market {
       }
       return rows
     }
-    for (let openUs = lastUs; openUs >= HISTORY_START_US && rows.length < limit; openUs = intervalOpen(interval, openUs - 1000)) {
+    for (
+      let openUs = lastUs;
+      openUs >= HISTORY_START_US && rows.length < limit;
+      openUs = intervalOpen(interval, openUs - 1000)
+    ) {
       rows.push(this.kline(symbol, interval, openUs))
     }
     return rows.reverse()

@@ -1,6 +1,12 @@
 /** The venue's end of the lock-step protocol: conditional, idempotent releases, and looks that wait for quiet. */
 import { timingSafeEqual } from 'node:crypto'
-import type { LockStepPhase, LockStepReply, LockStepRequest, LockStepState, SentCounters } from '@jts/contracts/lock-step'
+import type {
+  LockStepPhase,
+  LockStepReply,
+  LockStepRequest,
+  LockStepState,
+  SentCounters,
+} from '@jts/contracts/lock-step'
 
 export type LockStepVenue = {
   state(): LockStepState

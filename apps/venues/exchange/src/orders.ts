@@ -79,7 +79,7 @@ export type OrderEvent = {
 }
 
 export type Refusal =
-  'insufficient-balance' | 'would-take' | 'duplicate-client-id' | 'too-many-orders' | 'unknown-order' | 'restricted'
+  'insufficient-balance' | 'would-take' | 'duplicate-client-id' | 'too-many-orders' | 'unknown-order'
 export type Refused = { readonly refused: Refusal }
 
 export function isRefused(value: object): value is Refused {

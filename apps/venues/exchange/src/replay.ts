@@ -4,7 +4,15 @@
  */
 import { createHash } from 'node:crypto'
 import type { LockStepPhase } from '@jts/contracts/lock-step'
-import { INTERVALS, intervalNext, intervalOpen, type Kline, type KlineQuery, type Market, type PublicTrade } from './market.ts'
+import {
+  INTERVALS,
+  intervalNext,
+  intervalOpen,
+  type Kline,
+  type KlineQuery,
+  type Market,
+  type PublicTrade,
+} from './market.ts'
 
 type Recorded = { readonly file: string; readonly sha256: string; readonly instrument: string; readonly length: number }
 export type RecordedBars = Recorded & {
@@ -173,7 +181,8 @@ export class Replay implements Market {
     if (interval === timeframeOf(track)) return combine(track, interval, index, index + 1)
     if (!isLast && isSameInterval(track, interval, index, index + 1)) return undefined
     const kline = combine(track, interval, startOf(track, interval, index), index + 1)
-    const isComplete = !isLast || (track.recorded.kind === 'bars' && track.recorded.closeTimeUs[index]! >= kline.closeUs)
+    const isComplete =
+      !isLast || (track.recorded.kind === 'bars' && track.recorded.closeTimeUs[index]! >= kline.closeUs)
     return isComplete ? { ...kline, isClosed: true } : undefined
   }
 
@@ -187,7 +196,8 @@ export class Replay implements Market {
     const track = this.#bySymbol.get(symbol)
     if (track?.recorded.kind !== 'trades') return []
     const rows: PublicTrade[] = []
-    for (let index = Math.max(0, track.released - limit); index < track.released; index++) rows.push(tradeAt(track, index))
+    for (let index = Math.max(0, track.released - limit); index < track.released; index++)
+      rows.push(tradeAt(track, index))
     return rows
   }
 }
@@ -266,7 +276,17 @@ function combine(track: Track, interval: string, start: number, end: number): Kl
   const openUs = isOwn ? track.openUs[start]! : intervalOpen(interval, track.openUs[start]!)
   const closeUs = isOwn ? track.recorded.closeTimeUs[start]! : intervalNext(interval, openUs) - 1000
   const trades = track.recorded.kind === 'trades' ? end - start : 0
-  return { openUs, closeUs, open: track.open[start]!, high, low, close: track.close[end - 1]!, volume, trades, isClosed: isOwn }
+  return {
+    openUs,
+    closeUs,
+    open: track.open[start]!,
+    high,
+    low,
+    close: track.close[end - 1]!,
+    volume,
+    trades,
+    isClosed: isOwn,
+  }
 }
 
 /** First index below `length` whose value is at least `value`. */

@@ -9,6 +9,8 @@ import {
   type RiskLimits,
   type Units,
 } from '@jts/model'
+import { EquityWatch } from './equity-watch.ts'
+import { FillLog } from './fill-log.ts'
 import type { BacktestCounts } from './backtest-options.ts'
 
 export const BACKTEST_ACCOUNT = 'sim.backtest.main' as AccountId
@@ -18,9 +20,7 @@ export class AccountRun {
   readonly risk: RiskEngine
   readonly quoteCurrency: string
   readonly feeRate: Units
-  readonly fills: Fill[] = []
-  /** The value of each market's position at its last close. */
-  readonly markets: { readonly value: number }[] = []
+  readonly fills = new FillLog()
   readonly denials = new Map<string, { count: number; firstReason: string }>()
   readonly counts: BacktestCounts = {
     bars: 0,
@@ -34,23 +34,21 @@ export class AccountRun {
     rejected: 0,
     cancelled: 0,
   }
-  drawdownMax = 0
-  #equityPeak: number
-  #cash: number
+  readonly watch: EquityWatch
 
-  constructor(quoteCurrency: string, openingCash: Units, feeRate: Units, limits: RiskLimits) {
+  constructor(quoteCurrency: string, openingCash: Units, feeRate: Units, limits: RiskLimits, marketCount: number) {
     this.quoteCurrency = quoteCurrency
     this.feeRate = feeRate
     this.ledger.open({ [quoteCurrency]: openingCash })
     this.risk = new RiskEngine(limits, { answersKept: 0 })
     this.risk.useLedger(this.ledger)
-    this.#cash = this.#equityPeak = unitsToFloat(openingCash)
+    this.watch = new EquityWatch(unitsToFloat(openingCash), marketCount)
   }
 
-  book(fill: Fill, instrument: Instrument): void {
+  book(fill: Fill, instrument: Instrument, owner: number, order: number): void {
     this.ledger.applyFill(fill, instrument)
-    this.#cash = unitsToFloat(this.ledger.cashOf(this.quoteCurrency))
-    this.fills.push(fill)
+    this.watch.setCash(unitsToFloat(this.ledger.cashOf(this.quoteCurrency)))
+    this.fills.add(owner, order, fill)
     this.counts.fills++
   }
 
@@ -59,17 +57,5 @@ export class AccountRun {
     const known = this.denials.get(code)
     if (known === undefined) this.denials.set(code, { count: 1, firstReason: reason })
     else known.count++
-  }
-
-  /** The watch that runs on every bar, in float64: it reports and books nothing. */
-  watchEquity(): void {
-    const { markets } = this
-    let equity = this.#cash
-    for (let i = 0; i < markets.length; i++) equity += markets[i]!.value
-    if (equity > this.#equityPeak) this.#equityPeak = equity
-    else {
-      const drawdown = (this.#equityPeak - equity) / this.#equityPeak
-      if (drawdown > this.drawdownMax) this.drawdownMax = drawdown
-    }
   }
 }

@@ -29,10 +29,8 @@ class BacktestOrder extends MatchOrder {
     super(intent)
     this.intent = intent
     this.number = number
-    this.life = new OrderLife(intent.quantity ?? 0n)
-    this.life.move('approved')
-    this.life.move('submitting')
-    this.life.move('accepted')
+    // The fill model is a venue that answers at once.
+    this.life = new OrderLife(intent.quantity ?? 0n, 'accepted')
   }
 }
 
@@ -41,19 +39,26 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   readonly runner: StrategyRunner
   readonly matching: BarMatching<BacktestOrder>
   readonly riskMarket: RiskMarket
-  /** Of the position, at the last close. */
-  value = 0
   readonly #account: AccountRun
+  readonly #index: number
+  readonly #fillOwner: number
   readonly #position: Position
 
-  constructor(account: AccountRun, runner: StrategyRunner, slippageBps: number) {
+  constructor(account: AccountRun, runner: StrategyRunner, index: number, slippageBps: number) {
     this.#account = account
+    this.#index = index
     this.runner = runner
     this.instrument = runner.instrument
     this.matching = new BarMatching<BacktestOrder>(runner.instrument, this, slippageBps)
-    account.markets.push(this)
     account.risk.setInstrument(runner.instrument)
     this.riskMarket = account.risk.market(runner.instrument.id)
+    this.#fillOwner = account.fills.addOwner({
+      account: BACKTEST_ACCOUNT,
+      strategy: runner.instance,
+      instrument: runner.instrument.id,
+      baseCurrency: runner.instrument.baseCurrency,
+      quoteCurrency: runner.instrument.quoteCurrency,
+    })
     this.#position = account.ledger.position(runner.instance, runner.instrument.id)
   }
 
@@ -63,8 +68,9 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   }
 
   watchEquity(): void {
-    this.value = this.runner.position.quantity * this.riskMarket.lastPrice
-    this.#account.watchEquity()
+    const { watch } = this.#account
+    watch.setValue(this.#index, this.runner.position.quantity, this.riskMarket.lastPrice)
+    watch.look()
   }
 
   /** Takes what the strategy asked for during the event just handled. */
@@ -142,9 +148,9 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
       tradeId,
       orderId: order.intent.signalId as string as OrderId,
     }
-    if (order.quantity === undefined) order.life = acceptedLife(quantity)
+    if (order.quantity === undefined) order.life = new OrderLife(quantity, 'accepted')
     order.life.fill(tradeId, quantity)
-    account.book(fill, instrument)
+    account.book(fill, instrument, this.#fillOwner, order.number)
     this.#forget(order)
     runner.onFill(order.number, side, quantity, netBaseQuantity(fill, instrument), unitsToFloat(price), timeUs)
     if (order.quantity === undefined) runner.onOrderClosed(order.number)
@@ -161,12 +167,4 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   #forget(order: BacktestOrder): void {
     this.#account.risk.release(order.intent.signalId)
   }
-}
-
-function acceptedLife(quantity: Units): OrderLife {
-  const life = new OrderLife(quantity)
-  life.move('approved')
-  life.move('submitting')
-  life.move('accepted')
-  return life
 }

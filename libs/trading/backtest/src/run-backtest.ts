@@ -15,7 +15,9 @@ import type { BacktestOptions, BacktestResult } from './backtest-options.ts'
 import { MarketRun } from './market-run.ts'
 import { BarReleaser, TradeReleaser, type Releaser } from './release.ts'
 
-const PROGRESS_EVERY = 65_536
+/** Bars released at a time; progress is told after every sixty-four of these. */
+const PIECE = 1024
+const PIECES_PER_PROGRESS = 64
 
 export function runBacktest(options: BacktestOptions): BacktestResult {
   const { strategy, markets } = options
@@ -26,11 +28,11 @@ export function runBacktest(options: BacktestOptions): BacktestResult {
   checkMarkets(strategy, markets)
   const instruments = markets.map((market) => instrumentOf(market, options.instruments))
   const quoteCurrency = commonQuote(instruments)
-  const account = new AccountRun(quoteCurrency, openingCash, feeRate, options.limits ?? {})
-  const runs = instruments.map((instrument) => {
+  const account = new AccountRun(quoteCurrency, openingCash, feeRate, options.limits ?? {}, markets.length)
+  const runs = instruments.map((instrument, i) => {
     const instance = instanceName(strategy, instrument, markets.length)
     const log = options.log === undefined ? {} : { log: options.log }
-    return new MarketRun(account, new StrategyRunner({ definition: strategy, parameters, instance, instrument, ...log }), slippageBps)
+    return new MarketRun(account, new StrategyRunner({ definition: strategy, parameters, instance, instrument, ...log }), i, slippageBps)
   })
   const releasers = markets.map((market, i) =>
     market.kind === 'bars' ? new BarReleaser(market, runs[i]!) : new TradeReleaser(market, runs[i]!),
@@ -54,12 +56,12 @@ export function runBacktest(options: BacktestOptions): BacktestResult {
     })),
     counts,
     denials: account.denials,
-    fills: account.fills,
+    fills: account.fills.toFills(),
     ledger: account.ledger,
     quoteCurrency,
     openingCash,
     lastPrices: new Map(runs.map((run) => [run.instrument.id, run.riskMarket.lastPrice])),
-    drawdownMax: account.drawdownMax,
+    drawdownMax: account.watch.drawdownMax,
     slippageBps,
     feeRate: formatUnits(feeRate),
     durationMs,
@@ -68,9 +70,10 @@ export function runBacktest(options: BacktestOptions): BacktestResult {
 
 function releaseAlone(releaser: Releaser, onProgress: BacktestOptions['onProgress']): void {
   const total = releaser.length
-  for (let done = 0; done < total; done += PROGRESS_EVERY) {
-    releaser.releaseMany(PROGRESS_EVERY)
-    onProgress?.(Math.min(done + PROGRESS_EVERY, total), total)
+  const pieces = Math.ceil(total / PIECE)
+  for (let piece = 1; piece <= pieces; piece++) {
+    releaser.releaseMany(PIECE)
+    if (piece % PIECES_PER_PROGRESS === 0 || piece === pieces) onProgress?.(Math.min(piece * PIECE, total), total)
   }
 }
 

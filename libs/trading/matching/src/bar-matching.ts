@@ -6,6 +6,7 @@
  * who was first in the queue. An order meets no price of the bar in which it was placed.
  */
 import { ONE, ceilToStep, divide, floorToStep, unitsFromFloat, type Units } from '@jts/model/numbers'
+import { OpenList } from '@jts/model/open-list'
 import type { Side } from '@jts/model/bars'
 import type { Instrument } from '@jts/model/instruments'
 import type { MatchOrder } from './match-order.ts'
@@ -26,7 +27,7 @@ export class BarMatching<Order extends MatchOrder> {
   readonly #instrument: Instrument
   readonly #owner: MatchingOwner<Order>
   readonly #slippage: Units
-  readonly #orders: Order[] = []
+  readonly #orders = new OpenList<Order>()
 
   constructor(instrument: Instrument, owner: MatchingOwner<Order>, slippageBps = 0) {
     if (!(slippageBps >= 0 && slippageBps < 10_000)) {
@@ -39,11 +40,11 @@ export class BarMatching<Order extends MatchOrder> {
 
   /** When 0, no phase has anything to do. */
   get orderCount(): number {
-    return this.#orders.length
+    return this.#orders.count
   }
 
   place(order: Order): void {
-    this.#orders.push(order)
+    this.#orders.add(order)
   }
 
   /** A working order; what has ended is not found. */
@@ -60,16 +61,16 @@ export class BarMatching<Order extends MatchOrder> {
   /** The bar's open: market orders, and limit orders that are marketable at it. */
   open(price: number, timeUs: number): void {
     // An owner may place orders while it is told of fills: those wait for the next price.
-    const count = this.#orders.length
-    for (let i = 0; i < count; i++) this.#meet(this.#orders[i]!, price, timeUs)
+    const { count } = this.#orders
+    for (let i = 0; i < count; i++) this.#meet(this.#orders.at(i), price, timeUs)
     this.#dropEnded()
   }
 
   /** The bar's range, timed at its close and before its close is known. */
   range(low: number, high: number, timeUs: number): void {
-    const count = this.#orders.length
+    const { count } = this.#orders
     for (let i = 0; i < count; i++) {
-      const order = this.#orders[i]!
+      const order = this.#orders.at(i)
       if (order.isEnded || order.isNew) continue
       if (order.side === 'buy' ? low < order.limitFloat : high > order.limitFloat) {
         this.#fill(order, order.limitPrice!, 'maker', timeUs)
@@ -80,9 +81,9 @@ export class BarMatching<Order extends MatchOrder> {
 
   /** A recorded trade is open and range in one: new orders trade at its price, resting ones when it goes through them. */
   trade(price: number, timeUs: number): void {
-    const count = this.#orders.length
+    const { count } = this.#orders
     for (let i = 0; i < count; i++) {
-      const order = this.#orders[i]!
+      const order = this.#orders.at(i)
       if (order.isNew) this.#meet(order, price, timeUs)
       else if (!order.isEnded && (order.side === 'buy' ? price < order.limitFloat : price > order.limitFloat)) {
         this.#fill(order, order.limitPrice!, 'maker', timeUs)
@@ -126,11 +127,6 @@ export class BarMatching<Order extends MatchOrder> {
 
   #dropEnded(): void {
     const orders = this.#orders
-    let kept = 0
-    for (let i = 0; i < orders.length; i++) {
-      const order = orders[i]!
-      if (!order.isEnded) orders[kept++] = order
-    }
-    orders.length = kept
+    for (let i = orders.count - 1; i >= 0; i--) if (orders.at(i).isEnded) orders.removeAt(i)
   }
 }

@@ -41,14 +41,15 @@ const STAGE: Readonly<Record<OrderStatus, number>> = {
 
 export class OrderLife {
   readonly quantity: Units
-  status: OrderStatus = 'initialized'
+  status: OrderStatus
   cumulativeQuantity: Units = 0n
   /** Nearly every order has one fill; the set is made for the second. */
   #firstTradeId = ''
   #tradeIds: Set<string> | null = null
 
-  constructor(quantity: Units) {
+  constructor(quantity: Units, status: OrderStatus = 'initialized') {
     this.quantity = quantity
+    this.status = status
   }
 
   get leavesQuantity(): Units {
@@ -106,8 +107,7 @@ export class OrderLife {
   }
 
   static fromPlain(plain: OrderLifePlain): OrderLife {
-    const order = new OrderLife(parseUnits(plain.quantity))
-    order.status = plain.status
+    const order = new OrderLife(parseUnits(plain.quantity), plain.status)
     order.cumulativeQuantity = parseUnits(plain.cumulativeQuantity)
     for (const tradeId of plain.tradeIds) order.#remember(tradeId)
     return order

@@ -1,5 +1,6 @@
 /** What a strategy holds and has outstanding: position, working and unknown orders. Changes in place, on order events only. */
 import { floorToStep, formatUnits, parseUnits, unitsToFloat, type Units } from '@jts/model/numbers'
+import { OpenList } from '@jts/model/open-list'
 import type { Side } from '@jts/model/bars'
 import type { PositionView } from './define-strategy.ts'
 
@@ -31,15 +32,14 @@ export class Holdings implements PositionView {
   working = 0
   unknown = 0
   readonly #lotSize: Units
-  /** A list, because few are open at a time. */
-  readonly #open: OpenOrder[] = []
+  readonly #open = new OpenList<OpenOrder>()
 
   constructor(lotSize: Units) {
     this.#lotSize = lotSize
   }
 
   open(number: number, side: Side, quantity: Units): void {
-    this.#open.push(new OpenOrder(number, side, quantity))
+    this.#open.add(new OpenOrder(number, side, quantity))
     this.working++
     this.#refresh()
   }
@@ -84,25 +84,28 @@ export class Holdings implements PositionView {
   /** What working and unknown orders would add (negative: take away) when they fill. */
   outstanding(): Units {
     let sum = 0n
-    for (const order of this.#open) sum += order.side === 'buy' ? order.leaves : -order.leaves
+    for (const order of this.#open.toArray()) sum += order.side === 'buy' ? order.leaves : -order.leaves
     return sum
   }
 
   #find(number: number): OpenOrder | undefined {
-    for (let i = 0; i < this.#open.length; i++) if (this.#open[i]!.number === number) return this.#open[i]
+    for (let i = 0; i < this.#open.count; i++) {
+      const order = this.#open.at(i)
+      if (order.number === number) return order
+    }
     return undefined
   }
 
   #remove(order: OpenOrder): void {
-    this.#open.splice(this.#open.indexOf(order), 1)
+    for (let i = 0; i < this.#open.count; i++) if (this.#open.at(i) === order) this.#open.removeAt(i)
     if (order.isUnknown) this.unknown--
     else this.working--
   }
 
   #refresh(): void {
     let free = this.units
-    for (let i = 0; i < this.#open.length; i++) {
-      const order = this.#open[i]!
+    for (let i = 0; i < this.#open.count; i++) {
+      const order = this.#open.at(i)
       if (order.side === 'sell') free -= order.leaves
     }
     this.quantity = unitsToFloat(this.units)
@@ -112,7 +115,7 @@ export class Holdings implements PositionView {
   }
 
   toPlain(): HoldingsPlain {
-    const open = this.#open.map(({ number, side, leaves, isUnknown }) => ({
+    const open = this.#open.toArray().map(({ number, side, leaves, isUnknown }) => ({
       number,
       side,
       leaves: formatUnits(leaves),
@@ -122,7 +125,7 @@ export class Holdings implements PositionView {
   }
 
   restore(plain: HoldingsPlain): void {
-    this.#open.length = 0
+    this.#open.clear()
     this.working = this.unknown = 0
     for (const { number, side, leaves, isUnknown } of plain.open) {
       this.open(number, side, parseUnits(leaves))

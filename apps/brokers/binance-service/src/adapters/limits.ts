@@ -73,7 +73,8 @@ const INTERVALS: Readonly<Record<string, readonly [letter: string, lengthUs: num
 export function toLimitWindows(stated: readonly RateLimitPayload[]): LimitWindow[] {
   return stated.flatMap((row) => {
     const interval = INTERVALS[row.interval]
-    const counts = { REQUEST_WEIGHT: 'weight', ORDERS: 'orders' }[row.rateLimitType] as LimitWindow['counts'] | undefined
+    const counts = { REQUEST_WEIGHT: 'weight', ORDERS: 'orders' }[row.rateLimitType] as
+      LimitWindow['counts'] | undefined
     if (interval === undefined || counts === undefined) return []
     const header = `x-mbx-${counts === 'weight' ? 'used-weight' : 'order-count'}-${row.intervalNum}${interval[0]}`
     return [{ counts, header, lengthUs: row.intervalNum * interval[1], limit: row.limit }]

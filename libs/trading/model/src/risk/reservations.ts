@@ -1,5 +1,6 @@
 /** Money and units that are spoken for by approved signals that have not ended. */
 import { ONE, divide, formatUnits, parseUnits, type Units } from '../numbers.ts'
+import { OpenList } from '../open-list.ts'
 import type { AccountId, InstrumentId, SignalId, StrategyInstanceId } from '../ids.ts'
 
 export type ReservationPlain = {
@@ -61,31 +62,27 @@ export class Reservation {
   }
 }
 
-/**
- * A list and not a map: few are open at a time, and a map that is filled and emptied for every order makes a new table
- * nearly every time.
- */
 export class Reservations {
-  readonly #open: Reservation[] = []
+  readonly #open = new OpenList<Reservation>()
 
   get size(): number {
-    return this.#open.length
+    return this.#open.count
   }
 
   add(reservation: Reservation): void {
-    this.#open.push(reservation)
+    this.#open.add(reservation)
   }
 
   get(signalId: SignalId): Reservation | undefined {
     const at = this.#indexOf(signalId)
-    return at === -1 ? undefined : this.#open[at]
+    return at === -1 ? undefined : this.#open.at(at)
   }
 
   /** Summed when asked, so that there are no totals to be kept equal to the list. */
   cashReserved(account: AccountId, currency: string): Units {
     let sum = 0n
-    for (let i = 0; i < this.#open.length; i++) {
-      const one = this.#open[i]!
+    for (let i = 0; i < this.#open.count; i++) {
+      const one = this.#open.at(i)
       if (one.account === account && one.currency === currency) sum += one.cash
     }
     return sum
@@ -93,8 +90,8 @@ export class Reservations {
 
   quantityReserved(account: AccountId, strategy: StrategyInstanceId, instrument: InstrumentId): Units {
     let sum = 0n
-    for (let i = 0; i < this.#open.length; i++) {
-      const one = this.#open[i]!
+    for (let i = 0; i < this.#open.count; i++) {
+      const one = this.#open.at(i)
       if (one.account === account && one.strategy === strategy && one.instrument === instrument) sum += one.quantity
     }
     return sum
@@ -123,18 +120,17 @@ export class Reservations {
   release(signalId: SignalId): boolean {
     const at = this.#indexOf(signalId)
     if (at === -1) return false
-    const last = this.#open.pop()!
-    if (at < this.#open.length) this.#open[at] = last
+    this.#open.removeAt(at)
     return true
   }
 
   #indexOf(signalId: SignalId): number {
-    for (let i = 0; i < this.#open.length; i++) if (this.#open[i]!.signalId === signalId) return i
+    for (let i = 0; i < this.#open.count; i++) if (this.#open.at(i).signalId === signalId) return i
     return -1
   }
 
   toPlain(): ReservationPlain[] {
-    return this.#open.map((one) => one.toPlain())
+    return this.#open.toArray().map((one) => one.toPlain())
   }
 
   static fromPlain(plain: readonly ReservationPlain[]): Reservations {

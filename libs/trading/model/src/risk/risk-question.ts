@@ -9,9 +9,12 @@ export class RiskMarket {
   /** NaN before the first price. */
   lastPrice = NaN
   lastTimeUs = NaN
+  /** Infinity where the venue sets none. */
+  readonly notionalMax: number
 
   constructor(instrument: Instrument) {
     this.instrument = instrument
+    this.notionalMax = instrument.notionalMax === 0n ? Infinity : unitsToFloat(instrument.notionalMax)
   }
 }
 
@@ -70,16 +73,20 @@ export class RiskQuestion {
     if (feeRateUnits !== 0n && intent.side === 'buy') this.cashNeeded += divide(this.cashNeeded * feeRateUnits, ONE, 'up')
   }
 
-  /** Used share of the tightest limit, 0..1. */
+  /** Used share of the tightest limit, 0..1: a figure for people and screens, so float64 will do. */
   riskScore(): number {
-    let score = 0
-    const { notionalMaxPerOrder } = this.limits
-    const notional = unitsToFloat(this.notional)
-    if (notionalMaxPerOrder !== undefined) score = share(notional, notionalMaxPerOrder, score)
-    if (this.instrument.notionalMax !== 0n) score = share(notional, this.instrument.notionalMax, score)
-    if (this.intent.side === 'buy') score = share(unitsToFloat(this.cashNeeded), this.cashFree, score)
-    else score = share(unitsToFloat(this.quantity), this.sellable, score)
-    return score
+    const { market, limits, intent } = this
+    const quantity = unitsToFloat(this.quantity)
+    const price = intent.type === 'market' ? market.lastPrice : unitsToFloat(this.price)
+    const notional = intent.quantity === undefined ? unitsToFloat(this.notional) : quantity * price
+    let used = notional / market.notionalMax
+    if (limits.notionalMaxPerOrder !== undefined) {
+      used = Math.max(used, notional / unitsToFloat(limits.notionalMaxPerOrder))
+    }
+    if (intent.side === 'sell') used = Math.max(used, quantity / unitsToFloat(this.sellable))
+    else used = Math.max(used, unitsToFloat(this.cashNeeded) / unitsToFloat(this.cashFree))
+    // Nothing at hand makes it infinite, overdrawn cash negative, a missing price not a number: all as bad as can be.
+    return used >= 0 && used <= 1 ? used : 1
   }
 
   /** For reasons: amounts with their currency. */
@@ -90,10 +97,4 @@ export class RiskQuestion {
   quote(units: Units): string {
     return `${formatUnits(units)} ${this.instrument.quoteCurrency}`
   }
-}
-
-function share(used: number, limit: Units, atLeast: number): number {
-  const of = unitsToFloat(limit)
-  const ratio = of > 0 ? used / of : used > 0 ? 1 : 0
-  return ratio >= 1 ? 1 : ratio > atLeast ? ratio : atLeast
 }

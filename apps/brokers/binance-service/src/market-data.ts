@@ -1,0 +1,173 @@
+/** Binance Spot's public market data behind the market data port. */
+import {
+  BrokerError,
+  type Capabilities,
+  type CandleQuery,
+  type MarketDataPort,
+  type MarketListener,
+} from '@jts/broker-kit'
+import { IdError, timeframeUs, type Bar, type Instrument, type InstrumentId } from '@jts/model'
+import type { Activity, Logger, WallClock } from '@jts/runtime'
+import { tracked } from './activity.ts'
+import type { Param } from './adapters/auth.ts'
+import { messageOf } from './adapters/errors.ts'
+import { BinanceHttp } from './adapters/http.ts'
+import { BINANCE_LIMITS, toLimitWindows, WEIGHT, type Limits } from './adapters/limits.ts'
+import { readExchangeInfo, readKlines, type ExchangeSymbolPayload } from './adapters/messages.ts'
+import { RateBudget } from './adapters/rate-budget.ts'
+import { toSymbol } from './adapters/symbols.ts'
+import { toBar, toInstrument } from './adapters/translate.ts'
+import type { StreamTimings } from './adapters/websocket.ts'
+import { CAPABILITIES } from './broker.ts'
+import type { BinanceEndpoints } from './config.ts'
+import { openMarketStream, type Subscription } from './market-stream.ts'
+import { VenueClock } from './venue-clock.ts'
+
+const KLINES_LIMIT = 1000
+const KLINES_DEFAULT = 500
+/** exchangeInfo of the whole exchange is several megabytes. */
+const TIMEOUT_MS = 30_000
+
+export type BinanceMarketDataOptions = {
+  readonly endpoints: BinanceEndpoints
+  readonly wallClock: WallClock
+  readonly activity?: Activity
+  readonly log: Logger
+  readonly limits?: Limits
+  readonly budget?: RateBudget
+  readonly streamTimings?: Partial<StreamTimings>
+  readonly random?: () => number
+}
+
+export type BinanceMarketData = MarketDataPort & { start(): Promise<void>; stop(): Promise<void> }
+
+export function createBinanceMarketData(options: BinanceMarketDataOptions): BinanceMarketData {
+  const { endpoints, wallClock: clock, activity, log } = options
+  const venueClock = new VenueClock(clock)
+  const budget = options.budget ?? new RateBudget(clock, () => venueClock.nowUs(), options.limits ?? BINANCE_LIMITS)
+  const http = new BinanceHttp({ origin: endpoints.rest, clock, venueClock, budget, log, timeoutMs: TIMEOUT_MS })
+  const streams = new Set<{ stop(): Promise<void> }>()
+  const capabilities: Capabilities = CAPABILITIES
+  const during = <T>(work: () => Promise<T>): Promise<T> => tracked(activity, work)
+
+  async function instruments(wanted?: readonly InstrumentId[]): Promise<readonly Instrument[]> {
+    if (wanted?.length === 0) return []
+    const params: Param[] = wanted === undefined ? [] : [['symbols', JSON.stringify(wanted.map(toSymbol))]]
+    const call = { method: 'GET', path: '/api/v3/exchangeInfo', params, weight: WEIGHT.exchangeInfo } as const
+    return http.ask({ ...call, priority: 'quotes', security: 'none' }, (body) => {
+      const info = readExchangeInfo(body)
+      budget.adopt(toLimitWindows(info.rateLimits))
+      return info.symbols.flatMap((symbol) => readInstrument(symbol, wanted !== undefined))
+    })
+  }
+
+  /** A listing that our ids cannot name is left out of the whole exchange's list, but not when it was asked for. */
+  function readInstrument(payload: ExchangeSymbolPayload, wanted: boolean): Instrument[] {
+    try {
+      return [toInstrument(payload)]
+    } catch (error) {
+      if (wanted || !(error instanceof IdError)) throw error
+      log.debug({ symbol: payload.symbol, error: messageOf(error) }, 'binance: instrument left out')
+      return []
+    }
+  }
+
+  /** One page of rows, oldest first, the open bar among them. */
+  function klines(query: CandleQuery, params: readonly Param[]): Promise<Bar[]> {
+    const { instrument, timeframe } = query
+    const all: Param[] = [['symbol', toSymbol(instrument)], ['interval', timeframe], ...params]
+    return http.ask(
+      {
+        method: 'GET',
+        path: '/api/v3/klines',
+        params: all,
+        weight: WEIGHT.klines,
+        priority: 'history',
+        security: 'none',
+      },
+      (body) => readKlines(body).map((row) => toBar(instrument, timeframe, row)),
+    )
+  }
+
+  async function candles(query: CandleQuery): Promise<readonly Bar[]> {
+    checkTimeframe(query.timeframe)
+    return query.fromUs === undefined ? latest(query) : since(query, query.fromUs)
+  }
+
+  async function since(query: CandleQuery, fromUs: number): Promise<Bar[]> {
+    const limit = query.limit ?? Infinity
+    const found: Bar[] = []
+    let startMs = Math.ceil(fromUs / 1000)
+    while (found.length < limit) {
+      const count = Math.min(KLINES_LIMIT, limit - found.length)
+      const params: Param[] = [['startTime', String(startMs)], ...until(query.toUs), ['limit', String(count)]]
+      const page = await klines(query, params)
+      const closed = page.filter(isClosed)
+      found.push(...closed)
+      const last = page.at(-1)
+      if (last === undefined || page.length < count || closed.length < page.length) break
+      startMs = last.openTimeUs / 1000 + 1
+    }
+    return found
+  }
+
+  /** Backwards from the newest, since only the venue knows how far its market has come. */
+  async function latest(query: CandleQuery): Promise<Bar[]> {
+    const limit = query.limit ?? KLINES_DEFAULT
+    let found: Bar[] = []
+    let toUs = query.toUs
+    while (found.length < limit) {
+      // One more, because the newest row is usually the open bar.
+      const count = Math.min(KLINES_LIMIT, limit - found.length + 1)
+      const page = await klines(query, [...until(toUs), ['limit', String(count)]])
+      found = [...page.filter(isClosed), ...found]
+      const first = page[0]
+      if (first === undefined || page.length < count) break
+      toUs = first.openTimeUs - 1000
+    }
+    return found.slice(Math.max(0, found.length - limit))
+  }
+
+  const isClosed = (bar: Bar): boolean => bar.closeTimeUs < venueClock.nowUs()
+
+  return {
+    capabilities,
+    instruments: (wanted) => during(() => instruments(wanted)),
+    candles: (query) => during(() => candles(query)),
+    subscribe(subscriptions: readonly Subscription[], listener: MarketListener) {
+      for (const { timeframe } of subscriptions) checkTimeframe(timeframe)
+      const participant = streams.size === 0 ? 'binance market stream' : `binance market stream ${streams.size + 1}`
+      const stream = openMarketStream(
+        {
+          url: `${endpoints.streams}/ws`,
+          participant,
+          clock,
+          activity,
+          log,
+          timings: options.streamTimings,
+          random: options.random,
+        },
+        subscriptions,
+        listener,
+      )
+      streams.add(stream)
+      return stream
+    },
+    start: () => during(() => http.start(during)),
+    async stop() {
+      await Promise.all([...streams].map((stream) => stream.stop()))
+      await http.stop()
+    },
+  }
+}
+
+const until = (toUs: number | undefined): Param[] =>
+  toUs === undefined ? [] : [['endTime', String(Math.floor(toUs / 1000))]]
+
+function checkTimeframe(timeframe: string): void {
+  try {
+    timeframeUs(timeframe)
+  } catch (error) {
+    throw new BrokerError('INVALID', messageOf(error), { cause: error })
+  }
+}

@@ -1,0 +1,25 @@
+/** What a person may do from the screen: stop trading, and let it go on. */
+import type { FastifyInstance } from 'fastify'
+import type { Logger } from '@jts/runtime'
+import { withDeadline } from '../deadline.ts'
+import type { GatewayPorts } from '../ports.ts'
+import { EmptyQuery, HaltBody, ResumeBody } from '../schemas.ts'
+
+/** A halt answers when in-flight sends have ended, so it may take longer than a question. */
+const COMMAND_MS = 30_000
+const BY = 'dashboard'
+
+export function registerCommands(app: FastifyInstance, ports: GatewayPorts, log: Logger): void {
+  const schema = { querystring: EmptyQuery }
+  app.post<{ Body: HaltBody }>('/halt', { schema: { ...schema, body: HaltBody } }, async ({ body }) => {
+    const reason = body.reason?.trim() || 'halted from the dashboard'
+    const data = await withDeadline('halt', COMMAND_MS, ports.halt({ reason, by: BY }))
+    log.warn({ reason, ...data }, 'halt asked from the dashboard')
+    return { success: true, data }
+  })
+  app.post('/resume', { schema: { ...schema, body: ResumeBody } }, async () => {
+    const data = await withDeadline('resume', COMMAND_MS, ports.resume({ by: BY }))
+    log.warn({ ...data }, 'resume asked from the dashboard')
+    return { success: true, data }
+  })
+}

@@ -1,0 +1,23 @@
+/** What a request may carry. Unknown fields are refused: a misspelt `limit` should not pass silently. */
+import { Type, type Static, type TObject, type TProperties } from '@sinclair/typebox'
+import { TIMEFRAMES } from '@jts/model/bars'
+
+function closed<T extends TProperties>(properties: T): TObject<T> {
+  return Type.Object(properties, { additionalProperties: false })
+}
+
+const INSTRUMENT = Type.String({ pattern: '^[A-Z][A-Z0-9]*:[A-Z0-9][A-Z0-9._-]*$', maxLength: 64 })
+const TIMEFRAME = Type.String({ enum: Object.keys(TIMEFRAMES) })
+const limit = (standard: number, maximum: number) => Type.Integer({ minimum: 1, maximum, default: standard })
+
+export const EmptyQuery = closed({})
+export const CandlesQuery = closed({ instrument: INSTRUMENT, timeframe: TIMEFRAME, limit: limit(500, 5000) })
+export const ListQuery = closed({ limit: limit(50, 500) })
+export const FillsQuery = closed({ instrument: Type.Optional(INSTRUMENT), limit: limit(50, 1000) })
+export const HaltBody = closed({ reason: Type.Optional(Type.String({ maxLength: 500 })) })
+export const ResumeBody = closed({})
+
+export type CandlesQuery = Static<typeof CandlesQuery>
+export type ListQuery = Static<typeof ListQuery>
+export type FillsQuery = Static<typeof FillsQuery>
+export type HaltBody = Static<typeof HaltBody>

@@ -2,7 +2,7 @@
 import { builtinModules } from 'node:module'
 
 /** The `type:` tags and what each may use. Nothing is a wildcard: a new type is forbidden everything until it is written here. */
-const allowedTypes = {
+export const allowedTypes = {
   model: [],
   trading: ['model', 'trading'],
   contract: ['model'],

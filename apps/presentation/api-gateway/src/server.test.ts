@@ -16,16 +16,20 @@ function call(
   options: { method?: string; headers?: Record<string, string>; body?: string } = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const outgoing = httpRequest(url, { method: options.method ?? 'GET', headers: options.headers ?? {} }, (incoming) => {
-      let text = ''
-      incoming.setEncoding('utf8')
-      incoming.on('data', (chunk: string) => (text += chunk))
-      incoming.on('end', () => {
-        const type = String(incoming.headers['content-type'] ?? '')
-        const json = type.includes('json') ? JSON.parse(text) : undefined
-        resolve({ status: incoming.statusCode ?? 0, type, headers: incoming.headers, text, json })
-      })
-    })
+    const outgoing = httpRequest(
+      url,
+      { method: options.method ?? 'GET', headers: options.headers ?? {} },
+      (incoming) => {
+        let text = ''
+        incoming.setEncoding('utf8')
+        incoming.on('data', (chunk: string) => (text += chunk))
+        incoming.on('end', () => {
+          const type = String(incoming.headers['content-type'] ?? '')
+          const json = type.includes('json') ? JSON.parse(text) : undefined
+          resolve({ status: incoming.statusCode ?? 0, type, headers: incoming.headers, text, json })
+        })
+      },
+    )
     outgoing.on('error', reject)
     outgoing.end(options.body)
   })

@@ -42,7 +42,8 @@ export async function startBinanceVenue(config: VenueConfig): Promise<RunningVen
   )
   const venue = createVenue(config, recorded)
   const driver = venue.replay ? new ReplayDriver(venue, venue.replay) : new GeneratorDriver(venue, venue.generator!)
-  const lockStep = driver instanceof ReplayDriver ? new LockStep(driver, venue.controlToken) : undefined
+  const tokens = [venue.controlToken, ...venue.accounts.map((account) => account.apiSecret)]
+  const lockStep = driver instanceof ReplayDriver ? new LockStep(driver, tokens) : undefined
   venue.activity.onIdle = () => lockStep?.onIdle()
   const server = await listenAgain(venue, lockStep)
   saveKeys(config.dataDir, { ...venue.keys, port: server.port })

@@ -21,12 +21,13 @@ type RefusedReason = Extract<LockStepReply, { type: 'refused' }>['reason']
 
 export class LockStep {
   readonly #venue: LockStepVenue
-  readonly #token: string
+  readonly #tokens: readonly string[]
   #waiting: (() => void)[] = []
 
-  constructor(venue: LockStepVenue, token: string) {
+  /** @param tokens any of these attaches: the conductor's own, or the secret of an account that trades here. */
+  constructor(venue: LockStepVenue, tokens: readonly string[]) {
     this.#venue = venue
-    this.#token = token
+    this.#tokens = tokens
   }
 
   /** To be called when the last open request has been answered. */
@@ -45,7 +46,7 @@ export class LockStep {
       const request = parse(text)
       if (!request) return reply(refused(-1, 'malformed', 'expected attach, release or look', undefined))
       if (request.type === 'attach') {
-        isAttached = isSameText(request.token, this.#token)
+        isAttached = this.#tokens.some((token) => isSameText(request.token, token))
         if (isAttached) return reply({ type: 'state', id: request.id, state: this.#venue.state() })
       }
       if (!isAttached) return reply(refused(request.id, 'token', 'expected an attach with the token first', undefined))

@@ -1,0 +1,49 @@
+import type { ReactNode } from 'react'
+import { useMessages } from '../i18n/language-context.tsx'
+import { useLive } from '../live/live-context.tsx'
+import { HaltControl } from './halt-control.tsx'
+import { LanguageSwitch } from './language-switch.tsx'
+import { MarketClock } from './market-clock.tsx'
+
+export function Header(): ReactNode {
+  const messages = useMessages()
+  const { status, connection } = useLive()
+  return (
+    <header className={`top ${status?.mode ?? ''}`}>
+      <h1 className="brand">
+        JTS <span>{messages.product}</span>
+      </h1>
+      {status && (
+        <p className={`mode-badge ${status.mode}`} aria-label={messages.modeLabel} data-testid="mode">
+          <strong>{messages.mode[status.mode].name}</strong>
+          <span>{messages.mode[status.mode].meaning}</span>
+        </p>
+      )}
+      {status && (
+        <p
+          className={`state-badge ${status.tradingState}`}
+          role="status"
+          aria-label={messages.tradingStateLabel}
+          title={status.tradingStateReason}
+          data-testid="trading-state"
+        >
+          {messages.tradingState[status.tradingState]}
+          {status.tradingStateReason !== undefined && <small>{status.tradingStateReason}</small>}
+        </p>
+      )}
+      <div className="spacer" />
+      <MarketClock />
+      <p
+        className={`connection ${connection}`}
+        role="status"
+        aria-label={messages.connectionLabel}
+        data-testid="connection"
+      >
+        <i className="light" aria-hidden="true" />
+        {messages.connection[connection]}
+      </p>
+      <LanguageSwitch />
+      {status && <HaltControl mode={status.mode} tradingState={status.tradingState} />}
+    </header>
+  )
+}

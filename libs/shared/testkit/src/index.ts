@@ -1,0 +1,2 @@
+export * from './recorded-csv.ts'
+export * from './processes.ts'

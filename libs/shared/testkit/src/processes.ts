@@ -1,0 +1,52 @@
+/** Real processes for whole-system tests: started, read, killed. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = resolve(fileURLToPath(import.meta.url), '../../../../../apps/jts/src/main.ts')
+
+export type JtsProcess = {
+  readonly child: ChildProcess
+  /** Exit code or signal, standard output and error in full. */
+  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>
+  /** The first line on standard output. */
+  readonly firstLine: Promise<string>
+}
+
+/** Runs `jts …` as a process of its own. */
+export function startJts(args: readonly string[], env: Readonly<Record<string, string>> = {}): JtsProcess {
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
+  })
+  let stdout = ''
+  let stderr = ''
+  let onLine: (line: string) => void = () => undefined
+  let onNoLine: (error: Error) => void = () => undefined
+  const firstLine = new Promise<string>((done, fail) => {
+    onLine = done
+    onNoLine = fail
+  })
+  firstLine.catch(() => undefined)
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString()
+    const end = stdout.indexOf('\n')
+    if (end >= 0) onLine(stdout.slice(0, end))
+  })
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  const ended = new Promise<Awaited<JtsProcess['ended']>>((done) => {
+    child.once('close', (code, signal) => {
+      onNoLine(new Error(`jts ${args.join(' ')} ended with ${code ?? signal} before a line of output: ${stderr}`))
+      done({ code, signal, stdout, stderr })
+    })
+  })
+  return { child, ended, firstLine }
+}
+
+export async function runJts(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return startJts(args, env).ended
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms))
+}

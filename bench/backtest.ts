@@ -106,7 +106,16 @@ export async function benchBacktest(bars = 1_000_000): Promise<BacktestBench> {
   const nanosecondsPerOrder = Math.round(((emaCross.durationMs - bareMs) * 1e6) / emaCross.orders)
   const fractionOfBareLoop = emaCross.barsPerSecond / bare.barsPerSecond
   const cpu = cpus()[0]?.model ?? 'unknown'
-  return { bars, node: process.version, cpu, emaCross, writtenOnTheSpot, bareLoop: bare, fractionOfBareLoop, nanosecondsPerOrder }
+  return {
+    bars,
+    node: process.version,
+    cpu,
+    emaCross,
+    writtenOnTheSpot,
+    bareLoop: bare,
+    fractionOfBareLoop,
+    nanosecondsPerOrder,
+  }
 }
 
 function measure(strategy: AnyStrategy, market: RecordedBars): Measured {

@@ -3,7 +3,8 @@ import { crossedAbove, crossedBelow, defineStrategy, ema, integer, quantity } fr
 
 export default defineStrategy({
   name: 'ema-cross',
-  description: 'Buys when the fast EMA crosses above the slow one, sells the position when it crosses below. Long only.',
+  description:
+    'Buys when the fast EMA crosses above the slow one, sells the position when it crosses below. Long only.',
   parameters: {
     fast: integer({ default: 10, min: 1, max: 500 }),
     slow: integer({ default: 20, min: 2, max: 1000 }),

@@ -34,7 +34,10 @@ export class CsvCells {
   lineOfText(): string[] {
     let end = this.bytes.indexOf(LINE_FEED, this.at)
     if (end === -1) end = this.bytes.length
-    const text = this.bytes.toString('utf8', this.at, end).replace(/\r$/, '').replace(/^\uFEFF/, '')
+    const text = this.bytes
+      .toString('utf8', this.at, end)
+      .replace(/\r$/, '')
+      .replace(/^\uFEFF/, '')
     this.at = end + 1
     this.line++
     return text.split(',')

@@ -1,7 +1,11 @@
 /** Which columns a recording has, from its header or, without one, from the shape of Binance's public kline files. */
 import { CsvCells } from './csv-cells.ts'
 
-export type CsvLayout = { readonly kind: 'bars' | 'trades'; readonly columns: readonly string[]; readonly headerLines: number }
+export type CsvLayout = {
+  readonly kind: 'bars' | 'trades'
+  readonly columns: readonly string[]
+  readonly headerLines: number
+}
 
 /** Binance's own names, and ours with the unit; the unit of a column without one is told by its size. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -13,7 +17,9 @@ const ALIASES: Readonly<Record<string, string>> = {
 }
 /** https://github.com/binance/binance-public-data: klines, twelve columns, no header. */
 const PUBLIC_KLINES =
-  'open_time_ms,open,high,low,close,volume,close_time_ms,quote_volume,count,taker_buy_base,taker_buy_quote,ignore'.split(',')
+  'open_time_ms,open,high,low,close,volume,close_time_ms,quote_volume,count,taker_buy_base,taker_buy_quote,ignore'.split(
+    ',',
+  )
 
 const BAR_COLUMNS = ['open_time_ms', 'open', 'high', 'low', 'close', 'volume', 'close_time_ms']
 const TRADE_COLUMNS = ['trade_id', 'price', 'qty', 'time_ms', 'is_buyer_maker']
@@ -25,7 +31,10 @@ export function readLayout(cells: CsvCells): CsvLayout {
     cells.at = 0
     cells.line = 1
     if (first.length !== PUBLIC_KLINES.length) {
-      cells.fail(`a header, or the ${PUBLIC_KLINES.length} columns of Binance's klines`, `${first.length} columns and no header`)
+      cells.fail(
+        `a header, or the ${PUBLIC_KLINES.length} columns of Binance's klines`,
+        `${first.length} columns and no header`,
+      )
     }
     return { kind: 'bars', columns: PUBLIC_KLINES, headerLines: 0 }
   }

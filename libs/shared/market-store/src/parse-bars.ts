@@ -111,7 +111,12 @@ export function checkSpacing(
   const timeframe = options.timeframe ?? timeframeOfLength(smallest)
   if (timeframe === undefined) {
     const known = Object.keys(TIMEFRAMES).join(', ')
-    throw new RecordedMarketError(file, 0, `rows spaced by one of ${known}`, `a smallest spacing of ${smallest / 1e6} s`)
+    throw new RecordedMarketError(
+      file,
+      0,
+      `rows spaced by one of ${known}`,
+      `a smallest spacing of ${smallest / 1e6} s`,
+    )
   }
   const step = timeframeUs(timeframe)
   let gaps = 0

@@ -50,3 +50,6 @@ export async function runJts(args: readonly string[], env: Readonly<Record<strin
 export function sleep(ms: number): Promise<void> {
   return new Promise((done) => setTimeout(done, ms))
 }
+
+/** A module for `--import` that kills its process at a synced commit; see `kill-at-sync.ts`. */
+export const KILL_AT_SYNC = new URL('kill-at-sync.ts', import.meta.url).href

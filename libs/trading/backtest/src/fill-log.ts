@@ -30,7 +30,11 @@ export class FillLog {
   }
 
   /** The trade id is the fill's number in the run, from 1; the order id the instance and the order's number in it. */
-  add(owner: number, order: number, fill: Pick<Fill, 'side' | 'liquidity' | 'timeUs' | 'quantity' | 'price' | 'fee'>): void {
+  add(
+    owner: number,
+    order: number,
+    fill: Pick<Fill, 'side' | 'liquidity' | 'timeUs' | 'quantity' | 'price' | 'fee'>,
+  ): void {
     this.#owner.push(owner)
     this.#order.push(order)
     this.#isBuy.push(fill.side === 'buy')

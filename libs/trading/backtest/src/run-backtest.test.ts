@@ -3,7 +3,14 @@ import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import { formatUnits, instrumentId, parseUnits, type RecordedBars, type RecordedTrades } from '@jts/model'
 import { defineStrategy, ema, crossedAbove, crossedBelow, type AnyStrategy } from '@jts/strategy-kit'
-import { FILLS_CSV_HEADER, runBacktest, summarise, writeFillsCsv, type BacktestOptions, type BacktestResult } from './index.ts'
+import {
+  FILLS_CSV_HEADER,
+  runBacktest,
+  summarise,
+  writeFillsCsv,
+  type BacktestOptions,
+  type BacktestResult,
+} from './index.ts'
 
 const MINUTE = 60_000_000
 
@@ -29,12 +36,18 @@ function bars(rows: [number, number, number, number][], symbol = 'BTCUSDT', star
   }
 }
 
-function run(strategy: AnyStrategy, market: RecordedBars | RecordedTrades, options: Partial<BacktestOptions> = {}): BacktestResult {
+function run(
+  strategy: AnyStrategy,
+  market: RecordedBars | RecordedTrades,
+  options: Partial<BacktestOptions> = {},
+): BacktestResult {
   return runBacktest({ strategy, markets: [market], nowMs: () => 0, ...options })
 }
 
 /** Does at the n-th bar what is listed for it. */
-function scripted(script: Record<number, (context: Parameters<NonNullable<AnyStrategy['onBar']>>[1]) => unknown>): AnyStrategy {
+function scripted(
+  script: Record<number, (context: Parameters<NonNullable<AnyStrategy['onBar']>>[1]) => unknown>,
+): AnyStrategy {
   return defineStrategy({
     name: 'scripted',
     parameters: {},
@@ -68,7 +81,9 @@ describe('backtest', () => {
   })
 
   it('an order without a next open counts as signal and order, and stays unfilled', () => {
-    const { signals, approved, orders, fills } = summarise(run(scripted({ 1: ({ buy }) => buy('0.01') }), bars([flat(1000)])))
+    const { signals, approved, orders, fills } = summarise(
+      run(scripted({ 1: ({ buy }) => buy('0.01') }), bars([flat(1000)])),
+    )
     assert.deepEqual([signals, approved, orders, fills], [1, 1, 1, 0])
   })
 
@@ -259,6 +274,9 @@ describe('backtest', () => {
     const one = bars([flat(1)])
     assert.throws(() => runBacktest({ strategy, markets: [one, one], nowMs }), /expected one recording per instrument/)
     const other = bars([flat(1)], 'ETHBTC')
-    assert.throws(() => runBacktest({ strategy, markets: [one, other], nowMs }), /expected one quote currency in a run, found USDT, BTC/)
+    assert.throws(
+      () => runBacktest({ strategy, markets: [one, other], nowMs }),
+      /expected one quote currency in a run, found USDT, BTC/,
+    )
   })
 })

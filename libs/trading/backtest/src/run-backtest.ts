@@ -32,7 +32,12 @@ export function runBacktest(options: BacktestOptions): BacktestResult {
   const runs = instruments.map((instrument, i) => {
     const instance = instanceName(strategy, instrument, markets.length)
     const log = options.log === undefined ? {} : { log: options.log }
-    return new MarketRun(account, new StrategyRunner({ definition: strategy, parameters, instance, instrument, ...log }), i, slippageBps)
+    return new MarketRun(
+      account,
+      new StrategyRunner({ definition: strategy, parameters, instance, instrument, ...log }),
+      i,
+      slippageBps,
+    )
   })
   const releasers = markets.map((market, i) =>
     market.kind === 'bars' ? new BarReleaser(market, runs[i]!) : new TradeReleaser(market, runs[i]!),

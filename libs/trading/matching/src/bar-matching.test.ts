@@ -14,7 +14,11 @@ function terms(changes: Partial<MatchOrderTerms> & { limit?: string; size?: stri
 }
 
 /** What became of one order: `fill 100 x1 taker @2` (price, quantity, liquidity, phase) or its end. */
-function fate(order: MatchOrderTerms, phases: Phase[], options: { slippageBps?: number; covers?: boolean } = {}): string {
+function fate(
+  order: MatchOrderTerms,
+  phases: Phase[],
+  options: { slippageBps?: number; covers?: boolean } = {},
+): string {
   let phaseNumber = 0
   let result = 'working'
   const matching = new BarMatching<MatchOrder>(
@@ -43,23 +47,103 @@ describe('fill model next-open', () => {
   const cases: [name: string, order: MatchOrderTerms, phases: Phase[], expected: string][] = [
     ['a market order fills at the next open', terms(), [['open', 100.5]], '100.5 x1 taker @1'],
     ['a market order meets no range before an open', terms(), [['range', 90, 110]], 'working'],
-    ['a market order by quote buys whole lots', terms({ quantity: undefined, quoteQuantity: parseUnits('10') }), [['open', 3]], '3 x3.33333 taker @1'],
-    ['a quote too small for a lot expires', terms({ quantity: undefined, quoteQuantity: 1n }), [['open', 3]], 'expired @1'],
+    [
+      'a market order by quote buys whole lots',
+      terms({ quantity: undefined, quoteQuantity: parseUnits('10') }),
+      [['open', 3]],
+      '3 x3.33333 taker @1',
+    ],
+    [
+      'a quote too small for a lot expires',
+      terms({ quantity: undefined, quoteQuantity: 1n }),
+      [['open', 3]],
+      'expired @1',
+    ],
     ['a marketable buy limit fills at the open', terms({ limit: '101' }), [['open', 100]], '100 x1 taker @1'],
     ['a buy limit at the open fills at it', terms({ limit: '100' }), [['open', 100]], '100 x1 taker @1'],
     ['a marketable sell limit fills at the open', terms({ ...sell, limit: '99' }), [['open', 100]], '100 x1 taker @1'],
-    ['a resting buy needs a price below its limit', terms({ limit: '95' }), [['open', 100], ['range', 95, 105]], 'working'],
-    ['a resting buy fills at its limit when traded through', terms({ limit: '95' }), [['open', 100], ['range', 94.99, 105]], '95 x1 maker @2'],
-    ['a resting sell needs a price above its limit', terms({ ...sell, limit: '105' }), [['open', 100], ['range', 95, 105]], 'working'],
-    ['a resting sell fills at its limit when traded through', terms({ ...sell, limit: '105' }), [['open', 100], ['range', 95, 105.01]], '105 x1 maker @2'],
-    ['a gap past a resting buy fills it at the open', terms({ limit: '95' }), [['open', 100], ['range', 99, 101], ['open', 90]], '90 x1 maker @3'],
+    [
+      'a resting buy needs a price below its limit',
+      terms({ limit: '95' }),
+      [
+        ['open', 100],
+        ['range', 95, 105],
+      ],
+      'working',
+    ],
+    [
+      'a resting buy fills at its limit when traded through',
+      terms({ limit: '95' }),
+      [
+        ['open', 100],
+        ['range', 94.99, 105],
+      ],
+      '95 x1 maker @2',
+    ],
+    [
+      'a resting sell needs a price above its limit',
+      terms({ ...sell, limit: '105' }),
+      [
+        ['open', 100],
+        ['range', 95, 105],
+      ],
+      'working',
+    ],
+    [
+      'a resting sell fills at its limit when traded through',
+      terms({ ...sell, limit: '105' }),
+      [
+        ['open', 100],
+        ['range', 95, 105.01],
+      ],
+      '105 x1 maker @2',
+    ],
+    [
+      'a gap past a resting buy fills it at the open',
+      terms({ limit: '95' }),
+      [
+        ['open', 100],
+        ['range', 99, 101],
+        ['open', 90],
+      ],
+      '90 x1 maker @3',
+    ],
     ['ioc that is not marketable expires', terms({ limit: '95', timeInForce: 'ioc' }), [['open', 100]], 'expired @1'],
     ['fok that is marketable fills', terms({ limit: '101', timeInForce: 'fok' }), [['open', 100]], '100 x1 taker @1'],
-    ['maker-only that is marketable is rejected', { ...terms({ limit: '101' }), type: 'limit_maker' }, [['open', 100]], 'rejected @1'],
-    ['maker-only rests and fills', { ...terms({ limit: '95' }), type: 'limit_maker' }, [['open', 100], ['range', 90, 100]], '95 x1 maker @2'],
+    [
+      'maker-only that is marketable is rejected',
+      { ...terms({ limit: '101' }), type: 'limit_maker' },
+      [['open', 100]],
+      'rejected @1',
+    ],
+    [
+      'maker-only rests and fills',
+      { ...terms({ limit: '95' }), type: 'limit_maker' },
+      [
+        ['open', 100],
+        ['range', 90, 100],
+      ],
+      '95 x1 maker @2',
+    ],
     ['a market order fills at the next trade', terms(), [['trade', 100]], '100 x1 taker @1'],
-    ['a resting buy and a trade at its limit', terms({ limit: '95' }), [['trade', 100], ['trade', 95]], 'working'],
-    ['a resting buy and a trade through its limit', terms({ limit: '95' }), [['trade', 100], ['trade', 94]], '95 x1 maker @2'],
+    [
+      'a resting buy and a trade at its limit',
+      terms({ limit: '95' }),
+      [
+        ['trade', 100],
+        ['trade', 95],
+      ],
+      'working',
+    ],
+    [
+      'a resting buy and a trade through its limit',
+      terms({ limit: '95' }),
+      [
+        ['trade', 100],
+        ['trade', 94],
+      ],
+      '95 x1 maker @2',
+    ],
   ]
   for (const [name, order, phases, expected] of cases) {
     it(name, () => assert.equal(fate(order, phases), expected))

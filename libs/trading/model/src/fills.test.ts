@@ -20,7 +20,10 @@ function fact(timeMs: number, symbol: string, tradeId: string): FillFacts {
 
 describe('fills', () => {
   it('a line has the amounts in their shortest text', () => {
-    assert.equal(fillLine(fact(1704398400000, 'BTCUSDT', '1')), '1704398400000,BINANCE:BTCUSDT,buy,0.01,60000.1,0.00001,BTC')
+    assert.equal(
+      fillLine(fact(1704398400000, 'BTCUSDT', '1')),
+      '1704398400000,BINANCE:BTCUSDT,buy,0.01,60000.1,0.00001,BTC',
+    )
   })
 
   it('the digest is over the lines by time, instrument and trade id as a number', () => {

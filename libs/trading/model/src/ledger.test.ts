@@ -39,7 +39,8 @@ function opened(cash = '100000'): Ledger {
   return ledger
 }
 
-const text = (side: Side, quantity: string, price: string): Fill => fillOf(side, parseUnits(quantity), parseUnits(price))
+const text = (side: Side, quantity: string, price: string): Fill =>
+  fillOf(side, parseUnits(quantity), parseUnits(price))
 
 describe('ledger', () => {
   it('a fee in base shrinks what is received while the cost stays what was paid', () => {
@@ -111,14 +112,20 @@ describe('ledger', () => {
 
   const units = fc.bigInt({ min: 1n, max: parseUnits('1000') })
   const fills = fc.array(
-    fc.record({ side: fc.constantFrom<Side>('buy', 'sell'), quantity: units, price: units, currency: fc.constantFrom('BTC', 'USDT') }),
+    fc.record({
+      side: fc.constantFrom<Side>('buy', 'sell'),
+      quantity: units,
+      price: units,
+      currency: fc.constantFrom('BTC', 'USDT'),
+    }),
     { maxLength: 30 },
   )
 
   function booked(list: { side: Side; quantity: Units; price: Units; currency: string }[]): Ledger {
     const ledger = opened()
     for (const { side, quantity, price, currency } of list) {
-      const amount = currency === 'BTC' ? (quantity * RATE) / 100_000_000n : feeOfReceived('sell', quantity, price, RATE)
+      const amount =
+        currency === 'BTC' ? (quantity * RATE) / 100_000_000n : feeOfReceived('sell', quantity, price, RATE)
       ledger.applyFill(fillOf(side, quantity, price, { amount, currency }), instrument)
     }
     return ledger

@@ -148,7 +148,9 @@ export class Ledger {
     }
     for (const { strategy, instrument, ...position } of plain.positions) {
       ledger.position(strategy as StrategyInstanceId, instrument as InstrumentId)
-      ledger.#positions.get(strategy as StrategyInstanceId)!.set(instrument as InstrumentId, Position.fromPlain(position))
+      ledger.#positions
+        .get(strategy as StrategyInstanceId)!
+        .set(instrument as InstrumentId, Position.fromPlain(position))
     }
     return ledger
   }

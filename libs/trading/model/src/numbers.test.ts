@@ -5,7 +5,12 @@ import { divide, formatUnits, parseUnits, unitsFromFloat, unitsToFloat, type Rou
 
 describe('numbers', () => {
   it('text goes to units and back to its shortest form', () => {
-    fc.assert(fc.property(fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }), (units) => parseUnits(formatUnits(units)) === units))
+    fc.assert(
+      fc.property(
+        fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }),
+        (units) => parseUnits(formatUnits(units)) === units,
+      ),
+    )
   })
 
   it('a recorded price is found exactly from its double, also just below the bound of the quick way', () => {

@@ -4,25 +4,48 @@ import fc from 'fast-check'
 import { OrderLife, type OrderEvent, type OrderOutcome } from './order-life.ts'
 import { canTransition, isClosed, isOpen, type OrderStatus } from './orders.ts'
 
-const fill = (tradeId: string, lastQuantity: bigint): OrderEvent => ({ type: 'filled', tradeId, lastQuantity, lastPrice: 1n })
+const fill = (tradeId: string, lastQuantity: bigint): OrderEvent => ({
+  type: 'filled',
+  tradeId,
+  lastQuantity,
+  lastPrice: 1n,
+})
 const sent = (): OrderLife => new OrderLife(10n, 'submitting')
 
 describe('order life', () => {
   const lives: [name: string, events: OrderEvent[], last: OrderOutcome, status: OrderStatus, cumulative: bigint][] = [
     ['accepted', [{ type: 'accepted' }], 'applied', 'accepted', 0n],
     ['filled in two', [{ type: 'accepted' }, fill('1', 4n), fill('2', 6n)], 'applied', 'filled', 10n],
-    ['a fill that overtakes its acceptance', [fill('1', 4n), { type: 'accepted' }], 'duplicate', 'partially_filled', 4n],
+    [
+      'a fill that overtakes its acceptance',
+      [fill('1', 4n), { type: 'accepted' }],
+      'duplicate',
+      'partially_filled',
+      4n,
+    ],
     ['the same fill twice', [fill('1', 4n), fill('1', 4n)], 'duplicate', 'partially_filled', 4n],
     ['a fill above the quantity', [fill('1', 4n), fill('2', 7n)], 'excess', 'partially_filled', 4n],
     ['a fill of nothing', [fill('1', 0n)], 'excess', 'submitting', 0n],
     ['unknown, then found', [{ type: 'unknown' }, { type: 'accepted' }], 'applied', 'accepted', 0n],
-    ['a time-out after the stream has accepted', [{ type: 'accepted' }, { type: 'unknown' }], 'duplicate', 'accepted', 0n],
+    [
+      'a time-out after the stream has accepted',
+      [{ type: 'accepted' }, { type: 'unknown' }],
+      'duplicate',
+      'accepted',
+      0n,
+    ],
     ['unknown, then filled', [{ type: 'unknown' }, fill('1', 10n)], 'applied', 'filled', 10n],
     ['cancelled in part', [fill('1', 4n), { type: 'cancelled' }], 'applied', 'cancelled', 4n],
     ['a fill after the cancel', [{ type: 'cancelled' }, fill('1', 4n)], 'late', 'cancelled', 4n],
     ['a fill after it was given up', [{ type: 'expired' }, fill('1', 10n)], 'late', 'filled', 10n],
     ['a cancel after the last fill', [fill('1', 10n), { type: 'cancelled' }], 'late', 'filled', 10n],
-    ['a refused cancel', [{ type: 'accepted' }, { type: 'pending_cancel' }, { type: 'accepted' }], 'applied', 'accepted', 0n],
+    [
+      'a refused cancel',
+      [{ type: 'accepted' }, { type: 'pending_cancel' }, { type: 'accepted' }],
+      'applied',
+      'accepted',
+      0n,
+    ],
     ['a rejection after the acceptance', [{ type: 'accepted' }, { type: 'rejected' }], 'refused', 'accepted', 0n],
   ]
   for (const [name, events, last, status, cumulative] of lives) {
@@ -56,7 +79,10 @@ describe('order life', () => {
 
   /** Fills that fit, and an end that fits them. */
   const complete = fc
-    .record({ parts: fc.array(fc.bigInt({ min: 1n, max: 30n }), { minLength: 1, maxLength: 6 }), isCancelled: fc.boolean() })
+    .record({
+      parts: fc.array(fc.bigInt({ min: 1n, max: 30n }), { minLength: 1, maxLength: 6 }),
+      isCancelled: fc.boolean(),
+    })
     .map(({ parts, isCancelled }) => {
       const sum = parts.reduce((a, b) => a + b)
       const fills = parts.map((part, i) => fill(String(i + 1), part))
@@ -100,7 +126,9 @@ describe('order life', () => {
   it('goes on from its plain form', () => {
     const order = sent()
     for (const event of [fill('1', 2n), fill('2', 3n)]) order.apply(event)
-    const restored = OrderLife.fromPlain(JSON.parse(JSON.stringify(order.toPlain())) as ReturnType<OrderLife['toPlain']>)
+    const restored = OrderLife.fromPlain(
+      JSON.parse(JSON.stringify(order.toPlain())) as ReturnType<OrderLife['toPlain']>,
+    )
     assert.deepEqual(restored.toPlain(), order.toPlain())
     assert.equal(restored.apply(fill('2', 3n)), 'duplicate')
     assert.equal(restored.apply(fill('3', 5n)), 'applied')

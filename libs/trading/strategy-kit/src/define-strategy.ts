@@ -112,7 +112,9 @@ export function checkDefinition(value: unknown): asserts value is AnyStrategy {
     throw new StrategyError(`expected a strategy's name such as ema-cross, found ${JSON.stringify(given.name)}`)
   }
   if (typeof given.parameters !== 'object' || given.parameters === null) {
-    throw new StrategyError(`${given.name}: expected parameters (an object, may be empty), found ${typeof given.parameters}`)
+    throw new StrategyError(
+      `${given.name}: expected parameters (an object, may be empty), found ${typeof given.parameters}`,
+    )
   }
   if (typeof given.state !== 'function') {
     throw new StrategyError(`${given.name}: expected state to be a function, found ${typeof given.state}`)

@@ -32,10 +32,18 @@ describe('loadStrategy', () => {
   const refused: [name: string, text: string, message: RegExp][] = [
     ['none.ts', 'export const x = 1', /none.ts: expected `export default defineStrategy\(.*found no default export/],
     ['nothing.ts', 'export default 5', /nothing.ts: expected a strategy, found number/],
-    ['handlers.ts', 'export default { name: "a", parameters: {}, state: () => ({}) }', /a: expected onBar, onTrade or onTimer/],
+    [
+      'handlers.ts',
+      'export default { name: "a", parameters: {}, state: () => ({}) }',
+      /a: expected onBar, onTrade or onTimer/,
+    ],
     ['state.ts', 'export default { name: "a", parameters: {}, onBar() {} }', /a: expected state to be a function/],
     ['slip.ts', 'export default {{', /slip.ts: expected a strategy file that loads, found: /],
-    ['missing.ts', 'import x from "no-such-package"\nexport default x', /missing.ts: expected a strategy file that loads/],
+    [
+      'missing.ts',
+      'import x from "no-such-package"\nexport default x',
+      /missing.ts: expected a strategy file that loads/,
+    ],
     ['kind.txt', '', /kind.txt: expected a .ts or .js file/],
   ]
   for (const [name, text, message] of refused) {

@@ -31,7 +31,8 @@ function hookImports(): void {
 export async function loadStrategy(path: string): Promise<AnyStrategy> {
   const file = resolve(path)
   if (!existsSync(file)) throw new StrategyError(`${path}: expected a strategy file, found none`)
-  if (!/\.(ts|mts|js|mjs)$/.test(file)) throw new StrategyError(`${path}: expected a .ts or .js file, found another kind`)
+  if (!/\.(ts|mts|js|mjs)$/.test(file))
+    throw new StrategyError(`${path}: expected a .ts or .js file, found another kind`)
   hookImports()
   let loaded: { readonly default?: unknown }
   try {

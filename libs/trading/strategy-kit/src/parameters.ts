@@ -31,7 +31,12 @@ function bounds({ min, max }: NumberBounds): string {
   return max === undefined ? '' : ` of at most ${max}`
 }
 
-function numeric(kind: string, article: string, given: NumberBounds, fits: (value: number) => boolean): Parameter<number> {
+function numeric(
+  kind: string,
+  article: string,
+  given: NumberBounds,
+  fits: (value: number) => boolean,
+): Parameter<number> {
   const { min = -Infinity, max = Infinity } = given
   return {
     kind,
@@ -75,7 +80,10 @@ export function text(given: { readonly default: string }): Parameter<string> {
   return { kind: 'text', default: given.default, expected: 'a text', parse: (value) => value, format: String }
 }
 
-export function choice<const C extends string>(given: { readonly default: NoInfer<C>; readonly of: readonly C[] }): Parameter<C> {
+export function choice<const C extends string>(given: {
+  readonly default: NoInfer<C>
+  readonly of: readonly C[]
+}): Parameter<C> {
   return {
     kind: 'choice',
     default: given.default,
@@ -124,6 +132,9 @@ export function parseParameters<P extends ParameterTable>(
 }
 
 /** The same values as text, in the order of the table: for reports, snapshots and run ids. */
-export function formatParameters<P extends ParameterTable>(table: P, values: ParameterValues<P>): Record<string, string> {
+export function formatParameters<P extends ParameterTable>(
+  table: P,
+  values: ParameterValues<P>,
+): Record<string, string> {
   return Object.fromEntries(Object.keys(table).map((name) => [name, table[name]!.format(values[name])]))
 }

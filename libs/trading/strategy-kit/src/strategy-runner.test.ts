@@ -118,7 +118,10 @@ describe('StrategyRunner', () => {
       state: () => ({}),
       onBar: (() => Promise.resolve()) as unknown as () => void,
     })
-    assert.throws(() => runnerOf(definition).onBar(barAt(1, 1)), /later: expected onBar to finish at once, found a promise/)
+    assert.throws(
+      () => runnerOf(definition).onBar(barAt(1, 1)),
+      /later: expected onBar to finish at once, found a promise/,
+    )
   })
 
   it('refuses a state that could not be restored, naming its place', () => {
@@ -197,6 +200,9 @@ describe('StrategyRunner', () => {
       onBar: () => undefined,
     })
     const snapshot = runnerOf(definition, { n: 2 }).snapshot()
-    assert.throws(() => runnerOf(definition).restore(snapshot), /expected a snapshot of .*"n":"1".*, found one of .*"n":"2"/)
+    assert.throws(
+      () => runnerOf(definition).restore(snapshot),
+      /expected a snapshot of .*"n":"1".*, found one of .*"n":"2"/,
+    )
   })
 })

@@ -92,7 +92,11 @@ describe('risk', () => {
     },
     { name: 'a quantity below the minimum', filters: { quantityMin: parseUnits('0.1') }, denied: 'QUANTITY_MIN' },
     { name: 'a quantity above the maximum', filters: { quantityMax: parseUnits('0.001') }, denied: 'QUANTITY_MAX' },
-    { name: 'above the maximum of market orders', filters: { marketQuantityMax: parseUnits('0.001') }, denied: 'QUANTITY_MAX' },
+    {
+      name: 'above the maximum of market orders',
+      filters: { marketQuantityMax: parseUnits('0.001') },
+      denied: 'QUANTITY_MAX',
+    },
     {
       name: 'that maximum with a limit order',
       filters: { marketQuantityMax: parseUnits('0.001') },
@@ -104,7 +108,11 @@ describe('risk', () => {
       denied: 'NOTIONAL_MIN',
       reason: 'expected at least 5 USDT, found 4.8 USDT',
     },
-    { name: 'a notional above the venue’s maximum', filters: { notionalMax: parseUnits('100') }, denied: 'NOTIONAL_MAX' },
+    {
+      name: 'a notional above the venue’s maximum',
+      filters: { notionalMax: parseUnits('100') },
+      denied: 'NOTIONAL_MAX',
+    },
     {
       name: 'a notional above our limit',
       limits: { notionalMaxPerOrder: parseUnits('599.99') },
@@ -113,7 +121,11 @@ describe('risk', () => {
     },
     { name: 'a notional at our limit', limits: { notionalMaxPerOrder: parseUnits('600') } },
     { name: 'an instrument that is not tradable', filters: { tradable: false }, denied: 'INSTRUMENT_NOT_TRADABLE' },
-    { name: 'an instrument not known', intent: { instrument: instrumentId('BINANCE:XXXUSDT') }, denied: 'INSTRUMENT_UNKNOWN' },
+    {
+      name: 'an instrument not known',
+      intent: { instrument: instrumentId('BINANCE:XXXUSDT') },
+      denied: 'INSTRUMENT_UNKNOWN',
+    },
     { name: 'no market price', before: (engine) => engine.mark(instrument.id, NaN, NaN), denied: 'NO_MARKET_PRICE' },
     {
       name: 'no market price with a limit order',
@@ -150,7 +162,12 @@ describe('risk', () => {
       reason: 'expected a signal of at most 2 s, found one of 3 s',
     },
     { name: 'an old signal without a limit', nowUs: 103 * SECOND },
-    { name: 'old market data', limits: { marketDataAgeMaxUs: SECOND }, nowUs: 103 * SECOND, denied: 'STALE_MARKET_DATA' },
+    {
+      name: 'old market data',
+      limits: { marketDataAgeMaxUs: SECOND },
+      nowUs: 103 * SECOND,
+      denied: 'STALE_MARKET_DATA',
+    },
     { name: 'no size', intent: { quantity: undefined }, denied: 'MALFORMED_INTENT' },
     { name: 'two sizes', intent: { quoteQuantity: parseUnits('5') }, denied: 'MALFORMED_INTENT' },
     { name: 'a negative size', intent: { quantity: -1n }, denied: 'MALFORMED_INTENT' },

@@ -74,7 +74,8 @@ export class RiskEngine {
   /** The market as risk sees it; a loop over bars sets its `lastPrice` directly. @throws Error for an unknown instrument. */
   market(instrument: InstrumentId): RiskMarket {
     const market = this.#markets.get(instrument)
-    if (market === undefined) throw new Error(`expected ${instrument} to be set before it is used, found no such instrument`)
+    if (market === undefined)
+      throw new Error(`expected ${instrument} to be set before it is used, found no such instrument`)
     return market
   }
 
@@ -211,7 +212,10 @@ export class RiskEngine {
       if (found !== undefined) denial ??= found
       if (checks === undefined) {
         if (found !== undefined) break
-      } else checks.push(found === undefined ? { rule: rule.name, passed: true } : { rule: rule.name, passed: false, ...found })
+      } else
+        checks.push(
+          found === undefined ? { rule: rule.name, passed: true } : { rule: rule.name, passed: false, ...found },
+        )
     }
     const riskScore = question.riskScore()
     if (denial === undefined) {
@@ -246,7 +250,11 @@ export class RiskEngine {
       tradingStates: this.#states.toPlain(),
       marks: [...this.#markets.values()]
         .filter((market) => !Number.isNaN(market.lastPrice))
-        .map(({ instrument, lastPrice, lastTimeUs }) => ({ instrument: instrument.id, price: lastPrice, timeUs: lastTimeUs })),
+        .map(({ instrument, lastPrice, lastTimeUs }) => ({
+          instrument: instrument.id,
+          price: lastPrice,
+          timeUs: lastTimeUs,
+        })),
       recentOrders: [...this.#recentOrders],
       answers: this.#answers.toPlain(),
     }
@@ -268,7 +276,10 @@ export class RiskEngine {
   }
 }
 
-function refusal(reasonCode: 'DUPLICATE_SIGNAL' | 'INSTRUMENT_UNKNOWN' | 'MALFORMED_INTENT', reason: string): RiskDecision {
+function refusal(
+  reasonCode: 'DUPLICATE_SIGNAL' | 'INSTRUMENT_UNKNOWN' | 'MALFORMED_INTENT',
+  reason: string,
+): RiskDecision {
   return { approved: false, reasonCode, reason, riskScore: 0, checks: NO_CHECKS }
 }
 
@@ -283,7 +294,8 @@ function malformation(intent: RiskIntent): string | undefined {
   if (type === 'market') {
     return limitPrice === undefined ? undefined : 'expected no limit price on a market order, found one'
   }
-  if (limitPrice === undefined || limitPrice <= 0n) return `expected a limit price above 0 on a ${type} order, found none`
+  if (limitPrice === undefined || limitPrice <= 0n)
+    return `expected a limit price above 0 on a ${type} order, found none`
   return quantity === undefined ? `expected a ${type} order to be sized in base, found quoteQuantity` : undefined
 }
 

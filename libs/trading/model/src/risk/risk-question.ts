@@ -1,5 +1,14 @@
 /** Everything the rules look at for one intent, worked out once. One object is reused for every check. */
-import { ONE, ceilToStep, divide, floorToStep, formatUnits, unitsFromFloat, unitsToFloat, type Units } from '../numbers.ts'
+import {
+  ONE,
+  ceilToStep,
+  divide,
+  floorToStep,
+  formatUnits,
+  unitsFromFloat,
+  unitsToFloat,
+  type Units,
+} from '../numbers.ts'
 import type { Instrument } from '../instruments.ts'
 import type { RiskIntent, RiskLimits, TradingState } from './risk-types.ts'
 
@@ -70,7 +79,8 @@ export class RiskQuestion {
           ? floorToStep((this.notional * ONE) / price, instrument.lotSize)
           : ceilToStep((this.notional * collarUnits) / price, instrument.lotSize)
     }
-    if (feeRateUnits !== 0n && intent.side === 'buy') this.cashNeeded += divide(this.cashNeeded * feeRateUnits, ONE, 'up')
+    if (feeRateUnits !== 0n && intent.side === 'buy')
+      this.cashNeeded += divide(this.cashNeeded * feeRateUnits, ONE, 'up')
   }
 
   /** Used share of the tightest limit, 0..1: a figure for people and screens, so float64 will do. */

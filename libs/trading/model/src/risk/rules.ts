@@ -145,6 +145,9 @@ export const RISK_RULES: readonly RiskRule[] = [
     check: (q) =>
       q.intent.side === 'buy' || q.quantity <= q.sellable
         ? undefined
-        : deny('INSUFFICIENT_POSITION', `expected ${q.base(q.quantity)}, found ${q.base(q.sellable)} held and not reserved`),
+        : deny(
+            'INSUFFICIENT_POSITION',
+            `expected ${q.base(q.quantity)}, found ${q.base(q.sellable)} held and not reserved`,
+          ),
   },
 ]

@@ -34,12 +34,15 @@ describe('indicators', () => {
 
   it('an sma equals the mean of the window, whatever went through it', () => {
     fc.assert(
-      fc.property(fc.array(fc.double({ min: 0.01, max: 1e6, noNaN: true }), { minLength: 5, maxLength: 200 }), (values) => {
-        const one = sma(5)
-        for (const x of values) one.update(x)
-        const mean = values.slice(-5).reduce((a, b) => a + b) / 5
-        return Math.abs(one.value - mean) <= 1e-12 * mean
-      }),
+      fc.property(
+        fc.array(fc.double({ min: 0.01, max: 1e6, noNaN: true }), { minLength: 5, maxLength: 200 }),
+        (values) => {
+          const one = sma(5)
+          for (const x of values) one.update(x)
+          const mean = values.slice(-5).reduce((a, b) => a + b) / 5
+          return Math.abs(one.value - mean) <= 1e-12 * mean
+        },
+      ),
     )
   })
 
@@ -50,7 +53,8 @@ describe('indicators', () => {
   })
 
   it('refuse a period that is not a whole number of bars', () => {
-    for (const make of [sma, ema, rsi, atr]) assert.throws(() => make(0), /expected a period of at least 1 bar, found 0/)
+    for (const make of [sma, ema, rsi, atr])
+      assert.throws(() => make(0), /expected a period of at least 1 bar, found 0/)
   })
 
   const series = (previous: number, value: number): Series => ({ previous, value })

@@ -39,7 +39,17 @@ export class Sma {
   toPlain(): IndicatorPlain {
     const { period, value, previous, count } = this
     const window = [...this.#window]
-    return { indicator: 'sma', period, value, previous, count, sum: this.#sum, lost: this.#lost, next: this.#next, window }
+    return {
+      indicator: 'sma',
+      period,
+      value,
+      previous,
+      count,
+      sum: this.#sum,
+      lost: this.#lost,
+      next: this.#next,
+      window,
+    }
   }
 
   static fromPlain(plain: Readonly<Record<string, Plain>>): Sma {

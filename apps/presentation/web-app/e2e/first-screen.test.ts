@@ -1,0 +1,277 @@
+/** The built page in a real browser against a gateway with made-up ports. Screenshots go to a folder that the test names. */
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
+import { build } from 'vite'
+import { createApiGateway, type ApiGateway } from '@jts/api-gateway'
+import { FakePorts } from '@jts/api-gateway/fake-ports'
+import type { Mode } from '@jts/model/ids'
+import { silentLogger } from '@jts/runtime'
+
+const BTC = 'BINANCE:BTCUSDT'
+const BROWSERS = [
+  process.env['CHROMIUM_PATH'] ?? '',
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+]
+const executablePath = BROWSERS.find((path) => path !== '' && existsSync(path))
+const skip = executablePath === undefined && 'no Chromium found; set CHROMIUM_PATH to one'
+const BROWSER_ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+]
+const DESKTOP = { width: 1600, height: 900 }
+
+describe('first screen', { skip, timeout: 180_000 }, () => {
+  let browser: Browser
+  let webRoot: string
+  const pictures = process.env['JTS_SCREENSHOTS'] ?? mkdtempSync(join(tmpdir(), 'first-screen-'))
+
+  before(async () => {
+    webRoot = mkdtempSync(join(tmpdir(), 'web-app-'))
+    const root = join(import.meta.dirname, '..')
+    await build({ root, logLevel: 'error', build: { outDir: webRoot, emptyOutDir: true } })
+    browser = await chromium.launch({ executablePath: executablePath!, args: BROWSER_ARGS })
+  })
+  after(async () => {
+    await browser?.close()
+    rmSync(webRoot, { recursive: true, force: true })
+    console.log(`screenshots: ${pictures}`)
+  })
+
+  type Screen = { page: Page; ports: FakePorts; gateway: ApiGateway; url: string; errors: string[] }
+
+  async function withScreen(
+    options: { mode?: Mode; empty?: boolean } & BrowserContextOptions,
+    check: (screen: Screen) => Promise<void>,
+  ): Promise<void> {
+    const { mode = 'sim', empty = false, ...context } = options
+    const ports = new FakePorts({ mode, empty })
+    const gateway = createApiGateway({ ports, port: 0, webRoot, log: silentLogger, mode })
+    const { url } = await gateway.start()
+    const opened = await browser.newContext({ viewport: DESKTOP, locale: 'ko-KR', colorScheme: 'dark', ...context })
+    const page = await opened.newPage()
+    const errors: string[] = []
+    page.on('pageerror', (error) => errors.push(error.message))
+    page.on('console', (message) => {
+      if (message.type() === 'error') errors.push(message.text())
+    })
+    try {
+      await page.goto(url)
+      await check({ page, ports, gateway, url, errors })
+    } finally {
+      await opened.close()
+      await gateway.stop()
+    }
+  }
+
+  const live = (page: Page) => page.locator('[data-testid=connection].live').waitFor()
+  const picture = (page: Page, name: string) => page.screenshot({ path: join(pictures, `${name}.png`) })
+
+  /** How many colours the chart's largest canvas holds: a blank one has one. */
+  const coloursDrawn = (page: Page): Promise<number> =>
+    page.evaluate(() => {
+      const canvases = [...document.querySelectorAll<HTMLCanvasElement>('[data-testid=chart] canvas')]
+      const largest = canvases.sort((a, b) => b.width * b.height - a.width * a.height)[0]
+      if (largest === undefined) return 0
+      const { data } = largest.getContext('2d')!.getImageData(0, 0, largest.width, largest.height)
+      const colours = new Set<number>()
+      for (let at = 0; at < data.length; at += 4) colours.add((data[at]! << 16) | (data[at + 1]! << 8) | data[at + 2]!)
+      return colours.size
+    })
+
+  it('draws the candles and shows what runs, with no word of complaint from the browser', async () => {
+    await withScreen({}, async ({ page, errors }) => {
+      await live(page)
+      await page.waitForFunction(() => document.querySelectorAll('[data-testid=orders] tbody tr').length > 5)
+      await page.waitForTimeout(400)
+      assert.ok((await coloursDrawn(page)) > 3)
+      assert.match((await page.getByTestId('mode').textContent()) ?? '', /SIM/)
+      assert.equal(await page.getByTestId('trading-state').textContent(), '거래 중')
+      assert.match(
+        (await page.getByTestId('decisions').textContent()) ?? '',
+        /차단.*KRX:005930.*NOTIONAL_MAX_PER_ORDER/,
+      )
+      assert.equal(await page.locator('html').getAttribute('data-colours'), 'kr')
+      assert.ok(await page.evaluate(() => document.documentElement.scrollHeight <= window.innerHeight), 'one screen')
+      await picture(page, 'desktop-dark-ko')
+      assert.deepEqual(errors, [])
+    })
+  })
+
+  it('shows a fill and a candle live, without a reload', async () => {
+    await withScreen({}, async ({ page, ports }) => {
+      await live(page)
+      await page.getByRole('button', { name: '체결' }).click()
+      const rows = page.locator('[data-testid=fills] tbody tr')
+      await rows.first().waitFor()
+      const before = await rows.count()
+      const chart = page.getByTestId('chart')
+      const summary = await chart.getAttribute('aria-label')
+      for (let index = 0; index < 40; index++) ports.tick(BTC)
+      const fill = ports.fill(BTC, 'sell')
+      await page.waitForFunction(
+        (count) => document.querySelectorAll('[data-testid=fills] tbody tr').length === count + 1,
+        before,
+      )
+      assert.match((await rows.first().textContent()) ?? '', new RegExp(`매도${fill.quantity}`))
+      await page.waitForFunction(
+        (was) => document.querySelector('[data-testid=chart]')?.getAttribute('aria-label') !== was,
+        summary,
+      )
+      await page.locator('.legend .tag.sell').waitFor()
+      await picture(page, 'desktop-live-fill')
+    })
+  })
+
+  it('asks before it halts, says what that does, and shows the new state; then resumes', async () => {
+    await withScreen({}, async ({ page, ports }) => {
+      await live(page)
+      await page.getByRole('button', { name: '거래 정지' }).click()
+      const dialog = page.getByRole('dialog')
+      await dialog.waitFor()
+      assert.match((await dialog.textContent()) ?? '', /새 주문이 막힙니다.*포지션은 그대로/)
+      assert.equal(ports.commands.length, 0)
+      await picture(page, 'desktop-halt-dialog')
+      await page.keyboard.press('Escape')
+      await dialog.waitFor({ state: 'detached' })
+      assert.equal(ports.commands.length, 0)
+
+      await page.getByRole('button', { name: '거래 정지' }).click()
+      await dialog.getByLabel('사유').fill('뉴스 확인')
+      await dialog.getByRole('button', { name: '지금 정지' }).click()
+      await page.locator('[data-testid=trading-state].halted').waitFor()
+      assert.deepEqual(ports.commands, [{ command: 'halt', reason: '뉴스 확인', by: 'dashboard' }])
+      await page.getByText('주문 취소 1건').waitFor()
+      await picture(page, 'desktop-halted')
+
+      await page.getByRole('button', { name: '거래 재개' }).click()
+      await dialog.getByRole('button', { name: '거래 재개' }).click()
+      await page.locator('[data-testid=trading-state].active').waitFor()
+    })
+  })
+
+  it('says why when a halt did not work, and leaves the question open', async () => {
+    await withScreen({ locale: 'en-US' }, async ({ page, ports }) => {
+      await live(page)
+      ports.halt = () => Promise.reject(new Error('broken'))
+      await page.getByRole('button', { name: 'Halt trading' }).click()
+      await page.getByRole('button', { name: 'Halt now' }).click()
+      await page.getByRole('dialog').getByRole('alert').waitFor()
+      assert.equal(await page.getByTestId('trading-state').textContent(), 'Trading')
+    })
+  })
+
+  it('switches language and with it the colours of up and down, and remembers both', async () => {
+    await withScreen({ locale: 'en-US', colorScheme: 'light' }, async ({ page }) => {
+      await live(page)
+      assert.equal(await page.getByTestId('trading-state').textContent(), 'Trading')
+      assert.equal(await page.locator('html').getAttribute('data-colours'), 'west')
+      await page.waitForTimeout(400)
+      await picture(page, 'desktop-light-en')
+      await page.getByRole('button', { name: '한국어' }).click()
+      assert.equal(await page.getByTestId('trading-state').textContent(), '거래 중')
+      assert.equal(await page.locator('html').getAttribute('lang'), 'ko')
+      await page.reload()
+      await live(page)
+      assert.equal(await page.locator('html').getAttribute('data-colours'), 'kr')
+      await page.waitForTimeout(400)
+      await picture(page, 'desktop-light-ko')
+    })
+  })
+
+  it('says that data is stale when the gateway stops, and recovers by itself', async () => {
+    await withScreen({}, async ({ page, ports, gateway, url }) => {
+      await live(page)
+      await gateway.stop()
+      const banner = page.getByTestId('stale')
+      await banner.waitFor()
+      assert.match((await banner.textContent()) ?? '', /\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(KST\)/)
+      await picture(page, 'desktop-disconnected')
+      ports.fill(BTC, 'buy')
+      const again = createApiGateway({
+        ports,
+        port: Number(new URL(url).port),
+        webRoot,
+        log: silentLogger,
+        mode: 'sim',
+      })
+      await again.start()
+      try {
+        await live(page)
+        await banner.waitFor({ state: 'detached' })
+        await page.getByRole('button', { name: '체결' }).click()
+        assert.equal(await page.locator('[data-testid=fills] tbody tr').count(), 7)
+      } finally {
+        await again.stop()
+      }
+    })
+  })
+
+  it('fits a phone without scrolling sideways, the halt button in view', async () => {
+    const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
+    await withScreen(phone, async ({ page, errors }) => {
+      await live(page)
+      await page.waitForTimeout(400)
+      assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390)
+      const halt = await page.getByRole('button', { name: '거래 정지' }).boundingBox()
+      assert.ok(halt !== null && halt.x + halt.width <= 390 && halt.y < 100)
+      await picture(page, 'phone-dark-ko')
+      await page.screenshot({ path: join(pictures, 'phone-full.png'), fullPage: true })
+      assert.deepEqual(errors, [])
+    })
+  })
+
+  it('makes live mode unmistakable', async () => {
+    await withScreen({ mode: 'live', locale: 'en-US' }, async ({ page }) => {
+      await live(page)
+      assert.match((await page.getByTestId('mode').textContent()) ?? '', /LIVE.*real money/)
+      await page.waitForTimeout(400)
+      await picture(page, 'desktop-live-mode')
+    })
+    await withScreen({ mode: 'paper', viewport: { width: 1280, height: 760 } }, async ({ page }) => {
+      await live(page)
+      await page.getByRole('button', { name: 'KRX:005930' }).click()
+      await page.waitForTimeout(600)
+      assert.ok((await coloursDrawn(page)) > 3)
+      await picture(page, 'laptop-paper-krx')
+    })
+  })
+
+  it('says of every list that it is empty when nothing has happened yet, then draws the first candle', async () => {
+    await withScreen({ empty: true }, async ({ page, ports }) => {
+      await live(page)
+      for (const text of [
+        '아직 캔들이 없습니다',
+        '보유 포지션이 없습니다',
+        '주문이 없습니다',
+        '위험 판단이 없습니다',
+      ]) {
+        await page.getByText(text).waitFor()
+      }
+      await picture(page, 'desktop-empty')
+      for (let index = 0; index < 30; index++) ports.tick(BTC)
+      await page.locator('.legend').waitFor()
+      assert.ok((await coloursDrawn(page)) > 3)
+    })
+  })
+
+  it('says that nothing answers when the ports fail, and shows the screen once they do', async () => {
+    await withScreen({ empty: true }, async ({ page, ports }) => {
+      ports.failure = new Error('down')
+      await page.reload()
+      await page.getByText('JTS에 연결할 수 없습니다').waitFor()
+      await picture(page, 'desktop-error')
+      ports.failure = undefined
+      await live(page)
+    })
+  })
+})

@@ -8,8 +8,8 @@ import {
   strategyImports,
   tradingImports,
   venueImports,
-} from './infra/lint/boundaries.js'
-import { projectGraph } from './infra/lint/project-graph.js'
+} from './infra/lint/boundaries.ts'
+import { projectGraph } from './infra/lint/project-graph.ts'
 
 // Without a graph the boundary rule only warns and guards nothing.
 await projectGraph()

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { ESLint } from 'eslint'
 import tseslint from 'typescript-eslint'
-import { allowedTypes } from './boundaries.js'
+import { allowedTypes } from './boundaries.ts'
 
 const root = `${import.meta.dirname}/../..`
 
@@ -76,7 +76,7 @@ const forbidden: [where: string, code: string, rule: string][] = [
   [risk, use('@jts/binance-service'), nx],
   [risk, use('@jts/jts'), nx],
   [risk, use('@jts/binance-venue'), nx],
-  [risk, use('@jts/strategies'), nx],
+  [risk, use('@jts/strategies/ema-cross'), nx],
   [binance, use('@jts/risk-management'), nx],
   [binance, use('@jts/exchange'), nx],
   // strategy: strategy-kit and model

@@ -74,7 +74,8 @@ export function guard(app: FastifyInstance): void {
 
 function secure(request: FastifyRequest, reply: FastifyReply): void {
   const port = request.socket.localPort ?? 0
-  const sockets = LOCAL_NAMES.map((name) => `ws://${name}:${port}`).join(' ')
+  // Older browsers do not count a WebSocket as 'self'; a policy cannot name an IPv6 address.
+  const sockets = `ws://127.0.0.1:${port} ws://localhost:${port}`
   reply.headers({
     'content-security-policy':
       `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; ` +

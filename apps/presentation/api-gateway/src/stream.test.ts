@@ -273,7 +273,7 @@ describe('live stream over a real socket', () => {
         ports.emit({ type: 'fill', data: { ...fill(received + id), strategy: reason } })
       }
     }, 5)
-    setTimeout(() => stuck.resume(), 6000)
+    setTimeout(() => stuck.resume(), 3500)
     await ended
     clearInterval(pump)
     assert.equal(good.readyState, WebSocket.OPEN)

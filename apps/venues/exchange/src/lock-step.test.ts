@@ -25,7 +25,7 @@ function venueWith(sent: Record<string, number>, total = 2) {
     sentOn: (port: string) => sent[port],
     openRequests: () => venue.open,
   }
-  const lockStep = new LockStep(venue, 'secret')
+  const lockStep = new LockStep(venue, ['secret', 'second'])
   const replies: LockStepReply[] = []
   const receive = lockStep.session((text) => replies.push(JSON.parse(text) as LockStepReply))
   const ask = (message: object | string) => {
@@ -44,6 +44,7 @@ test('refuses everything before the right token', () => {
   assert.equal(ask({ ...attach, token: 'other' }), 'token')
   assert.equal(ask('{'), 'malformed')
   assert.equal(ask(attach), 'state')
+  assert.equal(ask({ ...attach, token: 'second' }), 'state')
 })
 
 test('releases only at its position, so a repeated release changes nothing', () => {

@@ -6,29 +6,16 @@ import { ceilToStep, floorToStep, parseUnits, unitsFromFloat, type Units } from 
 import { timeframeUs, type Bar, type Side, type Trade } from '@jts/model/bars'
 import type { StrategyInstanceId } from '@jts/model/ids'
 import type { Instrument } from '@jts/model/instruments'
-import {
-  StrategyError,
-  type Amount,
-  type AnyStrategy,
-  type FillView,
-  type OrderNumber,
-  type OrderOptions,
-  type StrategyContext,
-} from './define-strategy.ts'
+import { StrategyError, type Amount, type AnyStrategy, type OrderNumber, type OrderOptions } from './define-strategy.ts'
+import { Context, FillEvent, type ContextOptions } from './strategy-context.ts'
 import { Holdings, type HoldingsPlain } from './holdings.ts'
 import { IntentBuffer, type StrategyIntent } from './intents.ts'
 import type { Plain } from './indicators/index.ts'
-import { formatParameters, type ParameterTable, type ParameterValues } from './parameters.ts'
+import { formatParameters, type ParameterTable } from './parameters.ts'
 import { stateFromPlain, stateToPlain } from './state-snapshot.ts'
 
-export type StrategyRunnerOptions = {
-  readonly definition: AnyStrategy
-  /** As `parseParameters` gives them. */
-  readonly parameters: ParameterValues<ParameterTable>
-  readonly instance: StrategyInstanceId
-  readonly instrument: Instrument
-  readonly log?: (message: string) => void
-}
+/** `parameters` as `parseParameters` gives them. */
+export type StrategyRunnerOptions = ContextOptions & { readonly instance: StrategyInstanceId }
 
 export type StrategySnapshot = {
   readonly strategy: string
@@ -40,43 +27,6 @@ export type StrategySnapshot = {
   readonly timerNextUs: number
   readonly holdings: HoldingsPlain
   readonly state: Plain
-}
-
-class FillEvent implements FillView {
-  order = 0
-  side: Side = 'buy'
-  quantity = 0
-  price = 0
-  timeUs = 0
-}
-
-class Context implements StrategyContext<ParameterTable, unknown> {
-  readonly parameters: ParameterValues<ParameterTable>
-  state: unknown
-  readonly position: Holdings
-  readonly instrument: Instrument
-  readonly lotSize: Units
-  barCount = 0
-  nowUs = 0
-  readonly buy: StrategyContext<ParameterTable, unknown>['buy']
-  readonly sell: StrategyContext<ParameterTable, unknown>['sell']
-  readonly cancel: StrategyContext<ParameterTable, unknown>['cancel']
-  readonly target: StrategyContext<ParameterTable, unknown>['target']
-  readonly log: (message: string) => void
-
-  constructor(runner: StrategyRunner, options: StrategyRunnerOptions) {
-    this.parameters = options.parameters
-    this.state = options.definition.state(options.parameters)
-    this.position = runner.position
-    this.instrument = options.instrument
-    this.lotSize = options.instrument.lotSize
-    // Bound once, so that a strategy can take them out of the context.
-    this.buy = (amount, order) => runner.place('buy', amount, order)
-    this.sell = (amount, order) => runner.place('sell', amount, order)
-    this.cancel = (order) => runner.cancel(order)
-    this.target = (quantity) => runner.target(quantity)
-    this.log = options.log ?? (() => undefined)
-  }
 }
 
 export class StrategyRunner {

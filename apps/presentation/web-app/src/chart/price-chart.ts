@@ -23,7 +23,7 @@ import { tailChange } from '../live/candles.ts'
 import type { CandleView } from '../views.ts'
 import { markerText, type FillMarker } from './fill-markers.ts'
 
-const BARS_SHOWN = 140
+const BAR_PX = 7.5
 /** Room that the words beside an arrow need; with less, only the arrow stays. */
 const MARKER_TEXT_PX = 105
 const SAMPLE = 200
@@ -115,7 +115,8 @@ export class PriceChart {
     this.#volume.setData(candles.map((candle) => this.#toVolume(candle)))
     if (isFirst && candles.length > 0) {
       this.#chart.priceScale('right').applyOptions({ autoScale: true })
-      this.#chart.timeScale().setVisibleLogicalRange({ from: candles.length - BARS_SHOWN, to: candles.length + 6 })
+      const shown = Math.max(40, Math.round(this.#container.clientWidth / BAR_PX))
+      this.#chart.timeScale().setVisibleLogicalRange({ from: candles.length - shown, to: candles.length + 6 })
     }
   }
 
@@ -136,7 +137,7 @@ export class PriceChart {
       color: this.#palette.accent,
       lineWidth: 1,
       lineStyle: LineStyle.Dashed,
-      axisLabelVisible: false,
+      axisLabelVisible: true,
     })
     this.#average = { line, price, title }
   }

@@ -9,7 +9,7 @@ export function Header(): ReactNode {
   const messages = useMessages()
   const { status, connection } = useLive()
   return (
-    <header className={`top ${status?.mode ?? ''}`}>
+    <header className={`top mode-${status?.mode} ${status?.tradingState ?? ''} ${connection === 'lost' ? 'lost' : ''}`}>
       <h1 className="brand">
         JTS <span>{messages.product}</span>
       </h1>

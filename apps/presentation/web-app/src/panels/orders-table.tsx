@@ -27,11 +27,11 @@ export function OrdersTable(): ReactNode {
       <th>{column.instrument}</th>
       <th>{column.side}</th>
       <th className="wide">{column.type}</th>
+      <th>{column.status}</th>
       <th className="number">{column.quantity}</th>
       <th className="number wide">{column.filled}</th>
       <th className="number">{column.price}</th>
       <th className="number">{column.average}</th>
-      <th>{column.status}</th>
       <th className="wide">{column.strategy}</th>
       <th className="grow">{column.reason}</th>
     </>
@@ -57,6 +57,11 @@ function OrderRow({ order }: { order: OrderView }): ReactNode {
         <Side side={order.side} />
       </td>
       <td className="wide muted">{messages.orderType[order.type]}</td>
+      <td>
+        <span className={`chip ${TONES[order.status] ?? ''}`}>
+          {messages.orderStatus[order.status] ?? order.status}
+        </span>
+      </td>
       <td className="number">
         <Quantity value={order.quantity} />
       </td>
@@ -68,11 +73,6 @@ function OrderRow({ order }: { order: OrderView }): ReactNode {
       </td>
       <td className="number">
         <Price value={order.averageFillPrice} />
-      </td>
-      <td>
-        <span className={`chip ${TONES[order.status] ?? ''}`}>
-          {messages.orderStatus[order.status] ?? order.status}
-        </span>
       </td>
       <td className="wide muted">{order.strategy}</td>
       <td className="grow muted" title={order.reason}>

@@ -2,12 +2,13 @@
  * Risk before an order: one engine for the backtester and for the risk service. `check` judges an intent by the rules in
  * `rules.ts` and, when it approves, reserves what the order may need until `release` or its fills free it.
  */
-import { ONE, formatUnits, parseUnits, unitsFromFloat, type Units } from '../numbers.ts'
+import { ONE, unitsFromFloat, type Units } from '../numbers.ts'
 import type { AccountId, InstrumentId, SignalId, StrategyInstanceId } from '../ids.ts'
 import type { Instrument } from '../instruments.ts'
 import type { Fill } from '../fills.ts'
 import { Ledger, type LedgerPlain } from '../ledger.ts'
 import { ANSWERS_KEPT_DEFAULT, Answers, sameIntent } from './answers.ts'
+import { malformation, orderContent } from './intent-form.ts'
 import { Reservation, Reservations, type ReservationPlain } from './reservations.ts'
 import { RISK_RULES, type Denial } from './rules.ts'
 import { RiskMarket, RiskQuestion } from './risk-question.ts'
@@ -206,8 +207,7 @@ export class RiskEngine {
     const question = this.#question
     const checks: RiskCheck[] | undefined = explain ? [] : undefined
     let denial: Denial | undefined
-    for (let i = 0; i < RISK_RULES.length; i++) {
-      const rule = RISK_RULES[i]!
+    for (const rule of RISK_RULES) {
       const found = rule.check(question)
       if (found !== undefined) denial ??= found
       if (checks === undefined) {
@@ -281,42 +281,4 @@ function refusal(
   reason: string,
 ): RiskDecision {
   return { approved: false, reasonCode, reason, riskScore: 0, checks: NO_CHECKS }
-}
-
-function malformation(intent: RiskIntent): string | undefined {
-  const { quantity, quoteQuantity, limitPrice, type } = intent
-  if ((quantity === undefined) === (quoteQuantity === undefined)) {
-    return `expected either quantity or quoteQuantity, found ${quantity === undefined ? 'neither' : 'both'}`
-  }
-  if ((quantity ?? quoteQuantity!) <= 0n) {
-    return `expected a size above 0, found ${formatUnits(quantity ?? quoteQuantity!)}`
-  }
-  if (type === 'market') {
-    return limitPrice === undefined ? undefined : 'expected no limit price on a market order, found one'
-  }
-  if (limitPrice === undefined || limitPrice <= 0n)
-    return `expected a limit price above 0 on a ${type} order, found none`
-  return quantity === undefined ? `expected a ${type} order to be sized in base, found quoteQuantity` : undefined
-}
-
-function orderContent(intent: RiskIntent): string {
-  const size = intent.quantity === undefined ? `quote ${intent.quoteQuantity!}` : String(intent.quantity)
-  return `${intent.account} ${intent.strategy} ${intent.instrument} ${intent.side} ${size}`
-}
-
-/** For configuration: limits from decimal text. */
-export function riskLimitsFromText(text: {
-  readonly notionalMaxPerOrder?: string
-  readonly marketCollar?: number
-  readonly duplicateWindowMs?: number
-  readonly signalAgeMaxMs?: number
-  readonly marketDataAgeMaxMs?: number
-}): RiskLimits {
-  return {
-    ...(text.notionalMaxPerOrder !== undefined && { notionalMaxPerOrder: parseUnits(text.notionalMaxPerOrder) }),
-    ...(text.marketCollar !== undefined && { marketCollar: text.marketCollar }),
-    ...(text.duplicateWindowMs !== undefined && { duplicateWindowUs: text.duplicateWindowMs * 1000 }),
-    ...(text.signalAgeMaxMs !== undefined && { signalAgeMaxUs: text.signalAgeMaxMs * 1000 }),
-    ...(text.marketDataAgeMaxMs !== undefined && { marketDataAgeMaxUs: text.marketDataAgeMaxMs * 1000 }),
-  }
 }

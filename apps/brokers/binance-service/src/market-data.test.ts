@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { after, beforeEach, test } from 'node:test'
+import { instrumentId, type InstrumentId } from '@jts/model'
+import { silentLogger, systemClock } from '@jts/runtime'
+import { createBinanceMarketData } from './market-data.ts'
+import { BTCUSDT } from './testing/broker.ts'
+import { fixture } from './testing/fixtures.ts'
+import { ScriptedVenue } from './testing/scripted-venue.ts'
+
+const MINUTE_MS = 60_000
+const venue = await ScriptedVenue.start()
+const market = createBinanceMarketData({ endpoints: venue.endpoints, wallClock: systemClock, log: silentLogger })
+after(async () => {
+  await market.stop()
+  await venue.stop()
+})
+beforeEach(() => {
+  venue.asked.length = 0
+})
+
+/** Answers like the venue: rows from `firstMs` on, the newest one still open. */
+function serveKlines(firstMs: number, count: number): void {
+  const template = (fixture('klines') as unknown[][])[0]!
+  const rows = Array.from({ length: count }, (_, index) => {
+    const openMs = firstMs + index * MINUTE_MS
+    return [openMs, ...template.slice(1, 6), openMs + MINUTE_MS - 1, ...template.slice(7)] as [number, ...unknown[]]
+  })
+  venue.script = ({ path, params }) => {
+    if (path !== '/api/v3/klines') return undefined
+    const from = params.get('startTime')
+    const until = Number(params.get('endTime') ?? Infinity)
+    const fitting = rows.filter(([openMs]) => openMs >= Number(from ?? 0) && openMs <= until)
+    const limit = Number(params.get('limit'))
+    return { body: from === null ? fitting.slice(-limit) : fitting.slice(0, limit) }
+  }
+}
+const thisMinuteMs = (): number => Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS
+
+test('history is read page by page and ends before the open bar', async () => {
+  const firstMs = thisMinuteMs() - 2100 * MINUTE_MS
+  serveKlines(firstMs, 2101)
+  const bars = await market.candles({ instrument: BTCUSDT, timeframe: '1m', fromUs: firstMs * 1000 })
+  assert.equal(bars.length, 2100)
+  assert.equal(venue.asked.length, 3)
+  assert.equal(bars[0]?.openTimeUs, firstMs * 1000)
+  bars.forEach((bar, index) => assert.equal(bar.openTimeUs, (firstMs + index * MINUTE_MS) * 1000))
+})
+
+test('history stops at the last open time wanted and at the limit', async () => {
+  const firstMs = 1_700_000_040_000
+  serveKlines(firstMs, 50)
+  const query = { instrument: BTCUSDT, timeframe: '1m', fromUs: firstMs * 1000 }
+  assert.equal((await market.candles({ ...query, toUs: (firstMs + 9 * MINUTE_MS) * 1000 })).length, 10)
+  assert.equal((await market.candles({ ...query, limit: 3 })).length, 3)
+})
+
+test('the latest bars are closed ones, read backwards when one page does not hold them', async () => {
+  const firstMs = thisMinuteMs() - 1499 * MINUTE_MS
+  serveKlines(firstMs, 1500)
+  const bars = await market.candles({ instrument: BTCUSDT, timeframe: '1m', limit: 1200 })
+  assert.equal(bars.length, 1200)
+  assert.equal(bars.at(-1)?.openTimeUs, (thisMinuteMs() - MINUTE_MS) * 1000)
+  bars.slice(1).forEach((bar, index) => assert.equal(bar.openTimeUs - bars[index]!.openTimeUs, MINUTE_MS * 1000))
+})
+
+test('a market that ended long ago gives its last bars, all of them closed', async () => {
+  serveKlines(1_700_000_040_000, 5)
+  assert.equal((await market.candles({ instrument: BTCUSDT, timeframe: '1m', limit: 3 })).length, 3)
+  assert.equal((await market.candles({ instrument: BTCUSDT, timeframe: '1m' })).length, 5)
+})
+
+test('an unknown timeframe is refused before anything is asked', async () => {
+  await assert.rejects(market.candles({ instrument: BTCUSDT, timeframe: '7m' }), { code: 'INVALID' })
+  assert.equal(venue.asked.length, 0)
+})
+
+test('instruments asked for by name are asked of the venue by symbol', async () => {
+  const info = fixture('exchange-info') as { symbols: unknown[] }
+  venue.script = () => ({ body: { ...info, symbols: info.symbols.slice(0, 1) } })
+  const [btc] = await market.instruments([BTCUSDT])
+  assert.equal(btc?.id, BTCUSDT)
+  assert.equal(venue.asked[0]?.params.get('symbols'), '["BTCUSDT"]')
+})
+
+test('a listing that cannot be named is left out of the whole list', async () => {
+  venue.script = () => ({ body: fixture('exchange-info') })
+  const all = await market.instruments()
+  assert.deepEqual(
+    all.map(({ id }) => id),
+    ['BINANCE:BTCUSDT', 'BINANCE:OLDBTC'] as InstrumentId[],
+  )
+})
+
+test('an instrument of another venue is refused', async () => {
+  await assert.rejects(market.instruments([instrumentId('KRX:005930')]), { name: 'BrokerError', code: 'INVALID' })
+})

@@ -1,0 +1,129 @@
+/** The suites as data, in the order they run: the cheap ones first. */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { FileSuite } from './find-tests.ts'
+import type { Need } from './needs.ts'
+
+export type Step =
+  /** One command that counts as one test. */
+  | {
+      readonly kind: 'check'
+      readonly name: string
+      readonly command: readonly [string, ...string[]]
+      readonly folder?: string
+    }
+  /** The test files that carry the suite's name. */
+  | { readonly kind: 'files'; readonly of: FileSuite; readonly atOnce: number; readonly fileSeconds: number }
+
+export type Suite = {
+  readonly name: string
+  readonly about: string
+  readonly budgetSeconds: number
+  readonly needs: readonly Need[]
+  readonly steps: readonly Step[]
+  /** Runs only when asked for by name. */
+  readonly onRequest?: true
+  /** A variable that must be set. */
+  readonly variable?: { readonly name: string; readonly about: string }
+}
+
+/** `--full` runs longer tables, more seeds and more kills: budgets and time limits grow with it. */
+export const FULL_FACTOR = 10
+
+export function suites(root: string): readonly Suite[] {
+  return [
+    {
+      name: 'static',
+      about: 'formatting, lint with the import borders, types, contracts',
+      budgetSeconds: 120,
+      needs: [],
+      steps: [
+        check('formatted as prettier would', tool('prettier'), '--check', '.'),
+        check('eslint finds nothing', tool('eslint'), '--max-warnings=0', '.'),
+        check('types agree', tool('tsc'), '--noEmit', '-p', 'tsconfig.json'),
+        ...contractChecks(root),
+      ],
+    },
+    {
+      name: 'unit',
+      about: 'decisions and parts, each test file in its own process',
+      budgetSeconds: 90,
+      needs: [],
+      steps: [{ kind: 'files', of: 'unit', atOnce: 2, fileSeconds: 60 }],
+    },
+    {
+      name: 'integration',
+      about: 'several parts over real files, sockets and processes',
+      budgetSeconds: 120,
+      needs: [],
+      steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 90 }],
+    },
+    {
+      name: 'browser',
+      about: 'the dashboard in a real browser',
+      budgetSeconds: 120,
+      needs: ['chromium'],
+      steps: [
+        { ...check('the web app builds', 'vite', 'build'), folder: 'apps/presentation/web-app' },
+        { kind: 'files', of: 'browser', atOnce: 1, fileSeconds: 120 },
+      ],
+    },
+    {
+      name: 'system',
+      about: 'the whole system: replays and kills, one at a time',
+      budgetSeconds: 300,
+      needs: ['python3'],
+      steps: [{ kind: 'files', of: 'system', atOnce: 1, fileSeconds: 240 }],
+    },
+    {
+      name: 'recordings',
+      about: 'the whole system against recorded markets',
+      budgetSeconds: 600,
+      needs: ['python3'],
+      steps: [{ kind: 'files', of: 'recordings', atOnce: 1, fileSeconds: 300 }],
+      onRequest: true,
+      variable: { name: 'JTS_RECORDINGS', about: 'the folder of the recordings' },
+    },
+  ]
+}
+
+function contractChecks(root: string): Step[] {
+  const folder = 'libs/shared/contracts'
+  if (!existsSync(join(root, folder, 'buf.yaml'))) return []
+  const buf = tool('buf')
+  const baseline = releasedState(root)
+  return [
+    check('contracts follow the rules of style', buf, 'lint', folder),
+    check('generated code is what the contracts say', process.execPath, join(import.meta.dirname, 'generated-code.ts')),
+    ...(baseline
+      ? [
+          check(
+            `contracts break nothing of ${baseline}`,
+            buf,
+            'breaking',
+            folder,
+            '--against',
+            `.git#ref=${baseline},subdir=${folder}`,
+          ),
+        ]
+      : []),
+  ]
+}
+
+/** What others may already speak: the newest release, before the first one the last commit; nothing outside a git clone. */
+function releasedState(root: string): string | undefined {
+  const git = (...args: string[]): string =>
+    spawnSync('git', args, { cwd: root, encoding: 'utf8' }).stdout?.trim() ?? ''
+  if (!existsSync(join(root, '.git')) || git('ls-tree', 'HEAD', 'libs/shared/contracts/buf.yaml') === '')
+    return undefined
+  return git('describe', '--tags', '--abbrev=0', '--match', 'v*') || 'HEAD'
+}
+
+function check(name: string, ...command: [string, ...string[]]): Step & { kind: 'check' } {
+  return { kind: 'check', name, command }
+}
+
+function tool(name: string): string {
+  return `node_modules/.bin/${name}`
+}

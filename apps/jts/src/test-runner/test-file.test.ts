@@ -1,0 +1,94 @@
+import { after, test } from 'node:test'
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { runTestFile } from './test-file.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'jts-runner-'))
+after(() => rmSync(root, { recursive: true }))
+
+const cases: [situation: string, code: string, passed: number, failures: [name: string, details: RegExp][]][] = [
+  [
+    'counts what passed, groups aside',
+    "test('one', () => {}); describe('group', () => { it('two', () => {}) })",
+    2,
+    [],
+  ],
+  [
+    'names a failed test by its path and shows its error',
+    "describe('group', () => { it('two', () => { throw new Error('no such luck') }) })",
+    0,
+    [['group › two', /no such luck/]],
+  ],
+  ['fails a skipped test', "test.skip('one', () => {}); test('two', () => {})", 1, [['one', /skipped/]]],
+  [
+    'fails a skipped group, whose tests are not even counted',
+    "describe.skip('group', () => { it('two', () => {}) })",
+    0,
+    [['group', /skipped/]],
+  ],
+  ['fails a test still to do', "test.todo('one'); test('two', () => {})", 1, [['one', /still to do/]]],
+  [
+    'fails a group whose hook fails',
+    "describe('group', () => { before(() => { throw new Error('hook') }); it('two', () => {}) })",
+    0,
+    [
+      ['group › two', /hook|cancelled/i],
+      ['group', /hook/],
+    ],
+  ],
+  ['fails a file with no test', "console.log('nothing here')", 0, [['the file as a whole', /ran no test/]]],
+  ['fails a file that does not load', "import './missing.ts'", 0, [['the file as a whole', /exit code 1/]]],
+  [
+    'fails a file that leaves early with success',
+    "test('one', () => {}); setImmediate(() => process.exit(0)); test('two', () => new Promise(() => {}))",
+    0,
+    [],
+  ],
+  [
+    'fails a file that is killed',
+    "test('one', () => { process.kill(process.pid, 'SIGKILL') })",
+    0,
+    [['the file as a whole', /SIGKILL/]],
+  ],
+  [
+    'fails a file that throws after its tests',
+    "test('one', () => {}); setTimeout(() => { throw new Error('late') }, 50)",
+    1,
+    [['the file as a whole', /exit code 1/]],
+  ],
+  [
+    'fails a file that spins',
+    "test('one', () => { for (;;); })",
+    0,
+    [['the file as a whole', /did not end within 2 s/]],
+  ],
+  [
+    'fails a file that leaves something open',
+    "test('one', () => {}); setInterval(() => {}, 1000)",
+    1,
+    [['the file as a whole', /did not end within 2 s/]],
+  ],
+]
+
+for (const [index, [situation, code, passed, failures]] of cases.entries()) {
+  test(situation, async () => {
+    const file = `case-${index}.test.ts`
+    writeFileSync(
+      join(root, file),
+      `import { before, describe, it, test } from 'node:test'\nvoid [before, describe, it, test]\n${code}\n`,
+    )
+    const outcome = await runTestFile(file, { root, timeoutMs: 2000 })
+    if (situation.includes('leaves early')) {
+      assert.ok(outcome.failures.length > 0)
+      return
+    }
+    assert.equal(outcome.passed, passed)
+    assert.deepEqual(
+      outcome.failures.map((failure) => failure.name),
+      failures.map(([name]) => name),
+    )
+    for (const [at, [, details]] of failures.entries()) assert.match(outcome.failures[at]?.details ?? '', details)
+  })
+}

@@ -6,13 +6,19 @@ const LINE_FEED = 10
 const RETURN = 13
 const DOT = 46
 const ZERO = 48
-const NINE = 57
 
-/** 10^d for the decimals that a double divides by exactly. */
-const POW10 = Float64Array.from({ length: 23 }, (_, d) => Number(`1e${d}`))
+const POW10 = Float64Array.of(1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8)
+/** Digits that 32 bits hold before and after the point. */
+const WHOLE_DIGITS = 9
+const DECIMALS = 8
 /** Digits that a double holds exactly, so that one division gives the nearest double: the same as parsing the text. */
-const DIGITS_EXACT = 15
-const DECIMALS_MAX = 8
+const DIGITS = 15
+/** Microseconds have sixteen; all of these are below 2^53. */
+const INTEGER_DIGITS = 16
+
+function endsCell(byte: number): boolean {
+  return byte === COMMA || byte === LINE_FEED || byte === RETURN
+}
 
 export class CsvCells {
   readonly bytes: Buffer
@@ -22,7 +28,8 @@ export class CsvCells {
   line = 1
 
   constructor(bytes: Buffer, file: string) {
-    this.bytes = bytes
+    // A last line without its end is given one, so that no read goes past the bytes.
+    this.bytes = bytes.at(-1) === LINE_FEED ? bytes : Buffer.concat([bytes, Buffer.of(LINE_FEED)])
     this.file = file
   }
 
@@ -48,25 +55,57 @@ export class CsvCells {
     const { bytes } = this
     const start = this.at
     let at = start
-    let mantissa = 0
-    let digits = 0
-    let dotAt = -1
-    let byte = bytes[at]!
-    while ((byte >= ZERO && byte <= NINE) || (byte === DOT && dotAt === -1)) {
-      if (byte === DOT) dotAt = at
-      else {
-        mantissa = mantissa * 10 + (byte - ZERO)
-        if (mantissa !== 0) digits++
-      }
-      byte = bytes[++at]!
+    let digit = bytes[at]! - ZERO
+    // Both parts stay within 32 bits (`| 0` says so), which makes this twice as fast as a double.
+    let whole = 0
+    while (digit >= 0 && digit <= 9) {
+      whole = (whole * 10 + digit) | 0
+      digit = bytes[++at]! - ZERO
     }
-    const decimals = dotAt === -1 ? 0 : at - dotAt - 1
-    const ended = byte === COMMA || byte === LINE_FEED || byte === RETURN || at >= bytes.length
-    if (!ended || digits > DIGITS_EXACT || decimals > DECIMALS_MAX || at - start === (dotAt === -1 ? 0 : 1)) {
+    const wholeDigits = at - start
+    let fraction = 0
+    let decimals = 0
+    if (digit === DOT - ZERO) {
+      const from = ++at
+      digit = bytes[at]! - ZERO
+      while (digit >= 0 && digit <= 9) {
+        fraction = (fraction * 10 + digit) | 0
+        digit = bytes[++at]! - ZERO
+      }
+      decimals = at - from
+    }
+    const digits = wholeDigits + decimals
+    if (
+      wholeDigits > WHOLE_DIGITS ||
+      decimals > DECIMALS ||
+      digits > DIGITS ||
+      digits === 0 ||
+      !endsCell(digit + ZERO)
+    ) {
       return this.#numberFromText(name)
     }
     this.at = at
-    return decimals === 0 ? mantissa : mantissa / POW10[decimals]!
+    return decimals === 0 ? whole : (whole * POW10[decimals]! + fraction) / POW10[decimals]!
+  }
+
+  /** A whole number such as a time: more digits than `number` reads quickly. */
+  integer(name: string): number {
+    const { bytes } = this
+    const start = this.at
+    let at = start
+    let value = 0
+    let digit = bytes[at]! - ZERO
+    while (digit >= 0 && digit <= 9) {
+      value = value * 10 + digit
+      digit = bytes[++at]! - ZERO
+    }
+    const digits = at - start
+    if (digits === 0 || digits > INTEGER_DIGITS || !endsCell(digit + ZERO)) {
+      const text = this.#peekCell()
+      this.fail(`a whole number in ${name}`, text === '' ? 'an empty cell' : JSON.stringify(text))
+    }
+    this.at = at
+    return value
   }
 
   /** What the quick way does not take: long, signed, exponential, or no number at all. */
@@ -89,8 +128,8 @@ export class CsvCells {
   skip(): void {
     const { bytes } = this
     let at = this.at
-    let byte = bytes[at]
-    while (byte !== COMMA && byte !== LINE_FEED && byte !== undefined) byte = bytes[++at]
+    let byte = bytes[at]!
+    while (byte !== COMMA && byte !== LINE_FEED) byte = bytes[++at]!
     if (byte === LINE_FEED && at > this.at && bytes[at - 1] === RETURN) at--
     this.at = at
   }
@@ -105,7 +144,7 @@ export class CsvCells {
   endOfLine(count: number): void {
     let byte = this.bytes[this.at]
     if (byte === RETURN) byte = this.bytes[++this.at]
-    if (byte !== LINE_FEED && byte !== undefined) this.fail(`${count} cells`, 'more')
+    if (byte !== LINE_FEED) this.fail(`${count} cells`, 'more')
     this.at++
     this.line++
   }

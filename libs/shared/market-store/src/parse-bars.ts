@@ -29,6 +29,8 @@ const ROLES: Readonly<Record<string, number>> = {
   volume: 5,
   close_time_ms: 6,
 }
+const ROLE_OPEN_TIME = 0
+const ROLE_CLOSE_TIME = 6
 const ROLE_SKIP = 7
 const BYTES_PER_ROW_GUESS = 64
 
@@ -58,6 +60,7 @@ export function parseBars(cells: CsvCells, layout: CsvLayout): BarRows {
       if (i > 0) cells.comma(i, count)
       const role = roles[i]!
       if (role === ROLE_SKIP) cells.skip()
+      else if (role === ROLE_OPEN_TIME || role === ROLE_CLOSE_TIME) row[role] = cells.integer(names[i]!)
       else row[role] = cells.number(names[i]!)
     }
     checkRow(cells, row)

@@ -50,7 +50,7 @@ function readTradeId(cells: CsvCells): string {
 }
 
 function readTime(cells: CsvCells, previousUs: number | undefined): number {
-  const time = cells.number('time_ms')
+  const time = cells.integer('time_ms')
   const timeUs = time >= MICROSECONDS_FROM ? time : time * 1000
   if (previousUs !== undefined && timeUs < previousUs) {
     cells.fail('trades in order of time', `${timeUs / 1000} ms after ${previousUs / 1000} ms`)

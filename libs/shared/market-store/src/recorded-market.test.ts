@@ -113,7 +113,7 @@ describe('recorded bars', () => {
     ['a price of nothing', csv(row(0, '0,2,0,1,5')), 2, /expected prices above 0/],
     ['too few cells', csv(row(0).replace(',,', '')), 2, /expected 9 cells, found 7/],
     ['too many cells', csv(row(0) + ',1'), 2, /expected 9 cells, found more/],
-    ['a blank line within', csv(row(0), '', row(1)), 3, /expected a number in open_time_ms, found an empty cell/],
+    ['a blank line within', csv(row(0), '', row(1)), 3, /expected a whole number in open_time_ms, found an empty cell/],
     ['only a header', HEADER + '\n', 2, /expected at least one row, found only a header/],
     [
       'no header and other columns',

@@ -9,20 +9,20 @@ type FillOwner = Pick<Fill, 'account' | 'strategy' | 'instrument'> & {
   readonly quoteCurrency: string
 }
 
+/** Numbers kept for each fill, side by side in one typed array. */
+const OWNER = 0
+const ORDER = 1
+const IS_BUY = 2
+const IS_MAKER = 3
+const TIME_US = 4
+const NUMBERS = 5
+const CAPACITY_FIRST = 1024
+
 export class FillLog {
   readonly #owners: FillOwner[] = []
-  readonly #owner: number[] = []
-  readonly #order: number[] = []
-  readonly #isBuy: boolean[] = []
-  readonly #isMaker: boolean[] = []
-  readonly #timeUs: number[] = []
-  readonly #quantity: Units[] = []
-  readonly #price: Units[] = []
-  readonly #fee: Units[] = []
-
-  get count(): number {
-    return this.#timeUs.length
-  }
+  #numbers = new Float64Array(CAPACITY_FIRST * NUMBERS)
+  readonly #amounts: Units[] = []
+  count = 0
 
   /** Who the fills of one market belong to; the number is given with each of them. */
   addOwner(owner: FillOwner): number {
@@ -35,36 +35,44 @@ export class FillLog {
     order: number,
     fill: Pick<Fill, 'side' | 'liquidity' | 'timeUs' | 'quantity' | 'price' | 'fee'>,
   ): void {
-    this.#owner.push(owner)
-    this.#order.push(order)
-    this.#isBuy.push(fill.side === 'buy')
-    this.#isMaker.push(fill.liquidity === 'maker')
-    this.#timeUs.push(fill.timeUs)
-    this.#quantity.push(fill.quantity)
-    this.#price.push(fill.price)
-    this.#fee.push(fill.fee)
+    if ((this.count + 1) * NUMBERS > this.#numbers.length) this.#grow()
+    const numbers = this.#numbers
+    const at = this.count++ * NUMBERS
+    numbers[at + OWNER] = owner
+    numbers[at + ORDER] = order
+    numbers[at + IS_BUY] = fill.side === 'buy' ? 1 : 0
+    numbers[at + IS_MAKER] = fill.liquidity === 'maker' ? 1 : 0
+    numbers[at + TIME_US] = fill.timeUs
+    this.#amounts.push(fill.quantity, fill.price, fill.fee)
   }
 
   toFills(): Fill[] {
-    return this.#timeUs.map((timeUs, i) => {
-      const { account, strategy, instrument, baseCurrency, quoteCurrency } = this.#owners[this.#owner[i]!]!
+    return Array.from({ length: this.count }, (_, i) => {
+      const number = (which: number): number => this.#numbers[i * NUMBERS + which]!
+      const { account, strategy, instrument, baseCurrency, quoteCurrency } = this.#owners[number(OWNER)]!
       const tradeId = String(i + 1)
-      const isBuy = this.#isBuy[i]!
+      const isBuy = number(IS_BUY) === 1
       return {
         fillId: tradeId,
         account,
         strategy,
         instrument,
         side: isBuy ? 'buy' : 'sell',
-        quantity: this.#quantity[i]!,
-        price: this.#price[i]!,
-        fee: this.#fee[i]!,
+        quantity: this.#amounts[i * 3]!,
+        price: this.#amounts[i * 3 + 1]!,
+        fee: this.#amounts[i * 3 + 2]!,
         feeCurrency: isBuy ? baseCurrency : quoteCurrency,
-        liquidity: this.#isMaker[i]! ? 'maker' : 'taker',
-        timeUs,
+        liquidity: number(IS_MAKER) === 1 ? 'maker' : 'taker',
+        timeUs: number(TIME_US),
         tradeId,
-        orderId: `${strategy}-${this.#order[i]!}` as Fill['orderId'],
+        orderId: `${strategy}-${number(ORDER)}` as Fill['orderId'],
       }
     })
+  }
+
+  #grow(): void {
+    const larger = new Float64Array(this.#numbers.length * 2)
+    larger.set(this.#numbers)
+    this.#numbers = larger
   }
 }

@@ -16,10 +16,25 @@ import { findStrategy } from './strategies.ts'
 import { createTrader } from './trader.ts'
 import { keysFromEnvironment, openVenue, type Venue } from './venue.ts'
 
-/** What runs when nobody has said anything: two instruments on one-second bars of the local venue's generated market. */
+/**
+ * What runs when nobody has said anything: two instruments on one-second bars of the local venue's generated market, with
+ * short averages, so that trades show within the first minute.
+ */
 const EXAMPLE_STRATEGIES: NonNullable<JtsConfig['strategies']> = [
-  { instance: 'ema-btc', strategy: 'ema-cross', instrument: 'BINANCE:BTCUSDT', timeframe: '1s', parameters: {} },
-  { instance: 'ema-eth', strategy: 'ema-cross', instrument: 'BINANCE:ETHUSDT', timeframe: '1s', parameters: { quantity: '0.2' } },
+  {
+    instance: 'ema-btc',
+    strategy: 'ema-cross',
+    instrument: 'BINANCE:BTCUSDT',
+    timeframe: '1s',
+    parameters: { fast: 3, slow: 8 },
+  },
+  {
+    instance: 'ema-eth',
+    strategy: 'ema-cross',
+    instrument: 'BINANCE:ETHUSDT',
+    timeframe: '1s',
+    parameters: { fast: 3, slow: 8, quantity: '0.2' },
+  },
 ]
 const SEND_WINDOW_MS = 2000
 const RECONCILE_EVERY_MS = 60_000

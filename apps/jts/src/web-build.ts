@@ -1,7 +1,8 @@
 /** Builds the web page when it is missing or older than its sources; takes about a second. */
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from '@jts/runtime'
 
@@ -10,7 +11,8 @@ const APP = join(ROOT, 'apps/presentation/web-app')
 
 export async function buildWebApp(log: Logger): Promise<void> {
   if (!isStale()) return
-  const child = spawn(process.execPath, [join(ROOT, 'node_modules/vite/bin/vite.js'), 'build', APP, '--logLevel', 'error'], {
+  const vite = join(dirname(createRequire(join(APP, 'package.json')).resolve('vite/package.json')), 'bin/vite.js')
+  const child = spawn(process.execPath, [vite, 'build', APP, '--logLevel', 'error'], {
     cwd: APP,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -270,6 +270,7 @@ describe('first screen', { skip, timeout: 180_000 }, () => {
       await page.reload()
       await page.getByText('JTS에 연결할 수 없습니다').waitFor()
       await picture(page, 'desktop-error')
+      assert.equal(await page.getByRole('button', { name: '거래 정지' }).isVisible(), true)
       ports.failure = undefined
       await live(page)
     })

@@ -7,23 +7,30 @@ import { endpointsOfVenue, type BinanceEndpoints } from '../config.ts'
 
 const MAIN = fileURLToPath(new URL('../../../../venues/binance-venue/src/main.ts', import.meta.url))
 
+type Said = { restUrl: string; apiKey: string; apiSecret: string; controlUrl: string; controlToken: string }
+
 export class VenueProcess {
   readonly endpoints: BinanceEndpoints
   readonly credentials: { apiKey: string; apiSecret: string }
+  readonly control: { readonly url: string; readonly token: string }
   readonly #child: ChildProcess
 
-  private constructor(child: ChildProcess, said: { restUrl: string; apiKey: string; apiSecret: string }) {
+  private constructor(child: ChildProcess, said: Said) {
     this.#child = child
     this.endpoints = endpointsOfVenue(said.restUrl)
     this.credentials = { apiKey: said.apiKey, apiSecret: said.apiSecret }
+    this.control = { url: said.controlUrl, token: said.controlToken }
   }
 
   static async start(...args: string[]): Promise<VenueProcess> {
     const child = spawn(process.execPath, [MAIN, '--json', '--exit-with-stdin', ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
-    const [line] = (await once(createInterface(child.stdout!), 'line')) as [string]
-    return new VenueProcess(child, JSON.parse(line) as { restUrl: string; apiKey: string; apiSecret: string })
+    const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the venue ended with ${code}`)))
+    // Later it may end as it likes.
+    ended.catch(() => undefined)
+    const [line] = (await Promise.race([once(createInterface(child.stdout!), 'line'), ended])) as [string]
+    return new VenueProcess(child, JSON.parse(line) as Said)
   }
 
   async kill(): Promise<void> {

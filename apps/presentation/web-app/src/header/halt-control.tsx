@@ -7,8 +7,10 @@ import { CommandDialog } from './command-dialog.tsx'
 
 type Command = 'halt' | 'resume'
 
+type Props = { mode: StatusView['mode'] | undefined; tradingState: StatusView['tradingState'] }
+
 /** Halt is offered unless everything is halted, resume unless everything is active. */
-export function HaltControl({ mode, tradingState }: Pick<StatusView, 'mode' | 'tradingState'>): ReactNode {
+export function HaltControl({ mode, tradingState }: Props): ReactNode {
   const messages = useMessages()
   const [asked, setAsked] = useState<Command>()
   const opener = useRef<HTMLButtonElement>(null)

@@ -43,7 +43,8 @@ export function Header(): ReactNode {
         {messages.connection[connection]}
       </p>
       <LanguageSwitch />
-      {status && <HaltControl mode={status.mode} tradingState={status.tradingState} />}
+      {/* Offered also while nothing is known: a halt may get through where a question does not. */}
+      <HaltControl mode={status?.mode} tradingState={status?.tradingState ?? 'active'} />
     </header>
   )
 }

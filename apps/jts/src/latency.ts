@@ -21,7 +21,10 @@ export class LatencyProbe {
   readonly #ticks = new Map<string, number>()
   readonly #signals = new Map<string, number>()
   readonly #sent = new Map<string, number>()
+  /** Begin of the tick of each order on its way, for the whole way from tick to wire. */
+  readonly #begun = new Map<string, number>()
   readonly #tickToSignal = new Samples()
+  readonly #tickToWire = new Samples()
   readonly #signalToWire = new Samples()
   readonly #wireToAnswer = new Samples()
 
@@ -31,10 +34,15 @@ export class LatencyProbe {
   }
 
   signal(correlationId: string): void {
+    const begun = this.#ticks.get(correlationId)
+    if (begun !== undefined) this.#begun.set(correlationId, begun)
     this.#step(this.#ticks, this.#signals, this.#tickToSignal, correlationId)
   }
 
   sent(correlationId: string): void {
+    const begun = this.#begun.get(correlationId)
+    this.#begun.delete(correlationId)
+    if (begun !== undefined) this.#tickToWire.add((performance.now() - begun) * 1000)
     this.#step(this.#signals, this.#sent, this.#signalToWire, correlationId)
   }
 
@@ -43,8 +51,9 @@ export class LatencyProbe {
   }
 
   /** p50 and p99 in µs. */
-  view(): { tickToSignal: LatencyView; signalToWire: LatencyView; wireToAcknowledgement: LatencyView } {
+  view(): Record<'tickToSignal' | 'signalToWire' | 'tickToWire' | 'wireToAcknowledgement', LatencyView> {
     return {
+      tickToWire: this.#tickToWire.view(),
       tickToSignal: this.#tickToSignal.view(),
       signalToWire: this.#signalToWire.view(),
       wireToAcknowledgement: this.#wireToAnswer.view(),

@@ -37,6 +37,7 @@ const EXAMPLE_STRATEGIES: NonNullable<JtsConfig['strategies']> = [
   },
 ]
 const SEND_WINDOW_MS = 2000
+const RECONCILE_FIRST_MS = 3000
 const RECONCILE_EVERY_MS = 60_000
 
 export async function runLive(options: UpOptions): Promise<number> {
@@ -82,13 +83,15 @@ export async function runLive(options: UpOptions): Promise<number> {
     fatal: fatal(log),
   })
   await trader.start()
-  const reconciling = setInterval(() => {
+  const reconcile = (): void => {
     for (const account of trader.brokers.keys()) {
       trader.execution
         .reconcile(account)
         .catch((error: unknown) => log.warn({ account, err: error }, 'the account could not be compared with the broker'))
     }
-  }, RECONCILE_EVERY_MS)
+  }
+  const first = setTimeout(reconcile, RECONCILE_FIRST_MS)
+  const reconciling = setInterval(reconcile, RECONCILE_EVERY_MS)
   const dashboard = options['no-dashboard']
     ? undefined
     : await startDashboard(trader, { mode, instances, options, log, fillModel: mode === 'sim' ? 'local venue' : 'broker' })
@@ -101,6 +104,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     process.stdout.write(`${JSON.stringify({ mode, dashboard: dashboard?.url, dataDir, pid: process.pid })}\n`)
   }
   await untilStopped()
+  clearTimeout(first)
   clearInterval(reconciling)
   await dashboard?.stop()
   await trader.stop()

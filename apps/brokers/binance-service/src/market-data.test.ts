@@ -69,6 +69,15 @@ test('a market that ended long ago gives its last bars, all of them closed', asy
   assert.equal((await market.candles({ instrument: BTCUSDT, timeframe: '1m' })).length, 5)
 })
 
+test('a market that runs ahead of the wall clock gives all bars but the one that has no successor', async () => {
+  serveKlines(thisMinuteMs() + 600 * MINUTE_MS, 5)
+  const bars = await market.candles({ instrument: BTCUSDT, timeframe: '1m', limit: 3 })
+  assert.deepEqual(
+    bars.map(({ openTimeUs }) => openTimeUs / 60_000_000 - thisMinuteMs() / MINUTE_MS),
+    [601, 602, 603],
+  )
+})
+
 test('an unknown timeframe is refused before anything is asked', async () => {
   await assert.rejects(market.candles({ instrument: BTCUSDT, timeframe: '7m' }), { code: 'INVALID' })
   assert.equal(venue.asked.length, 0)

@@ -128,7 +128,9 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
     return found.slice(Math.max(0, found.length - limit))
   }
 
-  const isClosed = (bar: Bar): boolean => bar.closeTimeUs < venueClock.nowUs()
+  /** By its time, or because a later bar has begun: a local market may run ahead of the wall clock. */
+  const isClosed = (bar: Bar, index: number, page: readonly Bar[]): boolean =>
+    bar.closeTimeUs < venueClock.nowUs() || index < page.length - 1
 
   return {
     capabilities,

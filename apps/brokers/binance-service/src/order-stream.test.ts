@@ -141,7 +141,7 @@ test('a half-open connection is found by its silence', async () => {
 test('a quiet stream whose other end is alive stays up', async () => {
   broker.subscribeOrders(listener)
   await hears('up')
-  await sleep(600)
+  await sleep(350)
   assert.deepEqual(heard, ['up'])
 })
 

@@ -75,10 +75,10 @@ function sendUnknown(reply: FastifyReply, path: string): void {
     .send(JSON.stringify(body))
 }
 
-/** Our own mistakes end the process: an exchange in doubt must not trade on. */
+/** Our own mistakes end the process before anything else happens: an exchange in doubt must not trade on. */
 export function toBinanceError(caught: unknown): BinanceError {
   if (caught instanceof BinanceError) return caught
-  setImmediate(() => {
+  process.nextTick(() => {
     throw caught
   })
   return errors.unknown()

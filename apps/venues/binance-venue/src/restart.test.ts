@@ -18,14 +18,15 @@ async function truth(client: VenueClient): Promise<object> {
   }
 }
 
-test('a venue killed at any point comes back on its port with the same keys, orders, balances and position', async () => {
+test('a venue killed at any point comes back on its port with the same keys, orders, balances and position', async (t) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'venue-data-'))
   const argv = ['--replay', recordWalk('BTCUSDT', 60), '--data-dir', dataDir]
   let { child, client } = await spawnVenue(...argv)
+  t.after(() => child.kill('SIGKILL'))
   const address = client.address
   for (let round = 0; round < 3; round++) {
     const conductor = await client.conductor()
-    if (round === 0) await conductor.release()
+    while ((await conductor.release()) !== 'close');
     // A fill, a resting order, and an accepted order that is still waiting when the venue dies.
     await client.order({ ...BUY, newClientOrderId: `fill-${round}` })
     await conductor.release()

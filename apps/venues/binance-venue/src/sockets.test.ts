@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { recordBars, recordWalk, startVenue } from './testing/venue-client.ts'
+import { recordBars, recordTrades, recordWalk, startVenue } from './testing/venue-client.ts'
 
 type Json = Record<string, unknown>
 
@@ -27,15 +27,15 @@ test('SUBSCRIBE, LIST and UNSUBSCRIBE follow the protocol, and mistakes are answ
   const socket = await client.open('/ws')
   assert.deepEqual(await socket.call('SUBSCRIBE', ['btcusdt@kline_1m', 'btcusdt@trade']), { result: null, id: 1 })
   assert.deepEqual(await socket.call('UNSUBSCRIBE', ['btcusdt@trade']), { result: null, id: 2 })
-  assert.deepEqual(await socket.call('LIST_SUBSCRIPTIONS'), { result: ['btcusdt@kline_1m'], id: 3 })
+  assert.deepEqual(await socket.call('LIST_SUBSCRIPTIONS', []), { result: ['btcusdt@kline_1m'], id: 3 })
   const left = (await socket.call('SUBSCRIBE', ['btcusdt@depth'])) as { error: { code: number } }
   assert.equal(left.error.code, 2)
   socket.send('{')
   const invalid = await socket.until(() => socket.received.find((message) => 'error' in message && !('id' in message)))
   assert.equal((invalid['error'] as Json)['code'], 3)
-  socket.send({ method: 'LIST_SUBSCRIPTIONS', id: 9 })
+  for (let id = 10; id < 20; id++) socket.send({ method: 'LIST_SUBSCRIPTIONS', id })
   const { closeCode } = await socket.until(() => socket.closeCode !== undefined && socket)
-  assert.equal(closeCode, 1008, 'six messages within a second')
+  assert.equal(closeCode, 1008, 'more than five messages within a second')
   await assert.rejects(client.open('/ws/btcusdt@depth'))
   await assert.rejects(client.open('/ws/BTCUSDT@trade'))
 })
@@ -133,6 +133,31 @@ test('a limit order executes in its own phase, timed at the close and before the
   const fill = user.events('executionReport')[1]!
   assert.deepEqual([fill['L'], fill['m'], (fill['T'] as number) % 60_000], ['95.00000000', true, 59_999])
   assert.equal(await conductor.release(), 'close')
+})
+
+test('recorded trades are released one by one, fill what waits, and end klines', async (t) => {
+  const file = recordTrades('BTCUSDT', [
+    [0, 100],
+    [30, 101],
+    [61, 99],
+  ])
+  const { running, client } = await startVenue('--replay', file)
+  t.after(() => running.stop())
+  const conductor = await client.conductor()
+  const stream = await client.open('/stream?streams=btcusdt@trade/btcusdt@kline_1m')
+  const user = await client.userStream()
+  assert.equal(await conductor.release(), 'trade')
+  await client.order({ side: 'BUY', type: 'MARKET', quantity: '1' })
+  await client.order({ side: 'BUY', type: 'LIMIT', timeInForce: 'GTC', quantity: '1', price: '99.5' })
+  assert.equal(await conductor.release(), 'trade')
+  assert.equal(await conductor.release(), 'trade')
+  await user.until(() => user.reports().length === 4)
+  const prices = user.events('executionReport').flatMap((event) => (event['x'] === 'TRADE' ? [event['L']] : []))
+  assert.deepEqual(prices, ['101.00000000', '99.50000000'])
+  assert.deepEqual(
+    stream.received.map((message) => message['stream']),
+    ['btcusdt@trade', 'btcusdt@trade', 'btcusdt@kline_1m', 'btcusdt@trade'],
+  )
 })
 
 test('a made-up market trades at once, and its streams and history are alive', async (t) => {

@@ -25,7 +25,7 @@ export class Account {
   }
 
   assets(): string[] {
-    return [...this.#amounts.keys()]
+    return [...this.#amounts.keys()].sort()
   }
 
   /** Adds to (or, below zero, takes from) the free and the locked part. */

@@ -15,12 +15,20 @@ const MINUTE_MS = 60_000
 
 /** Rows of open, high, low, close; one minute each. */
 export function recordBars(symbol: string, rows: readonly (readonly [number, number, number, number])[]): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'venue-bars-')), `${symbol}-1m.csv`)
+  const file = join(mkdtempSync(join(tmpdir(), 'venue-bars-')), `${symbol}-1m-2024-01.csv`)
   const lines = rows.map(([open, high, low, close], index) => {
     const openMs = START_MS + index * MINUTE_MS
     return [openMs, open, high, low, close, 10, openMs + MINUTE_MS - 1, 0, 0, 0, 0, 0].join(',')
   })
   writeFileSync(file, `${lines.join('\n')}\n`)
+  return file
+}
+
+/** Rows of second and price. */
+export function recordTrades(symbol: string, rows: readonly (readonly [number, number])[]): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'venue-trades-')), `${symbol}-trades-2024-01.csv`)
+  const lines = rows.map(([second, price], index) => `${index + 1},${price},1,${START_MS + second * 1000},false`)
+  writeFileSync(file, `trade_id,price,qty,time_ms,is_buyer_maker\n${lines.join('\n')}\n`)
   return file
 }
 
@@ -44,8 +52,11 @@ export async function spawnVenue(...argv: string[]): Promise<{ child: ChildProce
   const child = spawn(process.execPath, [main, '--json', '--exit-with-stdin', ...argv], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
-  const [line] = (await once(child.stdout!, 'data')) as [Buffer]
-  return { child, client: new VenueClient(JSON.parse(String(line)) as VenueAddress) }
+  const line = await new Promise<string>((resolve, reject) => {
+    child.stdout!.once('data', (data) => resolve(String(data)))
+    child.once('exit', (code) => reject(new Error(`the venue ended with ${code}`)))
+  })
+  return { child, client: new VenueClient(JSON.parse(line) as VenueAddress) }
 }
 
 export type Answer = { readonly status: number; readonly headers: Headers; readonly body: unknown }

@@ -1,0 +1,56 @@
+/** Memory at rest of JTS and of its venue some seconds after the start, and the size of the installation. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { sleep, startJts } from '@jts/testkit'
+
+export type AtRestBench = {
+  readonly jtsMb: number
+  readonly venueMb: number
+  readonly totalMb: number
+  readonly startToDashboardMs: number
+  readonly installMb: number
+}
+
+const SETTLE_MS = 15_000
+const ROOT = resolve(import.meta.dirname, '..')
+
+/** Proportional set size where the kernel tells it: shared pages are not counted twice. */
+function memoryMb(pid: number): number {
+  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  return Number(/^Pss:\s+(\d+) kB/m.exec(rollup)![1]) / 1024
+}
+
+function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        return Number(readFileSync(`/proc/${name}/stat`, 'utf8').split(') ')[1]!.split(' ')[1]) === pid
+      } catch {
+        return false
+      }
+    })
+    .map(Number)
+}
+
+export async function benchAtRest(): Promise<AtRestBench> {
+  const folder = mkdtempSync(join(tmpdir(), 'jts-bench-'))
+  const begun = performance.now()
+  const up = startJts(['up', '--port', '0', '--data-dir', folder])
+  try {
+    await up.firstLine
+    const startToDashboardMs = performance.now() - begun
+    await sleep(SETTLE_MS)
+    const pid = up.child.pid!
+    const jtsMb = memoryMb(pid)
+    const venueMb = childrenOf(pid).reduce((sum, child) => sum + memoryMb(child), 0)
+    const installed = execFileSync('du', ['-sk', join(ROOT, 'node_modules')], { encoding: 'utf8' })
+    return { jtsMb, venueMb, totalMb: jtsMb + venueMb, startToDashboardMs, installMb: parseInt(installed, 10) / 1024 }
+  } finally {
+    up.child.kill('SIGTERM')
+    await up.ended
+    rmSync(folder, { recursive: true, force: true })
+  }
+}

@@ -53,7 +53,7 @@ export async function benchBus(events = 100_000): Promise<BusBench> {
     bus.subscribe({ group: 'bench', topics: ['market-data.binance.candles'], handle: () => void handled++ })
     await bus.start()
     let begun = performance.now()
-    for (let n = 0; n < events; ) {
+    for (let n = 0; n < events;) {
       for (let i = 0; i < PER_TURN; i++) {
         const one = event(n++)
         store.transact((turn) => turn.publish('market-data.binance.candles', one))
@@ -65,11 +65,13 @@ export async function benchBus(events = 100_000): Promise<BusBench> {
     await store.close()
 
     const raw = new DatabaseSync(join(folder, 'raw.sqlite'))
-    raw.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE log (id INTEGER PRIMARY KEY, event BLOB)')
+    raw.exec(
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE log (id INTEGER PRIMARY KEY, event BLOB)',
+    )
     const insert = raw.prepare('INSERT INTO log (id, event) VALUES (?, ?)')
     const bytes = encodeEvent(event(0), 'id', 1)
     begun = performance.now()
-    for (let n = 0; n < events; ) {
+    for (let n = 0; n < events;) {
       raw.exec('BEGIN')
       for (let i = 0; i < PER_TURN; i++) insert.run(n++, bytes)
       raw.exec('COMMIT')

@@ -46,13 +46,17 @@ export function parseCommand<O extends Record<string, OptionSpec>>(
   const options: Record<string, { type: 'string' | 'boolean'; multiple?: boolean }> = {}
   for (const [name, option] of Object.entries(spec.options)) {
     options[name] =
-      option.type === 'flag' ? { type: 'boolean' } : { type: 'string', ...(option.type === 'list' && { multiple: true }) }
+      option.type === 'flag'
+        ? { type: 'boolean' }
+        : { type: 'string', ...(option.type === 'list' && { multiple: true }) }
   }
   let parsed: ReturnType<typeof parseArgs>
   try {
     parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true })
   } catch (cause) {
-    throw new UserError(`${(cause as Error).message}\nusage: ${spec.usage}\n(./jts ${spec.name} --help tells more)`, { cause })
+    throw new UserError(`${(cause as Error).message}\nusage: ${spec.usage}\n(./jts ${spec.name} --help tells more)`, {
+      cause,
+    })
   }
   const { min, max } = spec.positionals ?? { min: 0, max: 0 }
   const count = parsed.positionals.length
@@ -74,7 +78,8 @@ export function parseCommand<O extends Record<string, OptionSpec>>(
 
 function numberOption(name: string, text: string): number {
   const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value)) throw new UserError(`--${name}: expected a number, found ${JSON.stringify(text)}`)
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new UserError(`--${name}: expected a number, found ${JSON.stringify(text)}`)
   return value
 }
 

@@ -27,7 +27,10 @@ const accountSchema = z.strictObject({
 })
 
 const strategySchema = z.strictObject({
-  instance: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected a name such as ema-btc').optional(),
+  instance: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected a name such as ema-btc')
+    .optional(),
   strategy: z.string({ error: 'expected a shipped strategy such as ema-cross, or the path of a strategy file' }),
   account: alias.optional(),
   instrument,
@@ -48,7 +51,10 @@ export const configSchema = z
     mode: z.enum(MODES as [Mode, ...Mode[]], { error: 'expected sim, paper or live' }).default('sim'),
     /** Said twice on purpose: `mode: live` alone does not trade real money. */
     live: z.boolean().default(false),
-    accounts: z.array(accountSchema).min(1, 'expected at least one account').default([{ name: 'main', broker: 'binance' }]),
+    accounts: z
+      .array(accountSchema)
+      .min(1, 'expected at least one account')
+      .default([{ name: 'main', broker: 'binance' }]),
     strategies: z.array(strategySchema).optional(),
     risk: riskSchema.optional(),
     notifications: z

@@ -38,7 +38,10 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
   for await (const event of trader.bus.read('strategy.signals')) {
     if (event.type === 'StrategySignal') keep(decisions, decisionView(event), DECISIONS_KEPT)
   }
-  const fills = (await trader.execution.fills()).map(fillOfRow).sort((a, b) => a.timeUs - b.timeUs).slice(-FILLS_KEPT)
+  const fills = (await trader.execution.fills())
+    .map(fillOfRow)
+    .sort((a, b) => a.timeUs - b.timeUs)
+    .slice(-FILLS_KEPT)
   const listeners = new Set<(update: GatewayUpdate) => void>()
   const tell = (update: GatewayUpdate): void => {
     for (const listener of listeners) listener(update)
@@ -113,7 +116,8 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
         void status().then((data) => tell({ type: 'status', data }))
         return
       default: {
-        const ref = 'ref' in event.payload ? event.payload.ref : 'terms' in event.payload ? event.payload.terms?.ref : undefined
+        const ref =
+          'ref' in event.payload ? event.payload.ref : 'terms' in event.payload ? event.payload.terms?.ref : undefined
         if (ref !== undefined) tellOrder(ref.orderId)
       }
     }

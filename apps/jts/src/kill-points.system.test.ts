@@ -28,7 +28,17 @@ test(`a replay killed right before and right after each of ${POINTS} synced comm
       const { restUrl, apiKey, apiSecret } = JSON.parse(await venue.firstLine) as Record<string, string>
       const keys = { JTS_BINANCE_API_KEY: apiKey!, JTS_BINANCE_API_SECRET: apiSecret! }
       const args = [
-        ...['up', '--venue', `binance=${restUrl}`, '--replay', file, '--strategy', 'ema-cross', '--until-end', '--json'],
+        ...[
+          'up',
+          '--venue',
+          `binance=${restUrl}`,
+          '--replay',
+          file,
+          '--strategy',
+          'ema-cross',
+          '--until-end',
+          '--json',
+        ],
         ...['--data-dir', join(dir, 'jts'), '--send-window-ms', '500'],
       ]
       const killed = await runJts(args, {

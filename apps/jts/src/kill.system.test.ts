@@ -31,7 +31,17 @@ function startVenue(dataDir: string, port: string): JtsProcess {
 function startUp(venue: Venue, dataDir: string): JtsProcess {
   return startJts(
     [
-      ...['up', '--venue', `binance=${venue.restUrl}`, '--replay', file, '--strategy', 'ema-cross', '--until-end', '--json'],
+      ...[
+        'up',
+        '--venue',
+        `binance=${venue.restUrl}`,
+        '--replay',
+        file,
+        '--strategy',
+        'ema-cross',
+        '--until-end',
+        '--json',
+      ],
       ...['--data-dir', dataDir, '--send-window-ms', '2000'],
     ],
     { JTS_BINANCE_API_KEY: venue.apiKey, JTS_BINANCE_API_SECRET: venue.apiSecret },
@@ -47,7 +57,7 @@ async function undisturbed(): Promise<Summary> {
 /** Every order that the venue has ever accepted, asked of the venue itself. */
 async function venueOrders(venue: Venue): Promise<{ orderId: number; clientOrderId: string; status: string }[]> {
   const all: { orderId: number; clientOrderId: string; status: string }[] = []
-  for (let from = 0; ; ) {
+  for (let from = 0; ;) {
     const query = `symbol=BTCUSDT&orderId=${from}&limit=1000&recvWindow=60000&timestamp=${Date.now()}`
     const signature = createHmac('sha256', venue.apiSecret).update(query).digest('hex')
     const response = await fetch(`${venue.restUrl}/api/v3/allOrders?${query}&signature=${signature}`, {
@@ -119,4 +129,3 @@ for (const killVenueToo of [false, true]) {
     }
   })
 }
-

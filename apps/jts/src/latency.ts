@@ -12,7 +12,8 @@ class Samples {
   }
   view(): LatencyView {
     const sorted = [...this.#values].sort((a, b) => a - b)
-    const at = (q: number): number => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0)
+    const at = (q: number): number =>
+      Math.round(sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0)
     return { p50: at(0.5), p99: at(0.99) }
   }
 }

@@ -52,8 +52,17 @@ export async function runLive(options: UpOptions): Promise<number> {
   }
   const log = createLogger({ name: 'jts', mode })
   const wanted = strategiesOf(options, config)
-  const venue = await venueOf(options, config, dataDir, wanted.map((one) => one.instrument))
-  const instruments = await instrumentsOf(venue.endpoints, wanted.map((one) => one.instrument), log)
+  const venue = await venueOf(
+    options,
+    config,
+    dataDir,
+    wanted.map((one) => one.instrument),
+  )
+  const instruments = await instrumentsOf(
+    venue.endpoints,
+    wanted.map((one) => one.instrument),
+    log,
+  )
   const instances: StrategyInstance[] = []
   for (const one of wanted) {
     const strategy = await findStrategy(one.strategy, one.parameters)
@@ -87,14 +96,22 @@ export async function runLive(options: UpOptions): Promise<number> {
     for (const account of trader.brokers.keys()) {
       trader.execution
         .reconcile(account)
-        .catch((error: unknown) => log.warn({ account, err: error }, 'the account could not be compared with the broker'))
+        .catch((error: unknown) =>
+          log.warn({ account, err: error }, 'the account could not be compared with the broker'),
+        )
     }
   }
   const first = setTimeout(reconcile, RECONCILE_FIRST_MS)
   const reconciling = setInterval(reconcile, RECONCILE_EVERY_MS)
   const dashboard = options['no-dashboard']
     ? undefined
-    : await startDashboard(trader, { mode, instances, options, log, fillModel: mode === 'sim' ? 'local venue' : 'broker' })
+    : await startDashboard(trader, {
+        mode,
+        instances,
+        options,
+        log,
+        fillModel: mode === 'sim' ? 'local venue' : 'broker',
+      })
   if (dashboard !== undefined) {
     writeFileSync(join(dataDir, 'process.json'), JSON.stringify({ pid: process.pid, url: dashboard.url }))
     const stream = options.json ? process.stderr : process.stdout
@@ -115,7 +132,14 @@ export async function runLive(options: UpOptions): Promise<number> {
 
 function strategiesOf(options: UpOptions, config: JtsConfig): NonNullable<JtsConfig['strategies']> {
   if (options.strategy !== undefined) {
-    return [{ strategy: options.strategy, instrument: 'BINANCE:BTCUSDT', timeframe: '1s', parameters: parseSets(options.set) }]
+    return [
+      {
+        strategy: options.strategy,
+        instrument: 'BINANCE:BTCUSDT',
+        timeframe: '1s',
+        parameters: parseSets(options.set),
+      },
+    ]
   }
   if (config.strategies !== undefined) return config.strategies
   if (config.mode === 'sim') return EXAMPLE_STRATEGIES
@@ -146,7 +170,9 @@ async function venueOf(
     })
   }
   if (options.venue.length > 0) {
-    throw new UserError(`--venue: expected mode sim, found mode ${config.mode}: a local venue never mixes with real accounts`)
+    throw new UserError(
+      `--venue: expected mode sim, found mode ${config.mode}: a local venue never mixes with real accounts`,
+    )
   }
   return {
     endpoints: config.mode === 'live' ? PRODUCTION : TESTNET,

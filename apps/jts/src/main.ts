@@ -78,7 +78,9 @@ main(process.argv.slice(2)).then(
   },
   (error: unknown) => {
     const known = error instanceof ConfigError || (error instanceof Error && FOR_THE_PERSON.has(error.name))
-    process.stderr.write(`jts: ${known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    process.stderr.write(
+      `jts: ${known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    )
     process.exit(known ? EXIT.usage : EXIT.broken)
   },
 )

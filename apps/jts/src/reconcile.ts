@@ -55,11 +55,14 @@ async function compareFills(
 }
 
 async function compareOpenOrders(trader: Trader, account: AccountId): Promise<string[]> {
-  const theirs = new Set((await trader.brokers.get(account)!.openOrders()).map((order) => order.clientOrderId as string))
+  const theirs = new Set(
+    (await trader.brokers.get(account)!.openOrders()).map((order) => order.clientOrderId as string),
+  )
   const { orders } = await trader.execution.api.listOrders({ account, openOnly: true, limit: 0 })
   const found: string[] = []
   for (const order of orders) {
-    if (!theirs.delete(order.clientOrderId)) found.push(`${account}: order ${order.clientOrderId} is open here, not at the venue`)
+    if (!theirs.delete(order.clientOrderId))
+      found.push(`${account}: order ${order.clientOrderId} is open here, not at the venue`)
   }
   for (const id of theirs) found.push(`${account}: order ${id} is open at the venue, not here`)
   return found

@@ -9,7 +9,8 @@ import { test } from 'node:test'
 import { runJts } from '@jts/testkit'
 
 const recordings = process.env['JTS_RECORDINGS']
-if (recordings === undefined) throw new Error('expected JTS_RECORDINGS to name the folder of the recordings, found nothing')
+if (recordings === undefined)
+  throw new Error('expected JTS_RECORDINGS to name the folder of the recordings, found nothing')
 
 const FILES = ['1d-2017to2021', '4h-2024-01to03', '15m-2024H1', '1m-2024-12']
 const KEYS = ['bars', 'signals', 'orders', 'fills', 'cash', 'position', 'equity', 'realisedPnl', 'fees', 'fillsSha256']

@@ -28,7 +28,20 @@ type Summary = {
   differences: string[]
 }
 
-const SAME = ['bars', 'signals', 'approved', 'denied', 'orders', 'fills', 'cash', 'position', 'equity', 'realisedPnl', 'fees', 'fillsSha256'] as const
+const SAME = [
+  'bars',
+  'signals',
+  'approved',
+  'denied',
+  'orders',
+  'fills',
+  'cash',
+  'position',
+  'equity',
+  'realisedPnl',
+  'fees',
+  'fillsSha256',
+] as const
 
 function file(symbol: string, bars: number, seed: number, priceStart: number): string {
   return writeSyntheticBars(join(folder, `${symbol}-1m-${seed}-${bars}.csv`), { bars, seed, priceStart })
@@ -106,7 +119,14 @@ test('three strategies on five instruments and two accounts that compete for cas
     const run = await replay(['--config', config, ...files.flatMap((one) => ['--replay', one]), '--data-dir', dir])
     assert.deepEqual(run.summary.differences, [])
     const logs = []
-    for (const topic of ['strategy.signals', 'orders.signals', 'orders.events', 'orders.fills', 'portfolio.positions', 'risk.alerts']) {
+    for (const topic of [
+      'strategy.signals',
+      'orders.signals',
+      'orders.events',
+      'orders.fills',
+      'portfolio.positions',
+      'risk.alerts',
+    ]) {
       const events = await runJts(['events', 'tail', topic, '--limit', '0', '--data-dir', dir])
       assert.equal(events.code, 0, events.stderr)
       logs.push(events.stdout.split('\n').sort().join('\n'))
@@ -158,7 +178,16 @@ for (const [fault, reconciled] of untrue) {
 const csv = syntheticBarsCsv({ bars: 5, seed: 1 })
 const lines = csv.trimEnd().split('\n')
 const replaceCell = (row: number, cell: number, text: string): string =>
-  lines.map((line, i) => (i === row ? line.split(',').map((value, c) => (c === cell ? text : value)).join(',') : line)).join('\n')
+  lines
+    .map((line, i) =>
+      i === row
+        ? line
+            .split(',')
+            .map((value, c) => (c === cell ? text : value))
+            .join(',')
+        : line,
+    )
+    .join('\n')
 const wrong: readonly [name: string, text: string, said: RegExp][] = [
   ['a missing column', lines.map((line) => line.split(',').slice(0, 4).join(',')).join('\n'), /line 1\b.*expected/],
   ['a gap', [...lines.slice(0, 3), ...lines.slice(4)].join('\n'), /:4|line 4/],

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
+import { inputsSha256, type ReplayInput } from '@jts/exchange'
 import { hasShippedFilters, strategyInstanceId, type Instrument, shippedInstrument } from '@jts/model'
 import { readRecordedMarket } from '@jts/market-store/recorded-market'
 import { computedId, createLogger, type Logger } from '@jts/runtime'
@@ -24,6 +25,7 @@ import { openVenue, type Venue } from './venue.ts'
 type Market = {
   readonly file: string
   readonly sha256: string
+  readonly input: ReplayInput
   readonly instrument: Instrument
   readonly timeframe: string
   readonly gaps: number
@@ -46,7 +48,9 @@ const LOCK_STEP_SEND_WINDOW_MS = 60_000
 export async function runReplay(options: UpOptions): Promise<number> {
   const config = configOf(options)
   if (config.mode !== 'sim') {
-    throw new UserError(`--replay: expected mode sim, found mode ${config.mode}: a replay never runs beside a real account`)
+    throw new UserError(
+      `--replay: expected mode sim, found mode ${config.mode}: a replay never runs beside a real account`,
+    )
   }
   const speed = speedOf(options)
   const markets = await readMarkets(options)
@@ -127,15 +131,24 @@ async function play(context: Context): Promise<ReplayResult> {
   })
   try {
     await trader.start()
-    const dashboard = options['no-dashboard'] || options['until-end'] ? undefined : await startDashboard(trader, context)
+    const dashboard =
+      options['no-dashboard'] || options['until-end'] ? undefined : await startDashboard(trader, context)
     if (dashboard !== undefined) announce(options, dashboard.url)
+    await checkInputs(conductor, context)
     const begun = performance.now()
     await conductor.run(pace(context.speed))
     const durationMs = performance.now() - begun
     await trader.activity.whenIdle()
     const quote = markets[0]!.instrument.quoteCurrency
-    const differences = await reconcileWithVenue(trader, markets.map((market) => market.instrument.id))
-    const summary = await summarise(trader, markets.map((market) => market.instrument.id), quote)
+    const differences = await reconcileWithVenue(
+      trader,
+      markets.map((market) => market.instrument.id),
+    )
+    const summary = await summarise(
+      trader,
+      markets.map((market) => market.instrument.id),
+      quote,
+    )
     if (options.fills !== undefined) writeFills(options.fills, await trader.execution.fills())
     const result: ReplayResult = {
       ...summary,
@@ -180,6 +193,17 @@ function traderOf(context: Context, venue: Venue, probe: LatencyProbe): Trader {
   })
 }
 
+/** A venue that was started by hand must hold the very same recordings. */
+async function checkInputs(conductor: Conductor, { markets }: Context): Promise<void> {
+  const state = await conductor.attach()
+  const expected = inputsSha256(markets.map(({ input }) => input))
+  if (state.inputsSha256 !== expected) {
+    throw new UserError(
+      `expected the venue to replay the same files in the same order (inputs ${expected}), found others (inputs ${state.inputsSha256})`,
+    )
+  }
+}
+
 async function fillsOfFinished(context: Context, file: string): Promise<void> {
   const venue: Venue = {
     endpoints: { rest: 'http://127.0.0.1:9', streams: 'ws://127.0.0.1:9', wsApi: 'ws://127.0.0.1:9' },
@@ -195,7 +219,9 @@ async function fillsOfFinished(context: Context, file: string): Promise<void> {
 
 async function readMarkets(options: UpOptions): Promise<Market[]> {
   if (options.instrument !== undefined && options.replay.length > 1) {
-    throw new UserError('--instrument: expected one --replay FILE beside it; several files are named by their instruments')
+    throw new UserError(
+      '--instrument: expected one --replay FILE beside it; several files are named by their instruments',
+    )
   }
   const markets: Market[] = []
   for (const file of options.replay) {
@@ -205,7 +231,9 @@ async function readMarkets(options: UpOptions): Promise<Market[]> {
     })
     const instrument = shippedInstrument(market.instrument)
     if (!hasShippedFilters(market.instrument)) {
-      process.stderr.write(`jts: no filters are shipped for ${market.instrument}: lot 0.00001, tick 0.01, no minimum notional\n`)
+      process.stderr.write(
+        `jts: no filters are shipped for ${market.instrument}: lot 0.00001, tick 0.01, no minimum notional\n`,
+      )
     }
     if (markets.some((other) => other.instrument.id === instrument.id)) {
       throw new UserError(`--replay: expected each instrument once, found ${instrument.id} twice`)
@@ -213,6 +241,11 @@ async function readMarkets(options: UpOptions): Promise<Market[]> {
     markets.push({
       file: resolve(file),
       sha256: market.sha256,
+      input: {
+        instrument: market.instrument,
+        timeframe: market.kind === 'bars' ? market.timeframe : 'trades',
+        sha256: market.sha256,
+      },
       instrument,
       timeframe: market.kind === 'bars' ? market.timeframe : '1m',
       gaps: market.kind === 'bars' ? market.gaps : 0,
@@ -252,7 +285,9 @@ async function instancesOf(
     const strategy = await findStrategy(one.strategy, one.parameters)
     strategies.push(strategy)
     instances.push({
-      instance: strategyInstanceId((one.instance ?? strategy.definition.name).replace(/[^A-Za-z0-9._-]/g, '-').replace(/^-+/, '')),
+      instance: strategyInstanceId(
+        (one.instance ?? strategy.definition.name).replace(/[^A-Za-z0-9._-]/g, '-').replace(/^-+/, ''),
+      ),
       definition: strategy.definition,
       parameters: strategy.parameters,
       account: accountOf('sim', one.account ?? config.accounts[0]!.name),
@@ -322,7 +357,10 @@ function print(options: UpOptions, result: ReplayResult): void {
     ['cash', `${result.cash} ${quote}`],
     ...Object.entries(result.positions).map(([id, quantity]): [string, string] => [`position ${id}`, quantity]),
     ['equity', `${result.equity} ${quote}`],
-    ['realised PnL', `${result.realisedPnl} ${quote} (net of fees; fills ${result.fillModel}, slippage ${result.slippageBps} bps)`],
+    [
+      'realised PnL',
+      `${result.realisedPnl} ${quote} (net of fees; fills ${result.fillModel}, slippage ${result.slippageBps} bps)`,
+    ],
     ['reconciled', result.reconciled ? 'equal to the venue in every balance and fill' : 'DIFFERENT from the venue'],
     ['time', `${(result.durationMs / 1000).toFixed(1)} s`],
   ]

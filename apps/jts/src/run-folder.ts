@@ -19,7 +19,9 @@ export class RunFolder {
     this.#file = join(folder, 'run.json')
     if (!existsSync(this.#file)) {
       if (existsSync(join(folder, 'jts.sqlite'))) {
-        throw new UserError(`expected ${folder} to be empty or a replay's folder, found the state of another kind of run`)
+        throw new UserError(
+          `expected ${folder} to be empty or a replay's folder, found the state of another kind of run`,
+        )
       }
       this.#run = { inputs }
       this.#write(this.#run)

@@ -43,7 +43,8 @@ message PositionUpdate {}
 `
 
 type Answer = { approved: boolean; adjusted_quantity: number; rejection_reason: string; risk_score: number }
-type Client = grpc.Client & Record<string, (request: unknown, callback: (error: grpc.ServiceError | null, answer: Answer) => void) => void>
+type Client = grpc.Client &
+  Record<string, (request: unknown, callback: (error: grpc.ServiceError | null, answer: Answer) => void) => void>
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-serve-'))
 let service: JtsProcess
@@ -54,7 +55,9 @@ before(async () => {
   writeFileSync(join(folder, 'document.proto'), DOCUMENT)
   service = startJts(['serve', 'risk-management', '--grpc-port', '0', '--data-dir', join(folder, 'risk'), '--json'])
   address = (JSON.parse(await service.firstLine) as { address: string }).address
-  const definition = grpc.loadPackageDefinition(loadSync(join(folder, 'document.proto'), { keepCase: true, defaults: true }))
+  const definition = grpc.loadPackageDefinition(
+    loadSync(join(folder, 'document.proto'), { keepCase: true, defaults: true }),
+  )
   const Service = definition['RiskManagementService'] as unknown as new (...args: unknown[]) => Client
   risk = new Service(address, grpc.credentials.createInsecure())
 })
@@ -84,7 +87,12 @@ const asked = {
 
 test('a buy within the cash is approved with its own quantity', async () => {
   const answer = await check(asked)
-  assert.deepEqual(answer, { approved: true, adjusted_quantity: 0.01, rejection_reason: '', risk_score: answer.risk_score })
+  assert.deepEqual(answer, {
+    approved: true,
+    adjusted_quantity: 0.01,
+    rejection_reason: '',
+    risk_score: answer.risk_score,
+  })
   assert.ok(answer.risk_score > 0 && answer.risk_score < 1)
 })
 

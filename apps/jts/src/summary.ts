@@ -44,7 +44,8 @@ export async function summarise(trader: Trader, instruments: readonly string[], 
   }
   const facts = (await trader.execution.fills()).map(toFacts)
   const { accounts } = await trader.portfolio.api.getCurrentPortfolio({ account: '' })
-  const sum = (texts: readonly string[]): string => formatUnits(texts.reduce((total, text) => total + parseUnits(text), 0n))
+  const sum = (texts: readonly string[]): string =>
+    formatUnits(texts.reduce((total, text) => total + parseUnits(text), 0n))
   const fees = new Map<string, Units>()
   for (const { currency, amount } of accounts.flatMap((account) => account.fees)) {
     fees.set(currency, (fees.get(currency) ?? 0n) + parseUnits(amount))
@@ -52,7 +53,11 @@ export async function summarise(trader: Trader, instruments: readonly string[], 
   const positions = Object.fromEntries(
     instruments.map((id) => [
       id,
-      sum(accounts.flatMap((account) => account.positions.filter((one) => one.instrument === id).map((one) => one.quantity))),
+      sum(
+        accounts.flatMap((account) =>
+          account.positions.filter((one) => one.instrument === id).map((one) => one.quantity),
+        ),
+      ),
     ]),
   )
   return {
@@ -65,7 +70,9 @@ export async function summarise(trader: Trader, instruments: readonly string[], 
     position: positions[instruments[0]!] ?? '0',
     equity: sum(accounts.map((account) => account.equity)),
     realisedPnl: sum(accounts.map((account) => account.realisedPnl)),
-    fees: Object.fromEntries([...fees].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, units]) => [id, formatUnits(units)])),
+    fees: Object.fromEntries(
+      [...fees].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, units]) => [id, formatUnits(units)]),
+    ),
     positions,
     fillsSha256: fillsDigest(facts),
   }

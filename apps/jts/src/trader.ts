@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { createBinanceBroker, createBinanceMarketData, type BinanceEndpoints } from '@jts/binance-service'
-import type { BrokerPort } from '@jts/broker-kit'
+import { BrokerError, type BrokerPort } from '@jts/broker-kit'
 import { candlesTopic } from '@jts/contracts'
 import type { AccountId, Instrument, Mode, RiskLimits } from '@jts/model'
 import { createMarketDataCollector, type MarketDataCollector } from '@jts/market-data-collector'
@@ -57,6 +57,7 @@ const APPROVAL_VALID_US = 10_000_000
 /** Market time without a word about an open order after which the venue is asked. */
 const QUIET_MARKET_ORDER_US = 2_000_000
 const QUIET_ORDER_US = 30_000_000
+const START_AGAIN_MS = 500
 
 export function createTrader(options: TraderOptions): Trader {
   const { log, fatal, probe } = options
@@ -127,9 +128,7 @@ export function createTrader(options: TraderOptions): Trader {
       account,
       broker: brokers.get(account)!,
       instruments: [
-        ...new Set(
-          options.instances.filter((one) => one.account === account).map((one) => one.instrument.id),
-        ),
+        ...new Set(options.instances.filter((one) => one.account === account).map((one) => one.instrument.id)),
       ],
     })),
     sendWindowUs: options.sendWindowUs,
@@ -182,8 +181,8 @@ export function createTrader(options: TraderOptions): Trader {
       await strategies.start()
       await notifications.start()
       await bus.start()
-      await marketData.start()
-      for (const broker of brokers.values()) await broker.start()
+      await untilAvailable(() => marketData.start(), log)
+      for (const broker of brokers.values()) await untilAvailable(() => broker.start(), log)
       await started.start()
       await collector.start()
     },
@@ -198,5 +197,18 @@ export function createTrader(options: TraderOptions): Trader {
       await bus.stop()
       await store.close()
     },
+  }
+}
+
+/** A broker that is away is waited for, and said so; anything else that keeps it from starting ends the start. */
+async function untilAvailable(start: () => Promise<void>, log: Logger): Promise<void> {
+  for (;;) {
+    try {
+      return await start()
+    } catch (error) {
+      if (!(error instanceof BrokerError) || !error.retryable) throw error
+      log.warn({ reason: error.message }, 'the broker does not answer; trying again')
+      await new Promise((resolve) => setTimeout(resolve, START_AGAIN_MS))
+    }
   }
 }

@@ -67,11 +67,15 @@ function withoutOption(args: readonly string[], name: string): string[] {
 }
 
 function launch(args: readonly string[]): { child: ChildProcess; ready: Promise<VenueReady> } {
-  const child = spawn(process.execPath, [...process.execArgv, MAIN, 'venue', 'binance', ...args, '--exit-with-stdin', '--json'], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    // A group of its own: Ctrl-C in a terminal reaches JTS alone, which then ends the venue after its own last orders.
-    detached: true,
-  })
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, MAIN, 'venue', 'binance', ...args, '--exit-with-stdin', '--json'],
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // A group of its own: Ctrl-C in a terminal reaches JTS alone, which then ends the venue after its own last orders.
+      detached: true,
+    },
+  )
   let errors = ''
   child.stderr!.on('data', (chunk: Buffer) => {
     errors = (errors + chunk.toString()).slice(-4000)

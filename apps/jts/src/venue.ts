@@ -17,7 +17,11 @@ export type Venue = {
 
 export type VenueChoice = {
   readonly mode: Mode
-  readonly accounts: readonly { readonly name: string; readonly apiKeyEnv?: string | undefined; readonly apiSecretEnv?: string | undefined }[]
+  readonly accounts: readonly {
+    readonly name: string
+    readonly apiKeyEnv?: string | undefined
+    readonly apiSecretEnv?: string | undefined
+  }[]
   /** An address given by `--venue`. */
   readonly url: string | undefined
   /** Arguments of our own venue. */

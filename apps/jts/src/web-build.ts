@@ -20,7 +20,8 @@ export async function buildWebApp(log: Logger): Promise<void> {
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
   const code = await new Promise<number | null>((done) => child.once('exit', done))
-  if (code !== 0) log.error({ output: output.slice(-2000) }, 'the web page could not be built; the REST interface works without it')
+  if (code !== 0)
+    log.error({ output: output.slice(-2000) }, 'the web page could not be built; the REST interface works without it')
 }
 
 function isStale(): boolean {

@@ -371,7 +371,7 @@ export class AccountExecution {
   async #settle(record: OrderRecord): Promise<void> {
     const { activity, broker, wallClock, store, marketClock } = this.#options
     await activity.during(this.#name, async () => {
-      for (let absences = 0; record.isUnsettled && !this.#stopped; ) {
+      for (let absences = 0; record.isUnsettled && !this.#stopped;) {
         const outcome = await this.#query(record)
         if (!record.isUnsettled) return
         const decision = decideAbsence(record, outcome, broker.capabilities, this.#venueNowUs(), absences)
@@ -533,11 +533,17 @@ export class AccountExecution {
     const outcome = record.life.fill(fill.tradeId, fill.quantity)
     if (outcome === 'duplicate') return
     if (outcome === 'excess' || outcome === 'refused') {
-      this.#options.log.error({ orderId: record.terms.orderId, tradeId: fill.tradeId, outcome }, 'a fill beyond its order')
+      this.#options.log.error(
+        { orderId: record.terms.orderId, tradeId: fill.tradeId, outcome },
+        'a fill beyond its order',
+      )
       return this.#bookForeign(fill, turn)
     }
     if (outcome === 'late') {
-      this.#options.log.warn({ orderId: record.terms.orderId, tradeId: fill.tradeId }, 'a fill after the order had ended')
+      this.#options.log.warn(
+        { orderId: record.terms.orderId, tradeId: fill.tradeId },
+        'a fill after the order had ended',
+      )
     }
     record.notional += multiplyUnits(fill.quantity, fill.price, 'half-even')
     record.lastNoticeUs = Math.max(record.lastNoticeUs, this.#options.marketClock.nowUs())

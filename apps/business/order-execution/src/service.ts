@@ -177,7 +177,10 @@ class Service implements OrderExecutionApi {
       await this.#options.store.durable()
       return { accepted, message: accepted ? '' : `the order is ${record.life.status}` }
     }
-    throw new RpcError('NOT_FOUND', `order_id: expected an open order, found none with ${JSON.stringify(request.orderId)}`)
+    throw new RpcError(
+      'NOT_FOUND',
+      `order_id: expected an open order, found none with ${JSON.stringify(request.orderId)}`,
+    )
   }
 
   /** Answers when sends in flight have ended; cancels what is open; survives restarts; only a person lifts it. */

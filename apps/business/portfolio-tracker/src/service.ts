@@ -108,7 +108,10 @@ class Service implements PortfolioApi {
   getCurrentPortfolio(request: PortfolioRequest): Promise<PortfolioResponse> {
     if (request.account !== '' && !this.#accounts.has(request.account)) {
       return Promise.reject(
-        new RpcError('NOT_FOUND', `account: expected an account with a ledger, found ${JSON.stringify(request.account)}`),
+        new RpcError(
+          'NOT_FOUND',
+          `account: expected an account with a ledger, found ${JSON.stringify(request.account)}`,
+        ),
       )
     }
     const accounts = [...this.#accounts.values()].filter(

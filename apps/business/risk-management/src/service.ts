@@ -31,7 +31,13 @@ import {
 import type { Logger, MarketClock } from '@jts/runtime'
 import type { Bus, Store, Turn } from '@jts/transport'
 import { answers, books, marks, reservations, tradingStates } from './adapters/tables.ts'
-import { findInstrument, instrumentLookup, parseRiskCheck, toResponse, type InstrumentLookup } from './domain/request.ts'
+import {
+  findInstrument,
+  instrumentLookup,
+  parseRiskCheck,
+  toResponse,
+  type InstrumentLookup,
+} from './domain/request.ts'
 import { sizePosition } from './domain/size-position.ts'
 
 export type RiskManagementOptions = {

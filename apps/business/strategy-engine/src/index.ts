@@ -1,1 +1,6 @@
-export { createStrategyEngine, type StrategyEngine, type StrategyEngineOptions, type StrategyInstance } from './service.ts'
+export {
+  createStrategyEngine,
+  type StrategyEngine,
+  type StrategyEngineOptions,
+  type StrategyInstance,
+} from './service.ts'

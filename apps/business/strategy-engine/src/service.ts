@@ -4,7 +4,15 @@
  *
  * A signal is committed as pending before risk is asked, and asked again after a restart: risk answers the same id the same.
  */
-import { fillOfEvent, RpcError, type BusEvent, type BusEventOf, type RiskManagementApi, type StrategyApi, type Topic } from '@jts/contracts'
+import {
+  fillOfEvent,
+  RpcError,
+  type BusEvent,
+  type BusEventOf,
+  type RiskManagementApi,
+  type StrategyApi,
+  type Topic,
+} from '@jts/contracts'
 import type { RiskCheckResponse } from '@jts/contracts/risk-api'
 import type {
   ListStrategiesRequest,

@@ -39,7 +39,9 @@ export async function backtestCommand(argv: readonly string[]): Promise<number> 
       allowGaps: options['allow-gaps'],
     })
     if (!hasShippedFilters(market.instrument)) {
-      process.stderr.write(`jts: no filters are shipped for ${market.instrument}: lot 0.00001, tick 0.01, no minimum notional\n`)
+      process.stderr.write(
+        `jts: no filters are shipped for ${market.instrument}: lot 0.00001, tick 0.01, no minimum notional\n`,
+      )
     }
     markets.push(market)
   }
@@ -56,7 +58,12 @@ export async function backtestCommand(argv: readonly string[]): Promise<number> 
   })
   const summary = summarise(result)
   if (options.fills !== undefined) {
-    writeFileSync(options.fills, sortedFills(result.fills).map((fill) => `${fillLine(fill)}\n`).join(''))
+    writeFileSync(
+      options.fills,
+      sortedFills(result.fills)
+        .map((fill) => `${fillLine(fill)}\n`)
+        .join(''),
+    )
   }
   const gaps = result.inputs.reduce((sum, input) => sum + input.gaps, 0)
   if (options.json) process.stdout.write(`${JSON.stringify({ ...summary, gaps })}\n`)
@@ -78,7 +85,10 @@ export function reportText(report: Report): string {
     ['cash', `${report.cash} ${quote}`],
     ...Object.entries(report.positions).map(([id, quantity]): [string, string] => [`position ${id}`, quantity]),
     ['equity', `${report.equity} ${quote}`],
-    ['realised PnL', `${report.realisedPnl} ${quote} (net of fees; fills ${report.fillModel}, slippage ${report.slippageBps} bps)`],
+    [
+      'realised PnL',
+      `${report.realisedPnl} ${quote} (net of fees; fills ${report.fillModel}, slippage ${report.slippageBps} bps)`,
+    ],
     ['fees', fees.join(', ') || 'none'],
     ['time', `${report.durationMs.toFixed(1)} ms`],
   ]

@@ -41,16 +41,26 @@ async function measure(part: Part, bars: number | undefined): Promise<unknown> {
       return benchBacktest(bars)
     }
     case 'lock-step': {
-      const { benchLockStep } = (await import(`${root}/lock-step.ts`)) as typeof import('../../../../bench/lock-step.ts')
+      const { benchLockStep } = (await import(
+        `${root}/lock-step.ts`
+      )) as typeof import('../../../../bench/lock-step.ts')
       return benchLockStep(recorded())
     }
     case 'latency': {
-      const { benchFloor } = (await import(`${root}/tick-to-order-floor.ts`)) as typeof import('../../../../bench/tick-to-order-floor.ts')
-      const { benchLockStep } = (await import(`${root}/lock-step.ts`)) as typeof import('../../../../bench/lock-step.ts')
+      const { benchFloor } = (await import(
+        `${root}/tick-to-order-floor.ts`
+      )) as typeof import('../../../../bench/tick-to-order-floor.ts')
+      const { benchLockStep } = (await import(
+        `${root}/lock-step.ts`
+      )) as typeof import('../../../../bench/lock-step.ts')
       const floorUs = await benchFloor()
       const { latencyUs } = await benchLockStep(undefined, 4000)
       const { tickToWire } = latencyUs as { tickToWire: { p50: number; p99: number } }
-      return { floorUs, latencyUs, tickToOrderToFloor: { p50: tickToWire.p50 / floorUs.p50, p99: tickToWire.p99 / floorUs.p99 } }
+      return {
+        floorUs,
+        latencyUs,
+        tickToOrderToFloor: { p50: tickToWire.p50 / floorUs.p50, p99: tickToWire.p99 / floorUs.p99 },
+      }
     }
     case 'bus': {
       const { benchBus } = (await import(`${root}/bus.ts`)) as typeof import('../../../../bench/bus.ts')

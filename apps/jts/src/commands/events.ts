@@ -23,7 +23,8 @@ export async function eventsCommand(argv: readonly string[]): Promise<number> {
   if (parsed === undefined) return EXIT.ok
   const [verb, topic] = parsed.positionals
   if (verb !== 'tail') throw new UserError(`expected events tail TOPIC, found events ${verb}`)
-  if (!isTopic(topic!)) throw new UserError(`expected a topic of ${TOPIC_NAMES.join(', ')}, found ${JSON.stringify(topic)}`)
+  if (!isTopic(topic!))
+    throw new UserError(`expected a topic of ${TOPIC_NAMES.join(', ')}, found ${JSON.stringify(topic)}`)
   const folder = resolve(parsed.options['data-dir'] ?? '.jts/sim')
   const file = join(folder, 'jts.sqlite')
   if (!existsSync(file)) throw new UserError(`expected the state of a run in ${folder}, found none`)

@@ -1,7 +1,10 @@
 /** `./jts serve SERVICE`: one service alone, as its own process, answering gRPC with health and reflection. */
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { PortfolioServiceService as BarePortfolio, RiskManagementServiceService as BareRisk } from '@jts/contracts/bare-api'
+import {
+  PortfolioServiceService as BarePortfolio,
+  RiskManagementServiceService as BareRisk,
+} from '@jts/contracts/bare-api'
 import { PortfolioServiceService } from '@jts/contracts/portfolio-api'
 import { RiskManagementServiceService } from '@jts/contracts/risk-api'
 import { shippedInstrument } from '@jts/model'
@@ -18,7 +21,8 @@ const SERVICES = ['risk-management', 'portfolio-tracker'] as const
 const SPEC = {
   name: 'serve',
   usage: `./jts serve ${SERVICES.join('|')} [--grpc-port N]`,
-  summary: 'Runs one service alone, answering gRPC (plain text, on the loopback address only) with health and reflection.',
+  summary:
+    'Runs one service alone, answering gRPC (plain text, on the loopback address only) with health and reflection.',
   positionals: { min: 1, max: 1 },
   options: {
     'grpc-port': { type: 'number', value: 'N', help: 'port to listen on (50051; 0 = any free one)' },

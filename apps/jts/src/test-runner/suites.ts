@@ -72,9 +72,9 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'system',
       about: 'the whole system: replays and kills, one at a time',
-      budgetSeconds: 300,
+      budgetSeconds: 540,
       needs: ['python3'],
-      steps: [{ kind: 'files', of: 'system', atOnce: 1, fileSeconds: 240 }],
+      steps: [{ kind: 'files', of: 'system', atOnce: 1, fileSeconds: 400 }],
     },
     {
       name: 'recordings',

@@ -79,7 +79,7 @@ export class Replay implements Market {
       if (track.recorded.length === 0) throw new Error(`expected bars or trades in ${track.recorded.file}, found none`)
       this.#bySymbol.set(track.symbol, track)
     }
-    this.inputsSha256 = inputsSha256(markets)
+    this.inputsSha256 = inputsSha256(markets.map(inputOf))
     this.total = markets.reduce((sum, market) => sum + market.length, 0)
     this.firstTimeUs = Math.min(...this.tracks.map((track) => track.openUs[0]!))
     this.#step = { track: this.tracks[0]!, index: 0, phase: 'open', timeUs: 0 }
@@ -215,13 +215,19 @@ export function tradeAt(track: Track, index: number): PublicTrade {
   }
 }
 
+/** One recorded market as an input: `timeframe` is `trades` for recorded trades. */
+export type ReplayInput = { readonly instrument: string; readonly timeframe: string; readonly sha256: string }
+
 /** Names the inputs of a replay: what is in the files, and in which order they were given. */
-export function inputsSha256(markets: readonly RecordedMarket[]): string {
+export function inputsSha256(inputs: readonly ReplayInput[]): string {
   const hash = createHash('sha256')
-  for (const market of markets) {
-    hash.update(`${market.instrument} ${market.kind === 'bars' ? market.timeframe : 'trades'} ${market.sha256}\n`)
-  }
+  for (const { instrument, timeframe, sha256 } of inputs) hash.update(`${instrument} ${timeframe} ${sha256}\n`)
   return hash.digest('hex')
+}
+
+function inputOf(market: RecordedMarket): ReplayInput {
+  const { instrument, sha256 } = market
+  return { instrument, sha256, timeframe: market.kind === 'bars' ? market.timeframe : 'trades' }
 }
 
 function toTrack(recorded: RecordedMarket): Track {

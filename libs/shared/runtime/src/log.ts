@@ -9,7 +9,10 @@ export function createLogger(options: { name: string; mode?: string; level?: str
       name: options.name,
       level: options.level ?? process.env['JTS_LOG_LEVEL'] ?? 'info',
       base: options.mode === undefined ? {} : { mode: options.mode },
-      redact: { paths: ['apiKey', 'apiSecret', 'secret', 'signature', '*.apiSecret', '*.signature'], censor: '[secret]' },
+      redact: {
+        paths: ['apiKey', 'apiSecret', 'secret', 'signature', '*.apiSecret', '*.signature'],
+        censor: '[secret]',
+      },
     },
     pino.destination({ dest: 2, sync: true }),
   )

@@ -13,9 +13,12 @@ export function readYamlConfig<T>(file: string, schema: z.ZodType<T>): T {
   try {
     text = readFileSync(file, 'utf8')
   } catch (cause) {
-    throw new ConfigError(`${file}: expected a readable file, found ${(cause as NodeJS.ErrnoException).code ?? 'none'}`, {
-      cause,
-    })
+    throw new ConfigError(
+      `${file}: expected a readable file, found ${(cause as NodeJS.ErrnoException).code ?? 'none'}`,
+      {
+        cause,
+      },
+    )
   }
   return parseYamlConfig(text, file, schema)
 }

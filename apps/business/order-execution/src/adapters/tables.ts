@@ -2,7 +2,9 @@
 import { defineTable } from '@jts/transport'
 
 /** An order's record as JSON while it is open: the intent is here before the wire sees the request. */
-export const ordersOpen = defineTable('orders_open', { order_id: 'text', account: 'text', record: 'text' }, ['order_id'])
+export const ordersOpen = defineTable('orders_open', { order_id: 'text', account: 'text', record: 'text' }, [
+  'order_id',
+])
 export const ordersClosed = defineTable(
   'orders_closed',
   { order_id: 'text', account: 'text', time_us: 'integer', record: 'text' },

@@ -50,7 +50,9 @@ export class FillCursor {
   }
 
   toText(): string {
-    return JSON.stringify(Object.fromEntries([...this.#read].map(([id, read]) => [id, read === null ? '' : String(read)])))
+    return JSON.stringify(
+      Object.fromEntries([...this.#read].map(([id, read]) => [id, read === null ? '' : String(read)])),
+    )
   }
 
   restore(text: string): void {

@@ -21,8 +21,7 @@ export function accountView(facts: AccountFacts): AccountView {
   const positions: AccountView['positions'] = []
   for (const { strategy, instrument, position } of ledger.positions()) {
     const mark = marks.get(instrument)
-    const open =
-      mark === undefined ? 0n : ledger.unrealisedPnl(strategy, instrument, unitsFromFloat(mark))
+    const open = mark === undefined ? 0n : ledger.unrealisedPnl(strategy, instrument, unitsFromFloat(mark))
     if (facts.instruments.get(instrument)?.quoteCurrency === equityCurrency) {
       equity += position.totalCost + open
       realised += position.realisedPnl

@@ -4,7 +4,9 @@ import { defineTable } from '@jts/transport'
 /** One account's ledger as JSON. */
 export const books = defineTable('risk_books', { account: 'text', ledger: 'text' }, ['account'])
 export const reservations = defineTable('risk_reservations', { signal_id: 'text', reservation: 'text' }, ['signal_id'])
-export const marks = defineTable('risk_marks', { instrument: 'text', price: 'real', time_us: 'integer' }, ['instrument'])
+export const marks = defineTable('risk_marks', { instrument: 'text', price: 'real', time_us: 'integer' }, [
+  'instrument',
+])
 /** The answer to each signal: the same signal is answered the same again, also after a restart. */
 export const answers = defineTable(
   'risk_answers',

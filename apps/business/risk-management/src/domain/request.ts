@@ -137,7 +137,11 @@ export function parseRiskCheck(request: RiskCheckRequest, lookup: InstrumentLook
   }
 }
 
-function parsePortfolio(request: RiskCheckRequest, instrument: Instrument, lookup: InstrumentLookup): AdvisoryPortfolio {
+function parsePortfolio(
+  request: RiskCheckRequest,
+  instrument: Instrument,
+  lookup: InstrumentLookup,
+): AdvisoryPortfolio {
   const portfolio = request.currentPortfolio
   if (portfolio === undefined) {
     throw invalid('current_portfolio', 'a portfolio to judge by, or an account', undefined)

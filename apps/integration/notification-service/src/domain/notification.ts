@@ -69,7 +69,11 @@ function words(event: BusEvent): Words | undefined {
     case 'ServiceHealth':
       return event.payload.state === 'up'
         ? undefined
-        : { severity: 'critical', title: `${event.payload.service} is ${event.payload.state}`, text: event.payload.reason }
+        : {
+            severity: 'critical',
+            title: `${event.payload.service} is ${event.payload.state}`,
+            text: event.payload.reason,
+          }
     default:
       return undefined
   }

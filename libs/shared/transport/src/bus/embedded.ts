@@ -112,7 +112,9 @@ export class EmbeddedBus implements Bus {
     database.prepare('UPDATE bus_offsets SET epoch = ? WHERE consumer = ?').run(epoch, subscription.group)
     const cursors = new Map<number, Cursor>()
     const known = database.prepare('SELECT topic, partition, next FROM bus_offsets WHERE consumer = ?')
-    const rows = new Map(known.all(subscription.group).map((row) => [`${row['topic']}/${row['partition']}`, row['next']]))
+    const rows = new Map(
+      known.all(subscription.group).map((row) => [`${row['topic']}/${row['partition']}`, row['next']]),
+    )
     for (const topic of subscription.topics) {
       const first = this.#firstLog.get(topic)!
       for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
@@ -172,7 +174,7 @@ export class EmbeddedBus implements Bus {
     for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
       if (options.partition !== undefined && options.partition !== partition) continue
       const log = this.#logs[first + partition]!
-      for (let from = options.from ?? 0; left > 0; ) {
+      for (let from = options.from ?? 0; left > 0;) {
         const events = this.#readLog(log, from, Math.min(BATCH, left))
         if (events.length === 0) break
         for (const event of events) yield event

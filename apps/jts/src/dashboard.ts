@@ -1,7 +1,5 @@
 /** The gateway and the web page over a running trader. */
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { createApiGateway } from '@jts/api-gateway'
 import type { Logger } from '@jts/runtime'
 import { systemClock } from '@jts/runtime'
@@ -9,7 +7,7 @@ import type { StrategyInstance } from '@jts/strategy-engine'
 import type { Mode } from '@jts/model'
 import { createGatewayPorts } from './gateway-ports.ts'
 import { untilStopped } from './process.ts'
-import { buildWebApp } from './web-build.ts'
+import { buildWebApp, WEB_ROOT } from './web-build.ts'
 import type { Trader } from './trader.ts'
 
 export type DashboardOptions = {
@@ -25,7 +23,6 @@ export type Dashboard = { readonly url: string; untilStopped(): Promise<unknown>
 export const VERSION = '0.1.0'
 const PORT_DEFAULT = 8700
 const PORTS_TRIED = 20
-const WEB_ROOT = resolve(fileURLToPath(import.meta.url), '../../../presentation/web-app/dist')
 
 export async function startDashboard(trader: Trader, options: DashboardOptions): Promise<Dashboard> {
   const mode = options.mode ?? 'sim'

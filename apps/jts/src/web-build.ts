@@ -9,6 +9,9 @@ import type { Logger } from '@jts/runtime'
 const ROOT = resolve(fileURLToPath(import.meta.url), '../../../..')
 const APP = join(ROOT, 'apps/presentation/web-app')
 
+/** Where the built page is. */
+export const WEB_ROOT = join(APP, 'dist')
+
 export async function buildWebApp(log: Logger): Promise<void> {
   if (!isStale()) return
   const vite = join(dirname(createRequire(join(APP, 'package.json')).resolve('vite/package.json')), 'bin/vite.js')

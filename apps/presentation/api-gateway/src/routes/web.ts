@@ -35,11 +35,10 @@ export function registerWeb(app: FastifyInstance, webRoot: string | undefined): 
       cacheControl: false,
       suppressWarning: true,
       // Built file names carry a hash of their content.
-      setHeaders: (reply, path) =>
-        reply.header(
-          'cache-control',
-          /[\\/]assets[\\/]/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
-        ),
+      setHeaders: (reply, path) => {
+        const isHashed = /[\\/]assets[\\/]/.test(path)
+        void reply.header('cache-control', isHashed ? 'public, max-age=31536000, immutable' : 'no-cache')
+      },
     })
   }
   app.get('/', (_request, reply) => sendPage(reply))

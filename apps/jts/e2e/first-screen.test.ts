@@ -1,15 +1,15 @@
 /** The built page in a real browser against a gateway with made-up ports. Screenshots go to a folder that the test names. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
-import { build } from 'vite'
 import { createApiGateway, type ApiGateway } from '@jts/api-gateway'
 import { FakePorts } from '@jts/api-gateway/fake-ports'
 import type { Mode } from '@jts/model/ids'
 import { silentLogger } from '@jts/runtime'
+import { buildWebApp, WEB_ROOT } from '../src/web-build.ts'
 
 const BTC = 'BINANCE:BTCUSDT'
 const BROWSERS = [
@@ -19,7 +19,7 @@ const BROWSERS = [
   '/usr/bin/google-chrome',
 ]
 const executablePath = BROWSERS.find((path) => path !== '' && existsSync(path))
-const skip = executablePath === undefined && 'no Chromium found; set CHROMIUM_PATH to one'
+if (executablePath === undefined) throw new Error('expected Chromium, found none; CHROMIUM_PATH may name it')
 const BROWSER_ARGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -30,20 +30,17 @@ const BROWSER_ARGS = [
 ]
 const DESKTOP = { width: 1600, height: 900 }
 
-describe('first screen', { skip, timeout: 180_000 }, () => {
+describe('first screen', { timeout: 180_000 }, () => {
   let browser: Browser
-  let webRoot: string
+  const webRoot = WEB_ROOT
   const pictures = process.env['JTS_SCREENSHOTS'] ?? mkdtempSync(join(tmpdir(), 'first-screen-'))
 
   before(async () => {
-    webRoot = mkdtempSync(join(tmpdir(), 'web-app-'))
-    const root = join(import.meta.dirname, '..')
-    await build({ root, logLevel: 'error', build: { outDir: webRoot, emptyOutDir: true } })
-    browser = await chromium.launch({ executablePath: executablePath!, args: BROWSER_ARGS })
+    await buildWebApp(silentLogger)
+    browser = await chromium.launch({ executablePath, args: BROWSER_ARGS })
   })
   after(async () => {
     await browser?.close()
-    rmSync(webRoot, { recursive: true, force: true })
     console.log(`screenshots: ${pictures}`)
   })
 

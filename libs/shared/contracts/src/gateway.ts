@@ -1,0 +1,162 @@
+/**
+ * What the gateway shows and its page reads: plain JSON. Money is shortest decimal text, counts are numbers, times are
+ * microseconds since the epoch.
+ */
+import type { Side } from '@jts/model/bars'
+import type { Mode } from '@jts/model/ids'
+import type { OrderStatus, OrderType } from '@jts/model/orders'
+
+export type TradingState = 'active' | 'reducing' | 'halted'
+
+export type ServiceView = {
+  readonly name: string
+  readonly state: 'up' | 'starting' | 'down'
+  readonly reason?: string
+}
+
+export type InstrumentView = { readonly id: string; readonly timeframe: string; readonly quoteCurrency: string }
+
+export type StrategyView = {
+  readonly instance: string
+  readonly strategy: string
+  readonly account: string
+  readonly instrument: string
+  readonly timeframe: string
+  readonly parameters: Readonly<Record<string, unknown>>
+}
+
+export type StatusView = {
+  readonly mode: Mode
+  readonly version: string
+  readonly tradingState: TradingState
+  readonly tradingStateReason?: string
+  readonly startedAtUs: number
+  readonly marketTimeUs: number
+  readonly fillModel?: string
+  readonly services: readonly ServiceView[]
+  readonly instruments: readonly InstrumentView[]
+  readonly strategies: readonly StrategyView[]
+}
+
+export type PositionView = {
+  readonly strategy: string
+  readonly instrument: string
+  readonly quantity: string
+  readonly averagePrice: string
+  readonly totalCost: string
+  readonly markPrice: string
+  readonly unrealisedPnl: string
+  readonly realisedPnl: string
+}
+
+export type AccountView = {
+  readonly account: string
+  readonly equity: string
+  readonly equityCurrency: string
+  readonly realisedPnl: string
+  readonly unrealisedPnl: string
+  readonly cash: Readonly<Record<string, string>>
+  readonly fees: Readonly<Record<string, string>>
+  readonly positions: readonly PositionView[]
+  /** Whether the ledger agrees with the broker's own record. */
+  readonly reconciled: 'equal' | 'different' | 'unchecked'
+}
+
+export type PortfolioView = { readonly accounts: readonly AccountView[] }
+
+export type CandleView = {
+  readonly instrument: string
+  readonly timeframe: string
+  readonly openTimeUs: number
+  readonly open: number
+  readonly high: number
+  readonly low: number
+  readonly close: number
+  readonly volume: number
+  readonly final: boolean
+}
+
+export type OrderView = {
+  readonly orderId: string
+  readonly clientOrderId: string
+  readonly venueOrderId?: string
+  readonly account: string
+  readonly strategy: string
+  readonly instrument: string
+  readonly side: Side
+  readonly type: OrderType
+  readonly quantity: string
+  readonly limitPrice?: string
+  readonly status: OrderStatus
+  readonly filledQuantity: string
+  readonly averageFillPrice?: string
+  readonly reason?: string
+  readonly timeUs: number
+  readonly correlationId: string
+}
+
+export type FillView = {
+  readonly fillId: string
+  readonly account: string
+  readonly strategy: string
+  readonly instrument: string
+  readonly side: Side
+  readonly quantity: string
+  readonly price: string
+  readonly fee: string
+  readonly feeCurrency: string
+  readonly timeUs: number
+  readonly orderId: string
+}
+
+export type DecisionView = {
+  readonly signalId: string
+  readonly correlationId: string
+  readonly account: string
+  readonly strategy: string
+  readonly instrument: string
+  readonly side: Side
+  readonly type: OrderType
+  readonly quantity: string
+  readonly price: string
+  readonly approved: boolean
+  readonly adjustedQuantity: string
+  readonly reasonCode?: string
+  readonly reason?: string
+  /** 0..1, the used share of the tightest limit. */
+  readonly riskScore: number
+  readonly timeUs: number
+}
+
+/** The answer to a halt or resume: how many orders were cancelled, are in an unknown state, and are still open. */
+export type HaltView = {
+  readonly tradingState: TradingState
+  readonly cancelled: number
+  readonly unknown: number
+  readonly open: number
+  readonly message: string
+}
+
+export type GatewayUpdate =
+  | { readonly type: 'candle'; readonly data: CandleView }
+  | { readonly type: 'order'; readonly data: OrderView }
+  | { readonly type: 'fill'; readonly data: FillView }
+  | { readonly type: 'decision'; readonly data: DecisionView }
+  | { readonly type: 'portfolio'; readonly data: PortfolioView }
+  | { readonly type: 'status'; readonly data: StatusView }
+
+/** Lists come newest first, as a screen shows them; candles come oldest first. */
+export type SnapshotView = {
+  readonly status: StatusView
+  readonly portfolio: PortfolioView
+  readonly orders: readonly OrderView[]
+  readonly fills: readonly FillView[]
+  readonly decisions: readonly DecisionView[]
+}
+
+/** What the stream says. `resync` asks the reader to fetch the candles again: some were left out because it was slow. */
+export type StreamMessage =
+  | { readonly type: 'snapshot'; readonly data: SnapshotView }
+  | GatewayUpdate
+  | { readonly type: 'resync'; readonly data: { readonly of: 'candles' } }
+  | { readonly type: 'heartbeat'; readonly data: { readonly timeUs: number } }

@@ -72,10 +72,10 @@ export class EmbeddedBus implements Bus {
     const database = options.store.database
     database.exec(`
       CREATE TABLE IF NOT EXISTS bus_log (id INTEGER PRIMARY KEY, event BLOB NOT NULL);
-      CREATE TABLE IF NOT EXISTS bus_partitions (topic TEXT NOT NULL, partition INTEGER NOT NULL, log INTEGER NOT NULL, PRIMARY KEY (topic, partition));
-      CREATE TABLE IF NOT EXISTS bus_sequences (topic TEXT NOT NULL, stream TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (topic, stream));
-      CREATE TABLE IF NOT EXISTS bus_offsets (consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, epoch INTEGER NOT NULL, PRIMARY KEY (consumer, topic, partition));
-      CREATE TABLE IF NOT EXISTS bus_epochs (consumer TEXT PRIMARY KEY, epoch INTEGER NOT NULL);
+      CREATE TABLE IF NOT EXISTS bus_partitions (topic TEXT NOT NULL, partition INTEGER NOT NULL, log INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS bus_sequences (topic TEXT NOT NULL, stream TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (topic, stream)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS bus_offsets (consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, epoch INTEGER NOT NULL, PRIMARY KEY (consumer, topic, partition)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS bus_epochs (consumer TEXT PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
     `)
     this.#append = database.prepare('INSERT INTO bus_log (id, event) VALUES (?, ?)')
     this.#putSequence = database.prepare(

@@ -52,7 +52,7 @@ export function createTableSql(table: Table<never>): string {
     const sql = SQLITE_TYPES[optional ? type.slice(0, -1) : type]!
     return `${column} ${sql}${optional ? '' : ' NOT NULL'}`
   })
-  return `CREATE TABLE IF NOT EXISTS ${table.name} (${columns.join(', ')}, PRIMARY KEY (${table.key.join(', ')}))`
+  return `CREATE TABLE IF NOT EXISTS ${table.name} (${columns.join(', ')}, PRIMARY KEY (${table.key.join(', ')})) WITHOUT ROWID`
 }
 
 export function upsertSql(table: Table<never>): string {

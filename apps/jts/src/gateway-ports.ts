@@ -163,20 +163,22 @@ function keepNewest(list: FillView[], fill: FillView, max: number): void {
   if (!list.some((known) => known.fillId === fill.fillId)) keep(list, fill, max)
 }
 
-/** In one process the services live and die together; the broker's streams are what may be down by itself. */
+/** In one process the services live and die together; what may be missing by itself is what waits for the broker. */
 function serviceLights(trader: Trader): StatusView['services'] {
-  const waiting = trader.activity.describe()
-  const light = (name: string, participant: string): StatusView['services'][number] =>
-    waiting.includes(`${participant}`) && waiting.includes('not ready')
-      ? { name, state: 'starting', reason: waiting }
-      : { name, state: 'up' }
+  const absent = trader.activity.absentees()
+  const light = (name: string, participant: string): StatusView['services'][number] => {
+    const waiting = absent.filter((one) => one.startsWith(participant))
+    return waiting.length === 0
+      ? { name, state: 'up' }
+      : { name, state: 'starting', reason: `waiting for: ${waiting.join(', ')}` }
+  }
   return [
-    { name: 'strategy-engine', state: 'up' },
-    { name: 'risk-management', state: 'up' },
-    { name: 'portfolio-tracker', state: 'up' },
+    light('strategy-engine', 'strategy-engine'),
+    light('risk-management', 'risk-management'),
+    light('portfolio-tracker', 'portfolio-tracker'),
     light('order-execution', 'order-execution'),
     light('market-data-collector', 'market-data-collector'),
-    { name: 'notification-service', state: 'up' },
+    light('notification-service', 'notification-service'),
     light('binance-service', 'binance'),
   ]
 }

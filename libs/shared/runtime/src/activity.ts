@@ -70,6 +70,11 @@ export class Activity {
     return this.#total === 0 && this.#absent.size === 0
   }
 
+  /** Participants that are not there yet. */
+  absentees(): readonly string[] {
+    return [...this.#absent]
+  }
+
   /** What is keeping the process from being idle, for a person who asks why a replay does not move. */
   describe(): string {
     const busy = [...this.#busy].map(([name, count]) => `${name} (${count})`)

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ConfigError, parseYamlConfig } from '@jts/runtime'
+import { configSchema, readConfig, riskLimits } from './config.ts'
+
+const parse = (text: string) => parseYamlConfig(text, 'jts.yaml', configSchema)
+
+test('without a file there is one play-money account and nothing is limited', () => {
+  const config = readConfig(undefined)
+  assert.equal(config.mode, 'sim')
+  assert.deepEqual(
+    config.accounts.map((account) => account.name),
+    ['main'],
+  )
+  assert.deepEqual(riskLimits(config), {})
+})
+
+test('the shipped example is valid', () => {
+  const config = readConfig(join(import.meta.dirname, '../../../jts.example.yaml'))
+  assert.equal(config.strategies?.[0]?.strategy, 'ema-cross')
+  assert.equal(riskLimits(config).notionalMaxPerOrder, 5000_00000000n)
+})
+
+const refused: readonly [name: string, text: string, said: RegExp][] = [
+  ['live mode said once', 'mode: live\nrisk: { notionalMaxPerOrder: 10 }\n', /live: true/],
+  ['live mode without risk limits', 'mode: live\nlive: true\n', /notionalMaxPerOrder/],
+  ['live: true in another mode', 'live: true\n', /mode: live/],
+  [
+    'an account named twice',
+    'accounts:\n  - name: a\n  - name: a\n',
+    /:3: accounts\.1\.name: expected each account once/,
+  ],
+  [
+    'a strategy of an unknown account',
+    'strategies:\n  - strategy: ema-cross\n    account: other\n    instrument: BINANCE:BTCUSDT\n',
+    /:3: .*expected one of the accounts main/,
+  ],
+  ['a broken instrument', 'strategies:\n  - strategy: x\n    instrument: btc\n', /:3: .*BINANCE:BTCUSDT.*"btc"/],
+  ['a negative limit', 'risk:\n  notionalMaxPerOrder: -1\n', /:2: .*above 0.*-1/],
+  [
+    'an unknown timeframe',
+    'strategies:\n  - { strategy: x, instrument: "BINANCE:BTCUSDT", timeframe: 7m }\n',
+    /timeframe/,
+  ],
+  ['a key in the file', 'accounts:\n  - name: main\n    apiKey: abc\n', /apiKey/],
+]
+
+for (const [name, text, said] of refused) {
+  test(`${name} is refused`, () => {
+    assert.throws(
+      () => parse(text),
+      (error: unknown) => error instanceof ConfigError && said.test(error.message),
+    )
+  })
+}

@@ -113,7 +113,15 @@ export async function runLive(options: UpOptions): Promise<number> {
         fillModel: mode === 'sim' ? 'local venue' : 'broker',
       })
   if (dashboard !== undefined) {
-    writeFileSync(join(dataDir, 'process.json'), JSON.stringify({ pid: process.pid, url: dashboard.url }))
+    writeFileSync(
+      join(dataDir, 'process.json'),
+      JSON.stringify({
+        pid: process.pid,
+        url: dashboard.url,
+        mode,
+        config: found === undefined ? null : resolve(found),
+      }),
+    )
     const stream = options.json ? process.stderr : process.stdout
     stream.write(`Dashboard: ${dashboard.url}\n`)
   }

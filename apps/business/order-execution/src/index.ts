@@ -1,1 +1,2 @@
 export { createOrderExecution, type OrderExecution, type OrderExecutionOptions } from './service.ts'
+export { haltOffline } from './halt-offline.ts'

@@ -1,16 +1,34 @@
-/** `./jts halt` and `./jts resume`: stop new orders now, and lift it; through the running process's gateway. */
+/**
+ * `./jts halt` and `./jts resume`. A halt goes through the running process; one that does not answer within a second is ended by
+ * its id, the halt is written on its folder, and what is open at the broker is cancelled by a client of our own.
+ */
+import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { createBinanceBroker, PRODUCTION, TESTNET } from '@jts/binance-service'
+import type { ClientOrderId, Mode } from '@jts/model'
+import { haltOffline } from '@jts/order-execution'
+import { createLogger, silentLogger, systemClock } from '@jts/runtime'
+import { EmbeddedBus, lockFolder, SqliteStore } from '@jts/transport'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
+import { readConfig } from '../config.ts'
+import { keysFromEnvironment } from '../venue.ts'
 
 const OPTIONS = {
   reason: { type: 'text', value: 'TEXT', help: 'why, for the record' },
   url: { type: 'text', value: 'URL', help: "the dashboard's address (default: the process of --data-dir)" },
-  'data-dir': { type: 'text', value: 'DIR', help: 'folder of the running process (.jts/sim, .jts/paper or .jts/live)' },
+  'data-dir': { type: 'text', value: 'DIR', help: 'folder of the process (.jts/live, .jts/paper or .jts/sim)' },
   json: { type: 'flag', help: 'one JSON object on standard output' },
 } as const
 
 type Answer = { tradingState: string; cancelled: number; unknown: number; open: number; message: string }
+/** What `up` leaves in its folder about itself. */
+type ProcessFile = { pid: number; url: string; mode: Mode; config: string | null }
+
+const ALIVE_WITHIN_MS = 1000
+const ANSWER_WITHIN_MS = 15_000
+const ENDED_WITHIN_MS = 5000
+const SEND_WINDOW_US = 5_000_000
 
 export async function haltCommand(name: 'halt' | 'resume', argv: readonly string[]): Promise<number> {
   const parsed = parseCommand(
@@ -27,37 +45,124 @@ export async function haltCommand(name: 'halt' | 'resume', argv: readonly string
   )
   if (parsed === undefined) return EXIT.ok
   const { options } = parsed
-  const url = options.url ?? urlOf(options['data-dir'])
+  const reason = options.reason ?? (name === 'halt' ? 'halted from the command line' : '')
+  const folder = options.url === undefined ? folderOf(options['data-dir']) : undefined
+  const url = options.url ?? processOf(folder!).url
+  const answers = await answersInTime(url)
+  if (!answers && (name === 'resume' || folder === undefined)) {
+    throw new UserError(`expected JTS to answer at ${url}, found that it does not`)
+  }
+  const answer = answers ? await ask(url, name, reason) : await haltWithout(folder!, reason)
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify(answer)}\n`
+      : `Trading is ${answer.tradingState}. Orders cancelled: ${answer.cancelled}, without an answer yet: ${answer.unknown}, open: ${answer.open}.${answer.message === '' ? '' : ` (${answer.message})`}\n`,
+  )
+  return EXIT.ok
+}
+
+/** Any answer counts: a process that serves can be halted in the ordinary way. */
+async function answersInTime(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(new URL('/health', url), { signal: AbortSignal.timeout(ALIVE_WITHIN_MS) })
+    await response.arrayBuffer()
+    return true
+  } catch {
+    return false
+  }
+}
+
+async function ask(url: string, name: 'halt' | 'resume', reason: string): Promise<Answer> {
   const response = await fetch(new URL(`/api/v1/${name}`, url), {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(options.reason === undefined ? {} : { reason: options.reason }),
-    signal: AbortSignal.timeout(15_000),
-  }).catch((cause: unknown) => {
-    throw new UserError(`expected JTS to answer at ${url}, found: ${(cause as Error).message}`, { cause })
+    body: JSON.stringify(reason === '' ? {} : { reason }),
+    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
   })
   const body = (await response.json()) as { data?: Answer; detail?: string; title?: string }
   if (!response.ok || body.data === undefined) {
     throw new UserError(`${name} was refused: ${body.detail ?? body.title ?? response.status}`)
   }
-  const { tradingState, cancelled, unknown, open } = body.data
-  process.stdout.write(
-    options.json
-      ? `${JSON.stringify(body.data)}\n`
-      : `Trading is ${tradingState}. Orders cancelled: ${cancelled}, without an answer yet: ${unknown}, open: ${open}.\n`,
-  )
-  return EXIT.ok
+  return body.data
 }
 
-function urlOf(dataDir: string | undefined): string {
-  const folders = dataDir === undefined ? ['.jts/live', '.jts/paper', '.jts/sim'] : [dataDir]
-  for (const folder of folders) {
-    const file = join(resolve(folder), 'process.json')
-    if (!existsSync(file)) continue
-    const { pid, url } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; url: string }
-    if (isAlive(pid)) return url
+/** The process is dead or hangs: it is ended, its folder is marked, its open orders are cancelled from here. */
+async function haltWithout(folder: string, reason: string): Promise<Answer> {
+  const running = processOf(folder)
+  if (isAlive(running.pid)) {
+    process.stderr.write(`jts: process ${running.pid} does not answer; ending it\n`)
+    process.kill(running.pid, 'SIGKILL')
   }
-  throw new UserError(`expected a running JTS in ${folders.join(', ')}, found none; name it with --data-dir or --url`)
+  const lock = await lockWhenFree(folder)
+  const fatal = (why: string, cause: unknown): never => {
+    throw new Error(why, { cause })
+  }
+  const store = new SqliteStore({ file: join(folder, 'jts.sqlite'), log: silentLogger, fatal })
+  // The bus plugs itself into the store, which then takes events.
+  void new EmbeddedBus({ store, log: silentLogger, fatal })
+  await haltOffline(store, { reason, by: 'command line', nowUs: systemClock.nowUs() })
+  await store.close()
+  lock.release()
+  const counts = running.mode === 'sim' ? { cancelled: 0, open: 0 } : await cancelAtBroker(running)
+  return { tradingState: 'halted', unknown: 0, message: 'the process was ended; it starts halted', ...counts }
+}
+
+async function cancelAtBroker({ mode, config }: ProcessFile): Promise<{ cancelled: number; open: number }> {
+  const { accounts } = readConfig(config ?? undefined)
+  let cancelled = 0
+  let open = 0
+  for (const { account, ...credentials } of keysFromEnvironment({ mode, accounts })) {
+    const broker = createBinanceBroker({
+      account,
+      endpoints: mode === 'live' ? PRODUCTION : TESTNET,
+      credentials,
+      wallClock: systemClock,
+      log: createLogger({ name: 'halt', mode }),
+    })
+    await broker.start()
+    for (const order of await broker.openOrders()) {
+      const intentTimeUs = systemClock.nowUs() + broker.clockOffsetUs()
+      const outcome = await broker.cancelOrder({
+        instrument: order.instrument,
+        clientOrderId: order.clientOrderId,
+        cancelId: randomUUID() as string as ClientOrderId,
+        intentTimeUs,
+        sendBeforeUs: intentTimeUs + SEND_WINDOW_US,
+      })
+      if (outcome.kind === 'cancelled') cancelled++
+      else open++
+    }
+    await broker.stop()
+  }
+  return { cancelled, open }
+}
+
+async function lockWhenFree(folder: string): Promise<{ release(): void }> {
+  const deadline = performance.now() + ENDED_WITHIN_MS
+  for (;;) {
+    try {
+      return lockFolder(folder)
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      await new Promise((done) => setTimeout(done, 50))
+    }
+  }
+}
+
+function folderOf(dataDir: string | undefined): string {
+  const folders = (dataDir === undefined ? ['.jts/live', '.jts/paper', '.jts/sim'] : [dataDir]).map((one) =>
+    resolve(one),
+  )
+  const found = folders.filter((folder) => existsSync(join(folder, 'process.json')))
+  const running = found.find((folder) => isAlive(processOf(folder).pid)) ?? found[0]
+  if (running !== undefined) return running
+  throw new UserError(
+    `expected a JTS that has run in ${folders.join(', ')}, found none; name it with --data-dir or --url`,
+  )
+}
+
+function processOf(folder: string): ProcessFile {
+  return JSON.parse(readFileSync(join(folder, 'process.json'), 'utf8')) as ProcessFile
 }
 
 function isAlive(pid: number): boolean {

@@ -112,6 +112,7 @@ export class SqliteStore implements Store {
       result = work(this.#turn)
     } catch (error) {
       this.#inHandler = false
+      if (isSqliteError(error)) this.#options.fatal('the store could not be written', error)
       this.#rollbackSavepoint.run()
       this.#releaseSavepoint.run()
       this.#publisher?.discard()
@@ -218,4 +219,9 @@ export class SqliteStore implements Store {
     this.#options.activity?.enter('store')
     setImmediate(() => this.flush())
   }
+}
+
+/** A full disk or a damaged file is nobody's event: no handler may be blamed for it, and the process cannot go on. */
+function isSqliteError(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_SQLITE_ERROR'
 }

@@ -1,0 +1,63 @@
+/** A halt works on a process that trades, on one that hangs, and on one that is dead; and it survives a restart. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { runJts, startJts, type JtsProcess } from '@jts/testkit'
+
+const folder = mkdtempSync(join(tmpdir(), 'jts-halt-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+type Halt = { tradingState: string; open: number }
+
+async function up(dataDir: string): Promise<{ process: JtsProcess; url: string }> {
+  const started = startJts(['up', '--data-dir', dataDir, '--port', '0'])
+  const line = await started.firstLine
+  assert.match(line, /^Dashboard: http:\/\/127\.0\.0\.1:\d+$/)
+  return { process: started, url: line.slice('Dashboard: '.length) }
+}
+
+async function tradingState(url: string): Promise<string> {
+  const answer = (await (await fetch(`${url}/api/v1/status`)).json()) as { data: { tradingState: string } }
+  return answer.data.tradingState
+}
+
+async function command(name: 'halt' | 'resume', dataDir: string): Promise<Halt> {
+  const run = await runJts([name, '--data-dir', dataDir, '--json'])
+  assert.equal(run.code, 0, run.stderr)
+  return JSON.parse(run.stdout) as Halt
+}
+
+test('a running process is halted and resumed, and stays halted over a restart in between', async () => {
+  const dataDir = join(folder, 'running')
+  const first = await up(dataDir)
+  assert.equal((await command('halt', dataDir)).tradingState, 'halted')
+  assert.equal(await tradingState(first.url), 'halted')
+  first.process.child.kill('SIGTERM')
+  assert.equal((await first.process.ended).code, 0)
+  const second = await up(dataDir)
+  assert.equal(await tradingState(second.url), 'halted')
+  assert.equal((await command('resume', dataDir)).tradingState, 'active')
+  assert.equal(await tradingState(second.url), 'active')
+  second.process.child.kill('SIGTERM')
+  await second.process.ended
+})
+
+for (const [what, signal] of [
+  ['hangs', 'SIGSTOP'],
+  ['is dead', 'SIGKILL'],
+] as const) {
+  test(`a process that ${what} is halted all the same: it starts halted`, async () => {
+    const dataDir = join(folder, signal)
+    const first = await up(dataDir)
+    first.process.child.kill(signal)
+    if (signal === 'SIGKILL') await first.process.ended
+    assert.equal((await command('halt', dataDir)).tradingState, 'halted')
+    assert.equal((await first.process.ended).signal, 'SIGKILL')
+    const second = await up(dataDir)
+    assert.equal(await tradingState(second.url), 'halted')
+    second.process.child.kill('SIGTERM')
+    await second.process.ended
+  })
+}

@@ -1,55 +1,8 @@
 /** `./jts up`: every service in one process, on local venues unless told otherwise; with `--replay`, a recorded market. */
-import { EXIT, parseCommand, parseSets, UserError } from '../cli.ts'
-import { readConfig } from '../config.ts'
+import { EXIT, UserError } from '../cli.ts'
 import { runLive } from '../live.ts'
 import { runReplay } from '../replay.ts'
-
-const SPEC = {
-  name: 'up',
-  usage: './jts up [--config jts.yaml] | ./jts up --replay FILE --strategy NAME --until-end [--json]',
-  summary: `Starts JTS and prints the dashboard's address. Without options: the example strategies on a local venue (sim).`,
-  options: {
-    config: { type: 'text', value: 'FILE', help: 'accounts, strategies, risk limits (jts.yaml when there is one)' },
-    port: { type: 'number', value: 'N', help: 'port of the dashboard (8700; the next free one when it is taken)' },
-    'data-dir': {
-      type: 'text',
-      value: 'DIR',
-      help: 'folder of all state (.jts/MODE; a replay: a fresh temporary one)',
-    },
-    venue: {
-      type: 'list',
-      value: 'binance=URL',
-      help: 'a venue that is running already; keys from JTS_BINANCE_API_KEY, …_SECRET',
-    },
-    strategy: { type: 'text', value: 'NAME', help: 'one strategy: a shipped name or a file' },
-    set: { type: 'list', value: 'name=value', help: 'a parameter of --strategy' },
-    replay: {
-      type: 'list',
-      value: 'FILE',
-      help: 'play a recorded market through the whole pipeline; repeat for more instruments',
-    },
-    instrument: { type: 'text', value: 'V:SYMBOL', help: 'instrument, where the file name does not tell it' },
-    'allow-gaps': { type: 'flag', help: 'accept missing bars in a replay and count them' },
-    'until-end': { type: 'flag', help: 'end when the replay has ended, and print the summary' },
-    speed: { type: 'text', value: 'max|N', help: 'max: lock-step (default with --until-end); N: N times real time' },
-    'slippage-bps': { type: 'number', value: 'N', help: 'a replay moves market fills against us by N basis points' },
-    'send-window-ms': {
-      type: 'number',
-      value: 'N',
-      help: 'time from an intent to the last moment of sending (2000; lock-step 60000)',
-    },
-    fills: { type: 'text', value: 'FILE', help: 'write the fills of a replay as CSV' },
-    seed: { type: 'number', value: 'N', help: "seed of the local venue's generated market" },
-    'no-dashboard': { type: 'flag', help: 'no gateway and no web page' },
-    json: { type: 'flag', help: 'one JSON object on standard output; everything else on standard error' },
-  },
-} as const
-
-export type UpOptions = NonNullable<ReturnType<typeof parseUp>>['options']
-
-function parseUp(argv: readonly string[]) {
-  return parseCommand(SPEC, argv)
-}
+import { parseUp } from '../up-options.ts'
 
 export async function upCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseUp(argv)
@@ -61,26 +14,4 @@ export async function upCommand(argv: readonly string[]): Promise<number> {
     if (options[name] !== undefined) throw new UserError(`--${name}: expected --replay FILE beside it, found none`)
   }
   return runLive(options)
-}
-
-/** The configuration asked for, with `--strategy` in place of its strategies. */
-export function configOf(options: UpOptions): ReturnType<typeof readConfig> {
-  const config = readConfig(options.config)
-  parseSets(options.set)
-  if (options.strategy === undefined && options.set.length > 0) {
-    throw new UserError('--set: expected --strategy NAME beside it, found none')
-  }
-  return config
-}
-
-/** `binance=URL` of `--venue`. */
-export function venueUrl(options: UpOptions): string | undefined {
-  if (options.venue.length === 0) return undefined
-  if (options.venue.length > 1) throw new UserError(`--venue: expected one venue, found ${options.venue.length}`)
-  const [name, ...rest] = options.venue[0]!.split('=')
-  const url = rest.join('=')
-  if (name !== 'binance' || url === '') {
-    throw new UserError(`--venue: expected binance=URL, found ${JSON.stringify(options.venue[0])}`)
-  }
-  return url.replace(/\/+$/, '')
 }

@@ -46,6 +46,8 @@ class Service implements MarketDataCollector {
   /** Bars that arrived while an earlier one was being asked for. */
   #held: Bar[] = []
   #filling = false
+  /** The stream has come up again while missing bars were being asked for: the answers may be older than that. */
+  #fillAgain = false
   #stopped = false
   #stream: { stop(): Promise<void> } | undefined
 
@@ -104,12 +106,21 @@ class Service implements MarketDataCollector {
 
   /** Asks for what is missing in every series, publishes it, then what arrived meanwhile. */
   async #fillBack(): Promise<void> {
-    if (this.#filling) return
+    if (this.#filling) {
+      this.#fillAgain = true
+      return
+    }
     const { activity, log, wallClock } = this.#options
     this.#filling = true
     await activity.during(NAME, async () => {
       try {
-        for (const series of this.#series.values()) await this.#fillSeries(series)
+        do {
+          this.#fillAgain = false
+          const asked = new Set(this.#held)
+          for (const series of this.#series.values()) await this.#fillSeries(series)
+          if (this.#stopped) return
+          this.#release(asked)
+        } while (this.#fillAgain || this.#held.length > 0)
       } catch (error) {
         this.#filling = false
         if (this.#stopped) return
@@ -119,7 +130,6 @@ class Service implements MarketDataCollector {
         return
       }
       this.#filling = false
-      this.#release()
       activity.present(NAME)
     })
   }
@@ -133,30 +143,34 @@ class Service implements MarketDataCollector {
         fromUs: series.closeTimeUs + 1,
         limit: FILL_LIMIT,
       })
+      if (this.#stopped) return
       for (const bar of bars) this.#publish(series, bar)
       if (bars.length < FILL_LIMIT) return
     }
   }
 
-  #release(): void {
+  /** Publishes what was held; a bar behind a gap that has not been asked for since it came stays, and all after it. */
+  #release(asked: ReadonlySet<Bar>): void {
     const held = this.#held
     this.#held = []
     for (const bar of held) {
       const series = this.#series.get(keyOf(bar.instrument, bar.timeframe))!
-      if (series.decide(bar) === 'gap') {
-        // The source itself has no bars there: said, and gone on.
-        series.gaps++
-        this.#options.log.warn(
-          { instrument: bar.instrument, timeframe: bar.timeframe, afterUs: series.closeTimeUs },
-          'the source has no bars here',
-        )
-      }
-      this.#publish(series, bar)
+      if (this.#held.length > 0 || (series.decide(bar) === 'gap' && !asked.has(bar))) this.#held.push(bar)
+      else this.#publish(series, bar)
     }
   }
 
   #publish(series: Series, bar: Bar): void {
-    if (series.decide(bar) === 'seen') return
+    const decision = series.decide(bar)
+    if (decision === 'seen') return
+    if (decision === 'gap') {
+      // The source itself has no bars there: said, and gone on.
+      series.gaps++
+      this.#options.log.info(
+        { instrument: bar.instrument, timeframe: bar.timeframe, afterUs: series.closeTimeUs },
+        'the source has no bars here',
+      )
+    }
     const correlationId = `candle/${bar.instrument}/${bar.timeframe}/${bar.closeTimeUs}`
     this.#options.onBar?.(correlationId)
     this.#options.marketClock.advanceTo(bar.closeTimeUs)

@@ -1,13 +1,5 @@
 /** Lets the made-up market happen in real time, or faster: trades, the orders they fill, and the streams. */
-import {
-  INTERVALS,
-  intervalNext,
-  intervalOpen,
-  QUARTER_US,
-  type Generator,
-  type OrderEvent,
-  type PublicTrade,
-} from '@jts/exchange'
+import { INTERVALS, intervalOpen, QUARTER_US, type Generator, type OrderEvent, type PublicTrade } from '@jts/exchange'
 import { book } from './endpoints/market-data.ts'
 import { aggregateTradeEvent, float, klineEvent, tradeEvent } from './payloads.ts'
 import type { Venue } from './venue.ts'
@@ -73,9 +65,10 @@ export class GeneratorDriver {
     if (!this.#venue.connections.hasListeners(stream)) return
     const timeUs = quarter * QUARTER_US
     const openUs = intervalOpen(interval, timeUs)
-    const isClosed = intervalNext(interval, openUs) === timeUs + QUARTER_US
-    if (!isClosed && (interval === '1s' || quarter % UPDATE_QUARTERS !== 0)) return
-    const kline = this.#generator.kline(symbol, interval, openUs)
+    // A kline is closed when its last moment is over, which the first trade of the next one shows.
+    const isFirst = openUs === timeUs
+    if (!isFirst && (interval === '1s' || quarter % UPDATE_QUARTERS !== 0)) return
+    const kline = this.#generator.kline(symbol, interval, isFirst ? intervalOpen(interval, timeUs - 1000) : openUs)
     this.#venue.connections.publish(stream, (time) => klineEvent(symbol, interval, kline, timeUs, time))
   }
 

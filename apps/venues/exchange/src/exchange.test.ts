@@ -126,12 +126,10 @@ test('a resting limit that the market gaps over fills at the better open', () =>
   assert.deepEqual(balances(exchange), { USDT: '910+0', BTC: '0.999+0' })
 })
 
-test('IOC and FOK orders that are not marketable expire at once, the others at the open or not at all', () => {
+test('IOC and FOK orders wait for the next open: filled at it wholly, or expired', () => {
   for (const timeInForce of ['ioc', 'fok'] as const) {
     const exchange = exchangeWith()
     bar(exchange, 0, 99, 101, 98, 100)
-    const far = placed(exchange, request('buy', 'limit', { price: '99.99', quantity: '1' }, timeInForce))
-    assert.equal(far.status, 'expired')
     const near = placed(exchange, request('buy', 'limit', { price: '100', quantity: '1' }, timeInForce))
     const late = placed(exchange, request('buy', 'limit', { price: '100', quantity: '1' }, timeInForce))
     assert.equal(near.status, 'open')
@@ -141,6 +139,12 @@ test('IOC and FOK orders that are not marketable expire at once, the others at t
     const gapped = placed(exchange, request('buy', 'limit', { price: '100', quantity: '1' }, timeInForce))
     bar(exchange, 120, 100.01, 101, 99, 100)
     assert.equal(gapped.status, 'expired')
+    assert.equal(gapped.updatedUs, 120)
+    const far = placed(exchange, request('buy', 'limit', { price: '99.99', quantity: '1' }, timeInForce))
+    assert.equal(far.status, 'open')
+    bar(exchange, 180, 99, 101, 98, 100)
+    assert.equal(far.status, 'filled')
+    assert.equal(formatUnits(far.cumulativeQuote), '99')
   }
 })
 

@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Instrument } from '@jts/model/instruments'
-import { floorToStep, minUnits, ONE, unitsFromFloat, type Units } from '@jts/model/numbers'
+import { divide, floorToStep, minUnits, ONE, unitsFromFloat, type Units } from '@jts/model/numbers'
 import { Account } from './accounts.ts'
 import { Faults } from './faults.ts'
 import { feeOf } from './fees.ts'
@@ -180,17 +180,10 @@ export class Exchange {
     insert(book.orders, order)
     this.#changedOrders.add(order)
     this.#emit('accepted', order, this.timeUs)
-    if (last === undefined) return order
-    if (this.#execution === 'at-once') {
-      this.#carryOut(
-        book,
-        order,
-        decideAtOpen(order, true, last, this.#slippageBps, book.instrument.tickSize),
-        this.timeUs,
-      )
-    } else if (order.timeInForce !== 'gtc' && !wouldTake && order.kind !== 'market') {
-      this.#end(book, order, 'expired', this.timeUs)
-    }
+    // In a recorded market every order waits for the next price, `ioc` and `fok` too: what is shown now is past.
+    if (last === undefined || this.#execution === 'next-event') return order
+    const decision = decideAtOpen(order, true, last, this.#slippageBps, book.instrument.tickSize)
+    this.#carryOut(book, order, decision, this.timeUs)
     return order
   }
 
@@ -284,7 +277,7 @@ export class Exchange {
     if (decision.kind === 'wait') return
     if (decision.kind === 'expire') return this.#end(book, order, 'expired', timeUs)
     const quantity = quantityAt(order, decision.price, book.instrument)
-    const quote = (decision.price * quantity) / ONE
+    const quote = quoteOf(quantity, decision.price)
     const paid = order.side === 'buy' ? quote : quantity
     const atHand = this.#account(order.account).free(lockedAsset(order.side, book.instrument)) + order.locked
     if (quantity === 0n || paid > atHand) return this.#end(book, order, 'expired', timeUs)
@@ -295,7 +288,6 @@ export class Exchange {
     const owner = this.#account(order.account)
     const { baseCurrency, quoteCurrency } = book.instrument
     const isBuy = order.side === 'buy'
-    const received = isBuy ? quantity : quote
     const fill: Fill = {
       id: book.nextFillId++,
       account: order.account,
@@ -305,7 +297,7 @@ export class Exchange {
       price: at.price,
       quantity,
       quote,
-      commission: feeOf(received, this.feeRate),
+      commission: feeOf(order.side, quantity, at.price, this.feeRate),
       commissionAsset: isBuy ? baseCurrency : quoteCurrency,
       maker: at.maker,
       timeUs,
@@ -313,7 +305,7 @@ export class Exchange {
     this.#newFills.push(fill)
     const fillNumber = ++this.#fillCount
     owner.move(lockedAsset(order.side, book.instrument), order.locked, -order.locked)
-    this.#book(owner, book.instrument, order.side, quantity, quote)
+    this.#book(owner, book.instrument, order.side, quantity, at.price)
     if (this.faults.isPhantomAfter(fillNumber))
       this.#bookPhantom(owner, book.instrument, order.side, quantity, at.price)
     order.locked = 0n
@@ -326,13 +318,14 @@ export class Exchange {
   }
 
   /** Moves the balances of one fill. The fee rate may be a faulty one: then the records and the balances disagree. */
-  #book(owner: Account, instrument: Instrument, side: Side, quantity: Units, quote: Units): void {
+  #book(owner: Account, instrument: Instrument, side: Side, quantity: Units, price: Units): void {
     const { baseCurrency, quoteCurrency } = instrument
     const rate = this.faults.balanceFee ?? this.feeRate
     const isBuy = side === 'buy'
+    const quote = quoteOf(quantity, price)
     owner.move(isBuy ? quoteCurrency : baseCurrency, isBuy ? -quote : -quantity, 0n)
     const received = isBuy ? quantity : quote
-    owner.move(isBuy ? baseCurrency : quoteCurrency, received - feeOf(received, rate), 0n)
+    owner.move(isBuy ? baseCurrency : quoteCurrency, received - feeOf(side, quantity, price, rate), 0n)
   }
 
   /** The same fill once more, as far as the free balance goes, and unseen; if nothing is left of it, its opposite. */
@@ -341,7 +334,7 @@ export class Exchange {
       const free = owner.free(lockedAsset(way, instrument))
       const affordable = way === 'buy' ? (free * ONE) / price : free
       const size = floorToStep(minUnits(quantity, affordable), instrument.lotSize)
-      if (size > 0n) return this.#book(owner, instrument, way, size, (size * price) / ONE)
+      if (size > 0n) return this.#book(owner, instrument, way, size, price)
     }
   }
 
@@ -433,4 +426,9 @@ function generatedId(kind: string, account: number, id: number): string {
 
 function laterOf(a: number, b: number): number {
   return a > b ? a : b
+}
+
+/** Price × quantity at eight decimals. Real filters leave no more than eight; what is finer is rounded half-even. */
+function quoteOf(quantity: Units, price: Units): Units {
+  return divide(quantity * price, ONE, 'half-even')
 }

@@ -20,6 +20,10 @@ const HISTORY_START_US = Date.UTC(2020, 0, 1) * 1000
 /** Wave lengths in seconds; the height of each grows with the root of its length, as a random walk's does. */
 const WAVES = [0.5, 2, 8, 30, 120, 600, 3600, 21_600, 86_400, 604_800, 2_592_000]
 const HEIGHT = 1.5e-4
+/** How busy the market is changes over these many seconds, each time by up to this factor's power of e. */
+const ACTIVITY_WAVES = [5, 40, 300, 3600]
+const ACTIVITY_HEIGHT = 0.6
+const QUANTITY_USUAL = 0.012
 /** A kline longer than a minute is made from this many of its trades, evenly spread. */
 const SAMPLES = 240
 
@@ -53,14 +57,25 @@ export class Generator implements Market {
   }
 
   trade(symbol: string, quarter: number): PublicTrade {
-    const chance = unit(hashOf(this.#symbols.get(symbol)!.seed ^ 0x5bd1e995, quarter))
+    const { seed } = this.#symbols.get(symbol)!
     return {
       id: quarter,
       timeUs: quarter * QUARTER_US,
       price: this.price(symbol, quarter),
-      quantity: Math.ceil(chance * 5000) / 100_000,
-      buyerMaker: Math.floor(chance * 5000) % 2 === 0,
+      quantity: this.#quantity(symbol, quarter),
+      buyerMaker: hashOf(seed ^ 0x2545f491, quarter) % 2 === 0,
     }
+  }
+
+  /** Many small trades and a few large ones, more of them when the market is busy. */
+  #quantity(symbol: string, quarter: number): number {
+    const { seed } = this.#symbols.get(symbol)!
+    let activity = 0
+    for (let wave = 0; wave < ACTIVITY_WAVES.length; wave++) {
+      activity += smoothNoise(seed ^ (0x3c6ef372 + wave * 104_729), quarter / 4 / ACTIVITY_WAVES[wave]!)
+    }
+    const size = -Math.log(1 - unit(hashOf(seed ^ 0x5bd1e995, quarter)))
+    return Math.max(1, Math.round(QUANTITY_USUAL * Math.exp(ACTIVITY_HEIGHT * activity) * size * 100_000)) / 100_000
   }
 
   trades(symbol: string, limit: number): PublicTrade[] {
@@ -102,13 +117,15 @@ export class Generator implements Market {
     const close = this.price(symbol, last)
     let high = Math.max(open, close)
     let low = Math.min(open, close)
-    for (let quarter = first + stride; quarter < last; quarter += stride) {
+    let sum = 0
+    for (let quarter = first; quarter <= last; quarter += stride) {
       const price = this.price(symbol, quarter)
       if (price > high) high = price
       if (price < low) low = price
+      sum += this.#quantity(symbol, quarter) * Math.min(stride, last - quarter + 1)
     }
     const trades = last - first + 1
-    const volume = Math.round(trades * 2500 * (0.5 + unit(hashOf(first | 0, end)))) / 100_000
+    const volume = Math.round(sum * 100_000) / 100_000
     return { openUs, closeUs: nextUs - 1000, open, high, low, close, volume, trades, isClosed: last === end }
   }
 }

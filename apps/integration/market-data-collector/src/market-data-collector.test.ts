@@ -1,0 +1,166 @@
+/** Bars on the bus: in order, each once, and what was missed before anything newer. */
+import assert from 'node:assert/strict'
+import { afterEach, it } from 'node:test'
+import type { CandleQuery, MarketDataPort, MarketListener } from '@jts/broker-kit'
+import { instrumentId, type Bar } from '@jts/model'
+import { FAKE_CAPABILITIES } from '@jts/testkit/fake-broker'
+import { Harness, START_US } from '@jts/testkit/harness'
+import { bar } from '@jts/testkit/order-events'
+import { createMarketDataCollector, type MarketDataCollector } from './index.ts'
+
+const BTC = instrumentId('BINANCE:BTCUSDT')
+const open: Harness[] = []
+
+class World {
+  harness = Harness.open()
+  collector!: MarketDataCollector
+  listener!: MarketListener
+  /** Minutes whose bars the source can be asked for. */
+  known = new Set<number>()
+  asked: CandleQuery[] = []
+  onAsked: () => void | Promise<void> = () => undefined
+
+  async start(): Promise<this> {
+    open.push(this.harness)
+    const { store, marketClock, wallClock, activity, log } = this.harness
+    const source: MarketDataPort = {
+      capabilities: FAKE_CAPABILITIES,
+      instruments: () => Promise.resolve([]),
+      candles: async (query) => {
+        this.asked.push(query)
+        const found = [...this.known].sort((a, b) => a - b).map(minute)
+        await this.onAsked()
+        return found.filter((one) => one.openTimeUs >= (query.fromUs ?? 0))
+      },
+      subscribe: (_series, listener) => {
+        this.listener = listener
+        return { stop: () => Promise.resolve() }
+      },
+    }
+    const series = [{ instrument: BTC, timeframe: '1m' }]
+    this.collector = createMarketDataCollector({ store, marketClock, wallClock, activity, log, source, series })
+    await this.harness.bus.start()
+    await this.collector.start()
+    this.listener.onMarketStream('up', '')
+    await this.harness.run()
+    return this
+  }
+
+  async bars(...minutes: number[]): Promise<void> {
+    for (const n of minutes) {
+      this.listener.onBar(minute(n))
+      await this.harness.run()
+    }
+  }
+
+  async published(): Promise<number[]> {
+    const events = await this.harness.events('market-data.binance.candles', 'Candle')
+    return events.map(({ payload }) => payload.close)
+  }
+}
+
+/** The n-th minute's bar, which closes at n. */
+function minute(n: number): Bar {
+  return bar(BTC, START_US + n * 60_000_000 - 1000, n) as Bar
+}
+
+const world = () => new World().start()
+
+afterEach(async () => {
+  for (const harness of open.splice(0)) await harness.remove()
+})
+
+it('publishes bars in order, each once, and moves market time', async () => {
+  const w = await world()
+  await w.bars(1, 2, 2, 1, 3)
+  assert.deepEqual(await w.published(), [1, 2, 3])
+  assert.equal(w.harness.marketClock.nowUs(), minute(3).closeTimeUs)
+  assert.equal(w.collector.barCount(), 3)
+})
+
+it('asks for the bars behind a gap and publishes them before the newer one', async () => {
+  const w = await world()
+  await w.bars(1)
+  w.known = new Set([1, 2, 3, 4])
+  await w.bars(5)
+  assert.deepEqual(await w.published(), [1, 2, 3, 4, 5])
+  assert.equal(w.collector.gapCount(), 0)
+})
+
+it('counts a gap where the source has no bars, and goes on', async () => {
+  const w = await world()
+  await w.bars(1, 4)
+  assert.deepEqual(await w.published(), [1, 4])
+  assert.equal(w.collector.gapCount(), 1)
+})
+
+it('counts a gap inside of what the source answers', async () => {
+  const w = await world()
+  await w.bars(1)
+  w.known = new Set([2, 4])
+  await w.bars(5)
+  assert.deepEqual(await w.published(), [1, 2, 4, 5])
+  assert.equal(w.collector.gapCount(), 1)
+})
+
+it('fills back after the stream was down', async () => {
+  const w = await world()
+  await w.bars(1)
+  w.listener.onMarketStream('down', 'dropped')
+  assert.equal(w.harness.activity.isIdle(), false)
+  w.known = new Set([1, 2, 3])
+  w.listener.onMarketStream('up', '')
+  await w.harness.run()
+  assert.deepEqual(await w.published(), [1, 2, 3])
+  assert.equal(w.harness.activity.isIdle(), true)
+})
+
+it('asks once more when the stream came up again while it was asking', async () => {
+  const w = await world()
+  await w.bars(1)
+  w.onAsked = () => {
+    w.onAsked = () => undefined
+    w.known = new Set([2])
+    w.listener.onMarketStream('down', '')
+    w.listener.onMarketStream('up', '')
+  }
+  w.listener.onMarketStream('up', '')
+  await w.harness.run()
+  assert.deepEqual(await w.published(), [1, 2])
+})
+
+it('asks about a gap that showed itself while it was asking, before it counts one', async () => {
+  const w = await world()
+  await w.bars(1)
+  w.onAsked = () => {
+    w.onAsked = () => undefined
+    w.known = new Set([2, 3])
+    w.listener.onBar(minute(4))
+  }
+  w.listener.onMarketStream('up', '')
+  await w.harness.run()
+  assert.deepEqual(await w.published(), [1, 2, 3, 4])
+  assert.equal(w.collector.gapCount(), 0)
+})
+
+it('tries again when the source does not answer, and publishes nothing newer before', async () => {
+  const w = await world()
+  await w.bars(1)
+  w.onAsked = () => Promise.reject(new Error('away'))
+  await w.bars(3, 4)
+  assert.deepEqual(await w.published(), [1])
+  w.onAsked = () => undefined
+  w.known = new Set([2])
+  await w.harness.run(2000)
+  assert.deepEqual(await w.published(), [1, 2, 3, 4])
+})
+
+it('goes on after a restart where it had stopped', async () => {
+  const w = await world()
+  await w.bars(1, 2)
+  w.harness = w.harness.killed()
+  w.known = new Set([1, 2, 3])
+  await w.start()
+  await w.bars(2, 3, 4)
+  assert.deepEqual(await w.published(), [1, 2, 3, 4])
+})

@@ -4,14 +4,15 @@
  * A request is sent at most once. Whatever is unclear afterwards is settled by the order stream, by a query of that one order,
  * or by the list of fills; every path ends in the same idempotent steps (`#applyReport`, `#applyFill`).
  */
-import type {
-  Balance,
-  BrokerPort,
-  CancelOutcome,
-  FillReport,
-  OrderReport,
-  PlaceOutcome,
-  QueryOutcome,
+import {
+  BrokerError,
+  type Balance,
+  type BrokerPort,
+  type CancelOutcome,
+  type FillReport,
+  type OrderReport,
+  type PlaceOutcome,
+  type QueryOutcome,
 } from '@jts/broker-kit'
 import type { BusEventOf, NewEvent } from '@jts/contracts'
 import type { OrderView } from '@jts/contracts/orders-api'
@@ -33,7 +34,7 @@ import type { Store, Turn } from '@jts/transport'
 import { accounts, fills, ordersClosed, ordersOpen } from './adapters/tables.ts'
 import { decideAbsence, decideIntent } from './domain/decisions.ts'
 import { FillCursor } from './domain/fill-cursor.ts'
-import { OrderRecord } from './domain/order-record.ts'
+import { clientOrderIdOf, OrderRecord } from './domain/order-record.ts'
 
 export type AccountExecutionOptions = {
   readonly account: AccountId
@@ -58,6 +59,7 @@ export type AccountExecutionOptions = {
 
 /** Closed orders kept in memory for screens and late notices. */
 const CLOSED_IN_MEMORY = 500
+const CANCELLED_BEFORE_SENDING = ['CANCELLED_BEFORE_SENDING', 'cancelled before its request was written'] as const
 
 export class AccountExecution {
   readonly account: AccountId
@@ -68,12 +70,16 @@ export class AccountExecution {
   readonly #byClientId = new Map<ClientOrderId, OrderRecord>()
   readonly #byVenueId = new Map<string, OrderRecord>()
   readonly #queue: OrderRecord[] = []
+  /** Orders whose fate is being asked for: one asks for each, however often the stream comes up. */
+  readonly #settling = new Map<OrderRecord, Promise<void>>()
   readonly #cursor = new FillCursor()
   #opened = false
   #fillCount = 0
+  #streamUp = false
   /** The order stream is up and everything missed has been asked for. */
   #ready = false
-  #sending = false
+  /** The order whose request is on its way. */
+  #sending: OrderRecord | undefined
   #catchUps = 0
   #stopped = false
   #stream: { stop(): Promise<void> } | undefined
@@ -112,7 +118,9 @@ export class AccountExecution {
     closed.sort((a, b) => a.time_us - b.time_us)
     for (const row of closed.slice(-CLOSED_IN_MEMORY)) this.#index(OrderRecord.fromText(row.record), this.#closed)
     const open = (await store.all(ordersOpen)).filter((row) => row.account === this.account)
-    const records = open.map((row) => OrderRecord.fromText(row.record)).sort((a, b) => a.terms.timeUs - b.terms.timeUs)
+    const records = open
+      .map((row) => OrderRecord.fromText(row.record))
+      .sort((a, b) => a.approvalNumber - b.approvalNumber)
     for (const record of records) {
       this.#index(record, this.#orders)
       if (record.life.status === 'approved') this.#queue.push(record)
@@ -127,12 +135,12 @@ export class AccountExecution {
       onOrder: (report, fill) => this.#onNotice(report, fill),
       onBalances: () => undefined,
       onOrderStream: (state, reason) => {
-        if (state === 'up') void this.#catchUp()
-        else {
-          this.#ready = false
-          activity.absent(this.#name)
-          this.#options.log.warn({ account: this.account, reason }, 'the order stream is down')
-        }
+        this.#streamUp = state === 'up'
+        if (this.#streamUp) return this.#catchUp()
+        // A catch-up under way may have asked before the stream fell: only the next one counts.
+        this.#catchUps++
+        this.#notReady()
+        this.#options.log.warn({ account: this.account, reason }, 'the order stream is down')
       },
     })
   }
@@ -170,29 +178,24 @@ export class AccountExecution {
     this.#sendNext(turn)
   }
 
-  /** Cancels the order of a signal, if it is open; one that was not sent yet is not sent at all. */
+  /** Cancels the order of a signal, if it is open; see `cancel`. */
   cancelSignal(signalId: SignalId, turn: Turn): void {
     const record = this.#bySignal.get(signalId)
     if (record !== undefined) this.cancel(record, turn)
   }
 
+  /**
+   * An order that is not on the wire is not sent at all; one whose fate is unknown is cancelled as soon as it is known.
+   * False when there is nothing left to do.
+   */
   cancel(record: OrderRecord, turn: Turn): boolean {
-    if (record.isClosed) return false
+    if (record.isClosed || record.cancelling) return false
+    record.cancelWanted = true
     if (record.life.status === 'approved') {
-      const at = this.#queue.indexOf(record)
-      if (at >= 0) this.#queue.splice(at, 1)
-      this.#deny(record, 'CANCELLED_BEFORE_SENDING', 'cancelled before its request was written', turn)
-      return true
-    }
-    if (record.request === null || record.life.status === 'pending_cancel') return false
-    const cancelId = computedId('cancel', record.terms.orderId, ++record.cancels) as ClientOrderId
-    if (record.life.move('pending_cancel') !== 'applied') return false
-    this.#publish(turn, record, this.#options.marketClock.nowUs(), {
-      type: 'OrderPendingCancel',
-      payload: { ref: record.eventRef(), clientOrderId: record.request.clientOrderId, cancelId },
-    })
-    this.#keep(record, turn)
-    turn.afterCommit(() => void this.#sendCancel(record, cancelId))
+      this.#dequeue(record)
+      this.#deny(record, ...CANCELLED_BEFORE_SENDING, turn)
+    } else if (record.isUnsettled) this.#keep(record, turn)
+    else this.#writeCancel(record, turn)
     return true
   }
 
@@ -208,7 +211,7 @@ export class AccountExecution {
       if (record.isUnsettled || record.life.status === 'approved' || record.checking) continue
       const limitUs = record.terms.type === 'market' ? quietMarketOrderUs : quietOrderUs
       if (marketNowUs - record.lastNoticeUs <= limitUs) continue
-      void this.#check(record)
+      this.#background(() => this.#check(record))
     }
   }
 
@@ -218,13 +221,15 @@ export class AccountExecution {
    */
   async reconcile(): Promise<boolean> {
     const { activity, store, marketClock } = this.#options
+    // Without an opening balance every old trade would look like a foreign one.
+    if (!this.#opened) return false
     return activity.during(this.#name, async () => {
       for (let attempt = 0; attempt < 5; attempt++) {
         await this.#fetchAllFills()
         const before = this.#fillCount
         const balances = await this.#options.broker.balances()
-        await this.#fetchAllFills()
-        if (before !== this.#fillCount) continue
+        const readToTheEnd = await this.#fetchAllFills()
+        if (!readToTheEnd || before !== this.#fillCount) continue
         store.transact((turn) => {
           turn.publish('orders.events', {
             type: 'BalancesReported',
@@ -244,10 +249,10 @@ export class AccountExecution {
 
   /** Waits until no send is under way; for a halt, which answers only then. */
   async sendsEnded(): Promise<void> {
-    while (this.#sending) await new Promise<void>((resolve) => this.#options.wallClock.after(5, resolve))
+    while (this.#sending !== undefined) await new Promise<void>((resolve) => this.#options.wallClock.after(5, resolve))
   }
 
-  /** Resolves once everything missed while the stream was down has been caught up with. */
+  /** True once everything missed while the stream was down has been caught up with. */
   get isReady(): boolean {
     return this.#ready
   }
@@ -260,11 +265,48 @@ export class AccountExecution {
     return this.#options.wallClock.nowUs() + this.#options.broker.clockOffsetUs()
   }
 
+  #notReady(): void {
+    this.#ready = false
+    this.#options.activity.absent(this.#name)
+  }
+
+  /** Work that nobody waits for: after a stop its end no longer matters, before it a failure of ours is loud. */
+  #background(work: () => Promise<void>): void {
+    void this.#options.activity.during(this.#name, work).catch((error: unknown) => {
+      if (!this.#stopped) throw error
+    })
+  }
+
+  /** A venue that does not answer now is asked again when the order stays quiet. */
+  async #orLater(record: OrderRecord, work: Promise<void>): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error
+      this.#options.log.warn({ orderId: record.terms.orderId, err: error }, 'an order could not be asked about')
+    }
+  }
+
+  #dequeue(record: OrderRecord): void {
+    const at = this.#queue.indexOf(record)
+    if (at >= 0) this.#queue.splice(at, 1)
+  }
+
+  /** No request of it is at the venue, and that is certain: as long as its approval holds, it may be sent. */
+  #requeue(record: OrderRecord, turn: Turn): void {
+    record.life.status = 'approved'
+    this.#keep(record, turn)
+    this.#queue.unshift(record)
+  }
+
   #sendNext(turn: Turn): void {
     if (!this.#ready || this.#stopped) return
-    while (!this.#sending && this.#queue.length > 0) {
+    while (this.#sending === undefined && this.#queue.length > 0) {
       const record = this.#queue.shift()!
-      if (record.isClosed) continue
+      if (record.cancelWanted) {
+        this.#deny(record, ...CANCELLED_BEFORE_SENDING, turn)
+        continue
+      }
       const { marketClock, tradingState } = this.#options
       const nowUs = marketClock.nowUs()
       const decision = decideIntent(record, tradingState(), nowUs)
@@ -280,7 +322,7 @@ export class AccountExecution {
     const intentTimeUs = this.#venueNowUs()
     record.request = {
       number,
-      clientOrderId: computedId(record.terms.orderId, number) as ClientOrderId,
+      clientOrderId: clientOrderIdOf(record.terms.orderId, number),
       intentTimeUs,
       sendBeforeUs: intentTimeUs + this.#options.sendWindowUs,
     }
@@ -296,24 +338,35 @@ export class AccountExecution {
       },
     })
     this.#keep(record, turn)
-    this.#sending = true
-    turn.afterCommit(() => void this.#send(record))
+    this.#sending = record
+    turn.afterCommit(() => this.#background(() => this.#send(record)))
   }
 
   async #send(record: OrderRecord): Promise<void> {
-    const { activity, broker, onSent, onAnswered, store } = this.#options
-    await activity.during(this.#name, async () => {
-      onSent?.(record.terms.correlationId)
-      const outcome = await broker.placeOrder(record.intent())
-      onAnswered?.(record.terms.correlationId)
-      this.#sending = false
-      store.transact((turn) => {
-        this.#onPlaced(record, outcome, turn)
-        this.#sendNext(turn)
-      })
-      if (outcome.kind === 'unknown') await this.#settle(record)
-      else if (outcome.kind === 'accepted') await this.#fetchMissing(record, outcome.report)
+    const { onSent, onAnswered, store } = this.#options
+    onSent?.(record.terms.correlationId)
+    const outcome = await this.#place(record)
+    onAnswered?.(record.terms.correlationId)
+    this.#sending = undefined
+    store.transact((turn) => {
+      this.#onPlaced(record, outcome, turn)
+      this.#sendNext(turn)
     })
+    if (outcome.kind === 'unknown') await this.#settle(record)
+    else if (outcome.kind === 'accepted') await this.#orLater(record, this.#fetchMissing(record, outcome.report))
+  }
+
+  /** A broker that throws has broken its word, and nobody knows what it had sent by then. */
+  async #place(record: OrderRecord): Promise<PlaceOutcome> {
+    try {
+      return await this.#options.broker.placeOrder(record.intent())
+    } catch (error) {
+      this.#options.log.error(
+        { orderId: record.terms.orderId, err: error },
+        'the broker failed while it placed an order',
+      )
+      return { kind: 'unknown', message: (error as Error).message }
+    }
   }
 
   #onPlaced(record: OrderRecord, outcome: PlaceOutcome, turn: Turn): void {
@@ -322,7 +375,8 @@ export class AccountExecution {
       case 'accepted':
         this.#bind(record, outcome.report, turn)
         for (const fill of outcome.fills) this.#applyFill(record, fill, outcome.report, turn)
-        return this.#applyReport(record, outcome.report, turn)
+        this.#applyReport(record, outcome.report, turn)
+        return this.#cancelIfWanted(record, outcome.report, turn)
       case 'rejected':
         if (!record.isUnsettled) return
         record.life.move('rejected')
@@ -340,10 +394,9 @@ export class AccountExecution {
       case 'not_sent':
         // No byte was written, so a new request is no repetition: as long as the approval holds, it may be made.
         if (outcome.code === 'BROKER_UNAVAILABLE' || outcome.code === 'TOO_LATE') {
-          this.#queue.unshift(record)
-          this.#ready = false
-          this.#options.activity.absent(this.#name)
-          this.#options.wallClock.after(200, () => void this.#catchUp())
+          this.#requeue(record, turn)
+          this.#notReady()
+          this.#options.wallClock.after(200, () => this.#catchUp())
           return
         }
         return this.#deny(
@@ -368,37 +421,39 @@ export class AccountExecution {
   }
 
   /** Finds out what became of a request that was never answered; never sends it again. */
-  async #settle(record: OrderRecord): Promise<void> {
-    const { activity, broker, wallClock, store, marketClock } = this.#options
-    await activity.during(this.#name, async () => {
-      for (let absences = 0; record.isUnsettled && !this.#stopped;) {
-        const outcome = await this.#query(record)
-        if (!record.isUnsettled) return
-        const decision = decideAbsence(record, outcome, broker.capabilities, this.#venueNowUs(), absences)
-        if (decision.kind === 'settled') return this.#adopt(record, outcome)
-        if (decision.kind === 'ask-again') {
-          absences = decision.absences
-          const delayMs = Math.max(1, (decision.notBeforeUs - this.#venueNowUs()) / 1000)
-          await new Promise<void>((resolve) => wallClock.after(delayMs, resolve))
-          continue
-        }
-        store.transact((turn) => {
-          const nowUs = marketClock.nowUs()
-          if (decision.kind === 'absent' && nowUs <= record.terms.validUntilUs) {
-            this.#options.log.warn(
-              { orderId: record.terms.orderId, request: record.request?.number },
-              'the venue has proved that the request never arrived: one new request',
-            )
-            this.#writeIntentWhenFree(record, turn)
-          } else this.#expire(record, 'NOT_FOUND', 'not found at the venue after the settle window', nowUs, turn)
-        })
-        return
-      }
-    })
+  #settle(record: OrderRecord): Promise<void> {
+    let settling = this.#settling.get(record)
+    if (settling === undefined) {
+      settling = this.#askUntilSettled(record).finally(() => this.#settling.delete(record))
+      this.#settling.set(record, settling)
+    }
+    return settling
   }
 
-  #writeIntentWhenFree(record: OrderRecord, turn: Turn): void {
-    this.#queue.unshift(record)
+  async #askUntilSettled(record: OrderRecord): Promise<void> {
+    const { broker, wallClock, store } = this.#options
+    for (let absences = 0; record.isUnsettled && !this.#stopped;) {
+      const outcome = await this.#query(record)
+      if (!record.isUnsettled || this.#stopped) return
+      const decision = decideAbsence(record, outcome, broker.capabilities, this.#venueNowUs(), absences)
+      if (decision.kind === 'settled') return this.#orLater(record, this.#adopt(record, outcome))
+      if (decision.kind !== 'ask-again') return store.transact((turn) => this.#absent(record, decision.kind, turn))
+      absences = decision.absences
+      const delayMs = Math.max(1, (decision.notBeforeUs - this.#venueNowUs()) / 1000)
+      await new Promise<void>((resolve) => wallClock.after(delayMs, resolve))
+    }
+  }
+
+  #absent(record: OrderRecord, kind: 'absent' | 'not-found', turn: Turn): void {
+    const nowUs = this.#options.marketClock.nowUs()
+    if (kind === 'not-found' || nowUs > record.terms.validUntilUs) {
+      return this.#expire(record, 'NOT_FOUND', 'not found at the venue after the settle window', nowUs, turn)
+    }
+    this.#options.log.warn(
+      { orderId: record.terms.orderId, request: record.request?.number },
+      'the venue has proved that the request never arrived: one new request',
+    )
+    this.#requeue(record, turn)
     this.#sendNext(turn)
   }
 
@@ -407,27 +462,31 @@ export class AccountExecution {
     const { report } = outcome
     this.#options.store.transact((turn) => this.#bind(record, report, turn))
     await this.#fetchMissing(record, report)
-    this.#options.store.transact((turn) => this.#applyReport(record, report, turn))
+    this.#options.store.transact((turn) => {
+      this.#applyReport(record, report, turn)
+      this.#cancelIfWanted(record, report, turn)
+    })
   }
 
   /** Fills that a report counts and we have not seen are asked for by the list of trades. */
   async #fetchMissing(record: OrderRecord, report: OrderReport): Promise<void> {
     if (report.cumulativeQuantity <= record.life.cumulativeQuantity) return
-    await this.#fetchFills(record.terms.instrument)
+    await this.#fetchFills(record.terms.instrument, report)
     this.#options.store.transact((turn) => this.#applyReport(record, report, turn))
   }
 
   async #check(record: OrderRecord): Promise<void> {
     record.checking = true
-    await this.#options.activity.during(this.#name, async () => {
+    try {
       const outcome = await this.#query(record)
       record.lastNoticeUs = Math.max(record.lastNoticeUs, this.#options.marketClock.nowUs())
-      if (!record.isClosed && outcome.kind === 'found') await this.#adopt(record, outcome)
-      if (outcome.kind === 'not_found') {
+      if (!record.isClosed && outcome.kind === 'found') await this.#orLater(record, this.#adopt(record, outcome))
+      if (!record.isClosed && outcome.kind === 'not_found') {
         this.#options.log.error({ orderId: record.terms.orderId }, 'the venue no longer knows an order it had accepted')
       }
-    })
-    record.checking = false
+    } finally {
+      record.checking = false
+    }
   }
 
   async #query(record: OrderRecord): Promise<QueryOutcome> {
@@ -441,44 +500,77 @@ export class AccountExecution {
     }
   }
 
+  /** Each cancel is a request of its own, with an id of its own. */
+  #writeCancel(record: OrderRecord, turn: Turn): void {
+    const cancelId = computedId('cancel', record.terms.orderId, ++record.cancels) as ClientOrderId
+    record.cancelling = true
+    record.life.move('pending_cancel')
+    this.#publish(turn, record, this.#options.marketClock.nowUs(), {
+      type: 'OrderPendingCancel',
+      payload: { ref: record.eventRef(), clientOrderId: record.request!.clientOrderId, cancelId },
+    })
+    this.#keep(record, turn)
+    turn.afterCommit(() => this.#background(() => this.#sendCancel(record, cancelId)))
+  }
+
+  /** A cancel that could not be sent when it was asked for: the order was unknown, the broker away, the process ended. */
+  #cancelIfWanted(record: OrderRecord, report: OrderReport, turn: Turn): void {
+    if (!record.cancelWanted || record.cancelling || record.isClosed) return
+    if (report.status === 'accepted' || report.status === 'partially_filled') this.#writeCancel(record, turn)
+  }
+
   async #sendCancel(record: OrderRecord, cancelId: ClientOrderId): Promise<void> {
-    const { activity, broker, store, sendWindowUs } = this.#options
-    await activity.during(this.#name, async () => {
-      const intentTimeUs = this.#venueNowUs()
-      const outcome: CancelOutcome = await broker.cancelOrder({
-        instrument: record.terms.instrument,
-        clientOrderId: record.request!.clientOrderId,
-        cancelId,
-        intentTimeUs,
-        sendBeforeUs: intentTimeUs + sendWindowUs,
-      })
+    const { log, store } = this.#options
+    try {
+      const outcome = await this.#cancelAtVenue(record, cancelId)
       if (outcome.kind === 'cancelled') {
-        await this.#fetchMissing(record, outcome.report)
+        await this.#orLater(record, this.#fetchMissing(record, outcome.report))
         store.transact((turn) => this.#applyReport(record, outcome.report, turn))
         return
       }
-      this.#options.log.warn({ orderId: record.terms.orderId, outcome: outcome.kind }, 'a cancel did not take effect')
+      log.warn({ orderId: record.terms.orderId, outcome: outcome.kind }, 'a cancel did not take effect')
+      if (record.isClosed) return
       store.transact((turn) => {
         if (record.life.status === 'pending_cancel') record.life.move('accepted')
+        // The venue's «no» stands; anything else is tried again when the venue next says that the order is open.
+        if (outcome.kind === 'rejected') record.cancelWanted = false
         this.#keep(record, turn)
       })
       await this.#check(record)
-    })
+    } finally {
+      record.cancelling = false
+    }
+  }
+
+  async #cancelAtVenue(record: OrderRecord, cancelId: ClientOrderId): Promise<CancelOutcome> {
+    const { broker, sendWindowUs } = this.#options
+    const intentTimeUs = this.#venueNowUs()
+    const { instrument } = record.terms
+    const { clientOrderId } = record.request!
+    try {
+      const sendBeforeUs = intentTimeUs + sendWindowUs
+      return await broker.cancelOrder({ instrument, clientOrderId, cancelId, intentTimeUs, sendBeforeUs })
+    } catch (error) {
+      return { kind: 'unknown', message: (error as Error).message }
+    }
   }
 
   #onNotice(report: OrderReport, fill: FillReport | undefined): void {
+    if (this.#stopped) return
     const record = this.#byClientId.get(report.clientOrderId) ?? this.#byVenueId.get(venueKey(report))
     this.#options.store.transact((turn) => {
       if (record === undefined) {
-        if (fill !== undefined) this.#bookForeign(fill, turn)
+        // Before the books are open it belongs to the opening balance.
+        if (fill !== undefined && this.#opened) this.#bookForeign(fill, turn)
         return
       }
       this.#bind(record, report, turn)
       if (fill !== undefined) this.#applyFill(record, fill, report, turn)
       this.#applyReport(record, report, turn)
+      this.#cancelIfWanted(record, report, turn)
     })
     if (record !== undefined && !record.isClosed && report.cumulativeQuantity > record.life.cumulativeQuantity) {
-      void this.#check(record)
+      this.#background(() => this.#check(record))
     }
   }
 
@@ -488,6 +580,7 @@ export class AccountExecution {
     if (record.venueOrderId === '') {
       record.venueOrderId = report.venueOrderId
       this.#byVenueId.set(venueKey(report), record)
+      if (record.isClosed || record.life.status === 'approved') this.#foundLate(record)
     }
     if (!record.isUnsettled) return
     record.life.move('accepted')
@@ -501,6 +594,15 @@ export class AccountExecution {
       },
     })
     this.#keep(record, turn)
+  }
+
+  /** The venue has an order that was taken for absent: it is its intent's, and nothing more is sent for that. */
+  #foundLate(record: OrderRecord): void {
+    const { orderId } = record.terms
+    this.#options.log.error({ orderId, status: record.life.status }, 'the venue has an order that was given up')
+    if (record.life.status !== 'approved') return
+    this.#dequeue(record)
+    record.life.status = 'submitting'
   }
 
   /** An end without a full fill, once every fill that the report counts is booked. */
@@ -522,6 +624,12 @@ export class AccountExecution {
       this.#publish(turn, record, report.timeUs, {
         type: 'OrderExpired',
         payload: { ...common, reasonCode: 'VENUE_EXPIRED', reason: record.reason },
+      })
+    } else if (report.status === 'filled' && record.life.move('filled') === 'applied') {
+      // Sized in quote, and its last fill was booked before anyone said that it was the last: its end is said now.
+      this.#publish(turn, record, report.timeUs, {
+        type: 'OrderExpired',
+        payload: { ...common, reasonCode: 'FILLED', reason: 'nothing is left', leavesQuantity: '0' },
       })
     } else return
     this.#keep(record, turn)
@@ -548,7 +656,8 @@ export class AccountExecution {
     record.notional += multiplyUnits(fill.quantity, fill.price, 'half-even')
     record.lastNoticeUs = Math.max(record.lastNoticeUs, this.#options.marketClock.nowUs())
     // An order sized in quote is full when the venue says so; one sized in base when its quantity is reached.
-    if (record.terms.quantity === '' && report?.status === 'filled') record.life.move('filled')
+    const isLast = report?.status === 'filled' && record.life.cumulativeQuantity === report.cumulativeQuantity
+    if (record.terms.quantity === '' && isLast) record.life.move('filled')
     this.#book(fill, record.terms.strategy, record.terms.orderId, turn)
     const payload = {
       ref: record.eventRef(),
@@ -628,28 +737,18 @@ export class AccountExecution {
     return `${instrumentVenue(fill.instrument)}:${this.account}:${instrumentSymbol(fill.instrument)}:${fill.tradeId}`
   }
 
-  /** After a start or a break of the stream: settle what was never answered, then ask for the fills and the open orders. */
-  async #catchUp(): Promise<void> {
+  /** After a start or a break of the stream: settle what was never answered, then ask for the open orders and the fills. */
+  #catchUp(): void {
+    if (!this.#streamUp || this.#stopped) return
     const run = ++this.#catchUps
     const { activity, log, store, wallClock } = this.#options
-    await activity.during(this.#name, async () => {
+    this.#background(async () => {
       try {
-        if (!this.#opened) await this.#openBooks()
-        const unsettled = [...this.#orders.values()].filter(
-          (record) => record.isUnsettled && !this.#queue.includes(record),
-        )
-        for (const record of unsettled) await this.#settle(record)
-        await this.#fetchAllFills()
-        for (const record of [...this.#orders.values()]) {
-          if (record.isUnsettled || record.life.status === 'approved') continue
-          const outcome = await this.#query(record)
-          if (outcome.kind === 'failed') throw new Error(outcome.message)
-          await this.#adopt(record, outcome)
-        }
+        await this.#askForEverything()
       } catch (error) {
         if (run !== this.#catchUps || this.#stopped) return
         log.warn({ account: this.account, err: error }, 'catching up with the broker failed; trying again')
-        wallClock.after(500, () => void this.#catchUp())
+        wallClock.after(500, () => this.#catchUp())
         return
       }
       // A newer catch-up has begun, or the stream fell meanwhile and will bring the next one.
@@ -658,6 +757,21 @@ export class AccountExecution {
       store.transact((turn) => this.#sendNext(turn))
       activity.present(this.#name)
     })
+  }
+
+  async #askForEverything(): Promise<void> {
+    if (!this.#opened) await this.#openBooks()
+    for (const record of this.openOrders) {
+      // Whose request is on its way is settled by its answer.
+      if (record.isUnsettled && record !== this.#sending) await this.#settle(record)
+    }
+    for (const record of this.openOrders) {
+      if (record.isUnsettled || record.isClosed || record.life.status === 'approved') continue
+      const outcome = await this.#query(record)
+      if (outcome.kind === 'failed') throw new Error(outcome.message)
+      await this.#adopt(record, outcome)
+    }
+    await this.#fetchAllFills()
   }
 
   /** First contact: what the account holds now is booked as its opening balance, and older trades are not ours. */
@@ -669,6 +783,8 @@ export class AccountExecution {
       const since = await broker.fills({ instrument, ...this.#cursor.query(instrument) })
       if (since.length > 0) throw new Error(`the account traded while its opening balance was read`)
     }
+    // A second catch-up may have asked at the same time.
+    if (this.#opened) return
     store.transact((turn) => {
       this.#opened = true
       this.#keepAccount(turn)
@@ -684,25 +800,34 @@ export class AccountExecution {
     })
   }
 
-  async #fetchAllFills(): Promise<void> {
+  /** False when a fill had to be left for later. */
+  async #fetchAllFills(): Promise<boolean> {
     const instruments = new Set([...this.#options.instruments, ...this.#cursor.instruments()])
-    for (const instrument of instruments) await this.#fetchFills(instrument)
+    let readToTheEnd = true
+    for (const instrument of instruments) if (!(await this.#fetchFills(instrument))) readToTheEnd = false
+    return readToTheEnd
   }
 
-  async #fetchFills(instrument: InstrumentId): Promise<void> {
+  /** `report` is what the venue says of one of the orders, where that is known. False when a fill was left for later. */
+  async #fetchFills(instrument: InstrumentId, report?: OrderReport): Promise<boolean> {
     const { broker, store } = this.#options
     const found = await broker.fills({ instrument, ...this.#cursor.query(instrument) })
-    if (found.length === 0) return
-    store.transact((turn) => {
+    if (found.length === 0) return true
+    return store.transact((turn) => {
+      let readToTheEnd = true
       for (const fill of found) {
         const record = this.#byVenueId.get(venueKey(fill)) ?? this.#byClientIdOf(fill)
-        if (record !== undefined) this.#applyFill(record, fill, undefined, turn)
+        const ownReport = fill.venueOrderId === report?.venueOrderId ? report : undefined
+        if (record !== undefined) this.#applyFill(record, fill, ownReport, turn)
         // It may belong to a request that has not been settled: then its cursor waits for that.
-        else if (this.#hasUnsettled(instrument)) break
-        else this.#bookForeign(fill, turn)
+        else if (this.#hasUnsettled(instrument) && !this.#cursor.has(instrument, fill.tradeId)) {
+          readToTheEnd = false
+          break
+        } else this.#bookForeign(fill, turn)
         this.#cursor.advance(instrument, fill.tradeId)
       }
       this.#keepAccount(turn)
+      return readToTheEnd
     })
   }
 
@@ -767,7 +892,7 @@ export class AccountExecution {
   #index(record: OrderRecord, into: Map<OrderId, OrderRecord>): void {
     into.set(record.terms.orderId, record)
     this.#bySignal.set(record.terms.signalId, record)
-    if (record.request !== null) this.#byClientId.set(record.request.clientOrderId, record)
+    for (const clientOrderId of record.clientOrderIds()) this.#byClientId.set(clientOrderId, record)
     if (record.venueOrderId !== '') {
       this.#byVenueId.set(`${record.terms.instrument}/${record.venueOrderId}`, record)
     }
@@ -791,7 +916,7 @@ export class AccountExecution {
     for (const [orderId, record] of this.#closed) {
       this.#closed.delete(orderId)
       this.#bySignal.delete(record.terms.signalId)
-      if (record.request !== null) this.#byClientId.delete(record.request.clientOrderId)
+      for (const clientOrderId of record.clientOrderIds()) this.#byClientId.delete(clientOrderId)
       this.#byVenueId.delete(`${record.terms.instrument}/${record.venueOrderId}`)
       return
     }

@@ -88,7 +88,7 @@ export function createOrderExecution(options: OrderExecutionOptions): OrderExecu
     stop: () => service.stop(),
     reconcile: (account) => service.execution(account).reconcile(),
     fills: () => options.store.all(fills),
-    setReducing: (account, reason) => service.setState(account, 'reducing', reason, 'jts'),
+    setReducing: (account, reason) => service.setReducing(account, reason),
   }
 }
 
@@ -196,7 +196,10 @@ class Service implements OrderExecutionApi {
     for (const execution of affected) {
       await execution.sendsEnded()
       for (const record of execution.openOrders) {
-        if (this.#options.store.transact((turn) => execution.cancel(record, turn))) cancelled++
+        const { isUnsettled } = record
+        const accepted = this.#options.store.transact((turn) => execution.cancel(record, turn))
+        // An unknown order is cancelled once it is known; until then it counts as unknown.
+        if (accepted && !isUnsettled) cancelled++
       }
     }
     await this.#options.store.durable()
@@ -214,6 +217,11 @@ class Service implements OrderExecutionApi {
   getTradingState(_request: GetTradingStateRequest): Promise<TradingStateView> {
     const { state, version, reason } = this.#states.get('') ?? { state: 'active', version: 0, reason: '' }
     return Promise.resolve({ state, version, reason })
+  }
+
+  /** A halt is stricter, and only a person lifts it. */
+  setReducing(account: AccountId, reason: string): void {
+    if (this.#states.get(account)?.state !== 'halted') this.setState(account, 'reducing', reason, 'jts')
   }
 
   setState(account: string, state: TradingState, reason: string, by: string): void {

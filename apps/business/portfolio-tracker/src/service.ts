@@ -125,6 +125,8 @@ class Service implements PortfolioApi {
     let wake: () => void = () => undefined
     const listener = (update: PositionUpdate) => {
       queue.push(update)
+      // Nothing more is kept for a reader that has stopped reading.
+      if (queue.length > UPDATES_BEHIND_MAX) this.#listeners.delete(listener)
       wake()
     }
     this.#listeners.add(listener)

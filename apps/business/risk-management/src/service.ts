@@ -34,6 +34,7 @@ import { answers, books, marks, reservations, tradingStates } from './adapters/t
 import {
   findInstrument,
   instrumentLookup,
+  parseAccount,
   parseRiskCheck,
   toResponse,
   type InstrumentLookup,
@@ -107,7 +108,9 @@ class Service implements RiskManagementApi {
       limits,
       instruments,
     )
-    for (const row of await store.all(answers)) {
+    // The latest are the ones that may be asked for again, so they are remembered last.
+    const given = [...(await store.all(answers))].sort((a, b) => a.time_us - b.time_us)
+    for (const row of given) {
       this.#remember(row.signal_id, { intent: row.intent, response: JSON.parse(row.response) as RiskCheckResponse })
     }
   }
@@ -189,7 +192,7 @@ class Service implements RiskManagementApi {
       const cashFree = parseUnits(portfolio.cashText || String(portfolio.cash), 'down')
       return sizePosition(request, { instrument, cashFree, equity: portfolio.cash + held * request.price })
     }
-    const account = accountId(request.account)
+    const account = parseAccount(request.account)
     const ledger = this.#engine.ledger(account)
     const cash = ledger.cashOf(quoteCurrency)
     const equity = unitsToFloat(cash) + unitsToFloat(ledger.quantityOf(instrument.id)) * request.price

@@ -41,7 +41,7 @@ import {
 } from '@jts/strategy-kit'
 import type { Bus, Store, Turn } from '@jts/transport'
 import { inputs, instances, signals } from './adapters/tables.ts'
-import { approvedSignal, riskRequest, signalOf, strategySignal, type Signal } from './domain/signal.ts'
+import { approvedSignal, refusalOf, riskRequest, signalOf, strategySignal, type Signal } from './domain/signal.ts'
 
 export type StrategyInstance = {
   readonly instance: StrategyInstanceId
@@ -76,7 +76,8 @@ export type StrategyEngine = {
   stop(): void
 }
 
-type PendingSignal = { readonly signal: Signal; status: 'pending' | 'working' }
+/** `pending` has no answer yet; `unwanted` neither, and the strategy has cancelled it meanwhile. */
+type PendingSignal = { readonly signal: Signal; status: 'pending' | 'unwanted' | 'working' }
 
 class Running {
   readonly config: StrategyInstance
@@ -143,7 +144,7 @@ class Service implements StrategyApi {
     for (const row of await store.all(signals)) {
       const signal = JSON.parse(row.signal) as Signal
       this.#signals.set(signal.signalId, { signal, status: row.status as PendingSignal['status'] })
-      if (row.status === 'pending') this.#ask(signal)
+      if (row.status !== 'working') this.#ask(signal)
     }
   }
 
@@ -234,7 +235,7 @@ class Service implements StrategyApi {
     for (let n = 0; n < runner.intentCount; n++) {
       const intent = runner.intents[n]!
       if (intent.kind === 'cancel') {
-        this.#publishCancel(running, intent.order, event, turn)
+        this.#cancel(running, intent.order, event, turn)
         continue
       }
       const signal = signalOf(intent, {
@@ -255,26 +256,28 @@ class Service implements StrategyApi {
     }
   }
 
-  #publishCancel(running: Running, order: number, event: BusEvent, turn: Turn): void {
-    const { config } = running
-    for (const { signal } of this.#signals.values()) {
-      if (signal.instance !== config.instance || signal.orderNumber !== order) continue
-      turn.publish('orders.signals', {
-        type: 'CancelRequested',
-        stream: config.account,
-        account: config.account,
-        correlationId: signal.correlationId,
-        causationId: event.eventId,
-        timeEventUs: event.timeEventUs,
-        payload: {
-          signalId: signal.signalId,
-          strategy: config.instance,
-          account: config.account,
-          instrument: config.instrument.id,
-        },
-      })
-      return
+  /** Order execution hears of a signal by its approval, so a cancel waits for that. */
+  #cancel(running: Running, order: number, event: BusEvent, turn: Turn): void {
+    for (const pending of this.#signals.values()) {
+      const { signal } = pending
+      if (signal.instance !== running.config.instance || signal.orderNumber !== order) continue
+      if (pending.status === 'working') return this.#publishCancel(signal, event.eventId, event.timeEventUs, turn)
+      pending.status = 'unwanted'
+      return this.#keepSignal(signal, 'unwanted', turn)
     }
+  }
+
+  #publishCancel(signal: Signal, causationId: string, timeEventUs: number, turn: Turn): void {
+    const { signalId, instance: strategy, account, instrument, correlationId } = signal
+    turn.publish('orders.signals', {
+      type: 'CancelRequested',
+      stream: account,
+      account,
+      correlationId,
+      causationId,
+      timeEventUs,
+      payload: { signalId, strategy, account, instrument },
+    })
   }
 
   /** Asked in the order in which signals were made; a service that does not answer is asked again. */
@@ -284,6 +287,7 @@ class Service implements StrategyApi {
     queueMicrotask(() => {
       this.#options.risk
         .checkTradingRisk(riskRequest(signal))
+        .catch((error: unknown) => refusalOf(error, signal))
         .then((answer) => this.#answered(signal, answer))
         .catch((error: unknown) => {
           if (this.#stopped) return
@@ -296,7 +300,6 @@ class Service implements StrategyApi {
 
   #answered(signal: Signal, answer: RiskCheckResponse): void {
     const { store, marketClock } = this.#options
-    const running = this.#byInstance.get(signal.instance)!
     const nowUs = marketClock.nowUs()
     store.transact((turn) => {
       const payload = strategySignal(signal, answer)
@@ -309,6 +312,7 @@ class Service implements StrategyApi {
       turn.publish('strategy.signals', { ...common, type: 'StrategySignal', stream: signal.instance, payload })
       if (answer.approved) {
         const pending = this.#signals.get(signal.signalId)
+        const isUnwanted = pending?.status === 'unwanted'
         if (pending !== undefined) pending.status = 'working'
         this.#keepSignal(signal, 'working', turn)
         turn.publish('orders.signals', {
@@ -317,6 +321,7 @@ class Service implements StrategyApi {
           stream: signal.account,
           payload: approvedSignal(signal, answer, nowUs),
         })
+        if (isUnwanted) this.#publishCancel(signal, signal.causationId, signal.timeUs, turn)
         return
       }
       turn.publish('risk.alerts', {
@@ -330,8 +335,14 @@ class Service implements StrategyApi {
           reasonCode: answer.denialCode,
         },
       })
-      this.#end(running, this.#signals.get(signal.signalId), turn)
-      this.#keepState(running, turn)
+      const running = this.#byInstance.get(signal.instance)
+      if (running !== undefined) {
+        this.#end(running, this.#signals.get(signal.signalId), turn)
+        return this.#keepState(running, turn)
+      }
+      // Its instance is no longer configured; its signal has ended all the same.
+      this.#signals.delete(signal.signalId)
+      turn.remove(signals, { signal_id: signal.signalId })
     })
   }
 

@@ -39,6 +39,7 @@ class Service implements NotificationService {
   readonly #webhook: Webhook | undefined
   readonly #waiting: Notification[] = []
   #delivering = false
+  #retry: { cancel(): void } | undefined
   #stopped = false
 
   constructor(options: NotificationServiceOptions) {
@@ -48,14 +49,14 @@ class Service implements NotificationService {
 
   async start(): Promise<void> {
     if (this.#webhook === undefined) return
-    for (const row of await this.#options.store.all(outbox)) {
-      this.#waiting.push(JSON.parse(row.notification) as Notification)
-    }
+    const kept = (await this.#options.store.all(outbox)).map((row) => JSON.parse(row.notification) as Notification)
+    this.#waiting.push(...kept.sort((a, b) => a.timeUs - b.timeUs))
     void this.#deliver()
   }
 
   stop(): void {
     this.#stopped = true
+    this.#retry?.cancel()
   }
 
   handle(event: BusEvent, turn: Turn): void {
@@ -85,14 +86,18 @@ class Service implements NotificationService {
         await this.#webhook!(notification)
       } catch (error) {
         this.#options.log.warn({ id: notification.id, reason: (error as Error).message }, 'a notification waits')
-        await new Promise<void>((resolve) => this.#options.wallClock.after(delayMs, resolve))
+        if (this.#stopped) return
+        await new Promise<void>((resolve) => (this.#retry = this.#options.wallClock.after(delayMs, resolve)))
         delayMs = Math.min(delayMs * 2, RETRY_MAX_MS)
         continue
       }
       delayMs = RETRY_FIRST_MS
       this.#waiting.shift()
-      if (!this.#stopped) {
+      try {
+        // Also while stopping, so that what was taken is not told again after the next start.
         this.#options.store.transact((turn) => turn.remove(outbox, { event_id: notification.id }))
+      } catch (error) {
+        if (!this.#stopped) throw error
       }
     }
     this.#delivering = false

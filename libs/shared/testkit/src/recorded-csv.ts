@@ -18,6 +18,8 @@ export type SyntheticBars = {
   readonly priceStart?: number
   readonly intervalMs?: number
   readonly startMs?: number
+  /** Largest gap between a close and the next open, as a share of the price; 0 when not given. */
+  readonly gap?: number
 }
 
 /** CSV in the form of the recorded klines: `open_time_ms,open,high,low,close,volume,close_time_ms,quote_volume,trades`. */
@@ -28,7 +30,7 @@ export function syntheticBarsCsv(options: SyntheticBars): string {
   const lines = ['open_time_ms,open,high,low,close,volume,close_time_ms,quote_volume,trades']
   let price = options.priceStart ?? 40_000
   for (let i = 0; i < options.bars; i++) {
-    const open = price
+    const open = options.gap === undefined ? price : price * (1 + (random() - 0.5) * 2 * options.gap)
     const swing = Math.sin(i / 7 + options.seed) * 0.0015
     const close = Math.max(1, open * (1 + swing + (random() - 0.5) * 0.002))
     const high = Math.max(open, close) * (1 + random() * 0.0005)

@@ -18,6 +18,7 @@ import {
   type Units,
   type VenueOrderId,
 } from '@jts/model'
+import { computedId } from '@jts/runtime/ids'
 
 /** As approved; amounts as decimal text, empty where there is none. */
 export type OrderTermsRecord = {
@@ -56,10 +57,16 @@ type RecordPlain = {
   readonly reason: string
   readonly lastNoticeUs: number
   readonly cancels: number
+  readonly cancelWanted: boolean
 }
 
 /** Stands for the quantity of an order sized in quote, which nobody knows before it has filled. */
 const UNBOUNDED: Units = 10n ** 30n
+
+/** A second reading gives the same id. */
+export function clientOrderIdOf(orderId: OrderId, requestNumber: number): ClientOrderId {
+  return computedId(orderId, requestNumber) as ClientOrderId
+}
 
 export class OrderRecord {
   readonly terms: OrderTermsRecord
@@ -72,6 +79,10 @@ export class OrderRecord {
   /** Market time of the last word from the venue about this order. */
   lastNoticeUs = 0
   cancels = 0
+  /** Somebody no longer wants it, and the venue has not said that it is gone. */
+  cancelWanted = false
+  /** A cancel is on its way. */
+  cancelling = false
   /** A query about it is under way. */
   checking = false
 
@@ -88,6 +99,17 @@ export class OrderRecord {
   /** Sent or about to be, and never answered. */
   get isUnsettled(): boolean {
     return this.life.status === 'submitting' || this.life.status === 'unknown'
+  }
+
+  /** Its place among the account's approvals, which is the order in which requests are sent. */
+  get approvalNumber(): number {
+    return Number(this.terms.approvedBy.slice(this.terms.approvedBy.lastIndexOf('/') + 1))
+  }
+
+  /** The ids of all its requests, the last one included: a late word about an earlier one is still about this order. */
+  clientOrderIds(): ClientOrderId[] {
+    const requests = this.request?.number ?? 0
+    return Array.from({ length: requests }, (_, i) => clientOrderIdOf(this.terms.orderId, i + 1))
   }
 
   get leavesText(): string {
@@ -133,6 +155,7 @@ export class OrderRecord {
       reason: this.reason,
       lastNoticeUs: this.lastNoticeUs,
       cancels: this.cancels,
+      cancelWanted: this.cancelWanted,
     }
     return JSON.stringify(plain)
   }
@@ -147,6 +170,7 @@ export class OrderRecord {
     record.reason = plain.reason
     record.lastNoticeUs = plain.lastNoticeUs
     record.cancels = plain.cancels
+    record.cancelWanted = plain.cancelWanted
     return record
   }
 

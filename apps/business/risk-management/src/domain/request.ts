@@ -9,6 +9,7 @@ import {
   parseUnits,
   strategyInstanceId,
   unitsToFloat,
+  type AccountId,
   type AdvisoryPortfolio,
   type Instrument,
   type InstrumentId,
@@ -157,9 +158,12 @@ function parsePortfolio(
     const found = lookup(position.symbol)
     // What is held elsewhere does not change the judgement of this instrument.
     if (typeof found === 'string') continue
-    positions[found.id] = parseUnits(
-      position.quantityText === '' ? decimalTextFromDouble(position.quantity) : position.quantityText,
-    )
+    const text = position.quantityText === '' ? String(position.quantity) : position.quantityText
+    try {
+      positions[found.id] = parseUnits(position.quantityText || decimalTextFromDouble(position.quantity))
+    } catch {
+      throw invalid(`${at}.quantity`, 'a decimal of at most 8 places', text)
+    }
   }
   const cash = amount('current_portfolio.cash', portfolio.cashText, portfolio.cash) ?? 0n
   return { cash: { [instrument.quoteCurrency]: cash }, positions: positions as Record<InstrumentId, Units> }
@@ -183,6 +187,15 @@ export function toResponse(intent: RiskIntent, decision: RiskDecision, validUnti
       expected: check.passed ? '' : (check.code ?? ''),
       found: check.reason ?? '',
     })),
+  }
+}
+
+/** @throws RpcError INVALID_ARGUMENT when it is no account. */
+export function parseAccount(text: string): AccountId {
+  try {
+    return accountId(text)
+  } catch (cause) {
+    throw new RpcError('INVALID_ARGUMENT', `account: ${(cause as Error).message}`, { cause })
   }
 }
 

@@ -1,5 +1,5 @@
 /** A signal: what a strategy wants, before risk has spoken; and its shapes on the wire. */
-import type { Payload } from '@jts/contracts'
+import { RpcError, type Payload, type RpcCode } from '@jts/contracts'
 import type { RiskCheckRequest, RiskCheckResponse } from '@jts/contracts/risk-api'
 import { formatUnits, type SignalId } from '@jts/model'
 import type { StrategyIntent } from '@jts/strategy-kit'
@@ -61,6 +61,26 @@ export function riskRequest(signal: Signal): RiskCheckRequest {
     quoteQuantity: signal.quoteQuantity,
     limitPrice: signal.limitPrice,
     signalTimeUs: signal.timeUs,
+  }
+}
+
+/** What risk will refuse however often it is asked. */
+const REFUSALS: readonly RpcCode[] = ['INVALID_ARGUMENT', 'NOT_FOUND', 'ALREADY_EXISTS', 'FAILED_PRECONDITION']
+
+/** A refusal of the question itself denies the signal; any other failure is no answer, and is thrown on. */
+export function refusalOf(error: unknown, signal: Signal): RiskCheckResponse {
+  if (!(error instanceof RpcError) || !REFUSALS.includes(error.code)) throw error
+  return {
+    approved: false,
+    adjustedQuantity: 0,
+    rejectionReason: error.message,
+    riskScore: 0,
+    denialCode: error.code,
+    adjustedQuantityText: '0',
+    correlationId: signal.correlationId,
+    signalId: signal.signalId,
+    validUntilUs: 0,
+    checks: [],
   }
 }
 

@@ -1,0 +1,170 @@
+/** The ledger as people and reconciliation see it. */
+import assert from 'node:assert/strict'
+import { afterEach, describe, it } from 'node:test'
+import type { NewEvent } from '@jts/contracts'
+import type { PositionUpdate } from '@jts/contracts/portfolio-api'
+import { shippedInstrument } from '@jts/model'
+import { Harness, START_US } from '@jts/testkit/harness'
+import { balancesReported, candle, openingBalance, orderFilled } from '@jts/testkit/order-events'
+import { createPortfolioTracker, type PortfolioTracker } from './index.ts'
+
+const ACCOUNT = 'sim.binance.main'
+const BTC = 'BINANCE:BTCUSDT'
+const said = { account: ACCOUNT, instrument: BTC }
+const open: Harness[] = []
+
+class World {
+  harness = Harness.open()
+  tracker!: PortfolioTracker
+
+  async start(): Promise<this> {
+    open.push(this.harness)
+    const { store, bus, log } = this.harness
+    this.tracker = createPortfolioTracker({
+      store,
+      bus,
+      log,
+      instruments: [shippedInstrument(BTC)],
+      marketTopics: ['market-data.binance.candles'],
+      equityCurrency: 'USDT',
+    })
+    await this.tracker.start()
+    await bus.start()
+    await this.harness.run()
+    return this
+  }
+
+  async restart(): Promise<void> {
+    await this.harness.run()
+    this.harness = this.harness.killed()
+    await this.start()
+  }
+
+  async hear(...events: NewEvent[]): Promise<void> {
+    for (const event of events) {
+      const topic = event.type === 'Candle' ? 'market-data.binance.candles' : 'orders.events'
+      this.harness.store.transact((turn) => turn.publish(topic, event))
+    }
+    await this.harness.run()
+  }
+
+  async account() {
+    const { accounts } = await this.tracker.api.getCurrentPortfolio({ account: ACCOUNT })
+    return accounts[0]!
+  }
+}
+
+async function world(): Promise<World> {
+  const made = await new World().start()
+  await made.hear(openingBalance(ACCOUNT, { USDT: '1000' }))
+  return made
+}
+
+afterEach(async () => {
+  for (const harness of open.splice(0)) {
+    assert.deepEqual(harness.poison, [])
+    await harness.remove()
+  }
+})
+
+const buy = () => orderFilled({ ...said, quantity: '2', price: '100', fee: '0.2' })
+const sell = () => orderFilled({ ...said, side: 'sell', quantity: '2', price: '110', fee: '0.22' })
+
+it('opens, buys, marks, sells: cash, equity and PnL at each step, and the same after a restart', async () => {
+  const w = await world()
+  assert.equal((await w.account()).equity, '1000')
+  await w.hear(buy())
+  assert.deepEqual((await w.account()).cash, [{ currency: 'USDT', amount: '799.8' }])
+  assert.equal((await w.account()).equity, '999.8')
+  await w.hear(candle(BTC, START_US, 120))
+  const marked = await w.account()
+  assert.equal(marked.equity, '1039.8')
+  assert.equal(marked.unrealisedPnl, '40')
+  assert.equal(marked.positions[0]!.markPrice, '120')
+  await w.restart()
+  assert.deepEqual(await w.account(), marked)
+  await w.hear(sell())
+  const closed = await w.account()
+  assert.equal(closed.equity, '1019.58')
+  assert.equal(closed.realisedPnl, '19.58')
+  assert.equal(closed.unrealisedPnl, '0')
+  assert.equal(closed.fillCount, 2)
+  const changes = await w.harness.events('portfolio.positions', 'PositionChanged')
+  assert.deepEqual(
+    changes.map(({ payload }) => payload.quantity),
+    ['2', '0'],
+  )
+})
+
+it('refuses to tell of an account without a ledger', async () => {
+  const w = await world()
+  await assert.rejects(w.tracker.api.getCurrentPortfolio({ account: 'sim.binance.other' }), { code: 'NOT_FOUND' })
+})
+
+describe('a comparison with the broker', () => {
+  const equal = (count: number) => balancesReported(ACCOUNT, { USDT: '799.8', BTC: '2' }, count)
+  const short = (count: number) => balancesReported(ACCOUNT, { USDT: '799.8', BTC: '1.99999999' }, count)
+
+  it('of equal records says equal', async () => {
+    const w = await world()
+    assert.equal((await w.account()).reconciled, 'unchecked')
+    await w.hear(buy(), equal(1))
+    assert.equal((await w.account()).reconciled, 'equal')
+  })
+
+  it('does not count at another fill count', async () => {
+    const w = await world()
+    await w.hear(buy(), short(0), short(2))
+    assert.equal((await w.account()).reconciled, 'unchecked')
+    assert.deepEqual(w.tracker.differences(ACCOUNT), [])
+  })
+
+  it('must show the same difference twice before it is one, without any tolerance, also over a restart', async () => {
+    const w = await world()
+    await w.hear(buy(), equal(1), short(1))
+    assert.equal((await w.account()).reconciled, 'equal')
+    await w.restart()
+    await w.hear(short(1))
+    assert.equal((await w.account()).reconciled, 'different')
+    assert.deepEqual(w.tracker.differences(ACCOUNT), [{ currency: 'BTC', ours: '2', venue: '1.99999999' }])
+    const [health] = await w.harness.events('system.health', 'ServiceHealth')
+    assert.match(health!.payload.reason, /BTC: ledger 2, broker 1.99999999/)
+    await w.hear(equal(1))
+    assert.equal((await w.account()).reconciled, 'equal')
+  })
+
+  it('that differs otherwise the second time begins anew', async () => {
+    const w = await world()
+    await w.hear(buy(), short(1), balancesReported(ACCOUNT, { USDT: '799', BTC: '2' }, 1))
+    assert.equal((await w.account()).reconciled, 'unchecked')
+    assert.deepEqual(await w.harness.types('system.health'), [])
+  })
+})
+
+describe('the stream of updates', () => {
+  it('begins with what is held and goes on with every fill, until it is let go', async () => {
+    const w = await world()
+    await w.hear(buy())
+    const stop = new AbortController()
+    const seen: string[] = []
+    const reading = (async () => {
+      for await (const { position } of w.tracker.api.streamPositionUpdates({}, stop.signal))
+        seen.push(position!.quantity)
+    })()
+    await w.harness.run()
+    await w.hear(sell())
+    await w.hear(buy())
+    stop.abort()
+    await reading
+    assert.deepEqual(seen, ['2', '0', '2'])
+  })
+
+  it('lets a reader go that has stopped reading', async () => {
+    const w = await world()
+    await w.hear(buy())
+    const stream = w.tracker.api.streamPositionUpdates({}, new AbortController().signal)[Symbol.asyncIterator]()
+    await stream.next()
+    for (let n = 0; n < 20; n++) await w.hear(...Array.from({ length: 501 }, buy))
+    await assert.rejects(stream.next() as Promise<IteratorResult<PositionUpdate>>, { code: 'UNAVAILABLE' })
+  })
+})

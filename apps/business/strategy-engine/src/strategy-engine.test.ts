@@ -1,0 +1,247 @@
+/** Strategy instances as a service: signals asked about once and for all, state that survives exactly. */
+import assert from 'node:assert/strict'
+import { afterEach, it } from 'node:test'
+import { RpcError, type NewEvent } from '@jts/contracts'
+import type { RiskCheckRequest, RiskCheckResponse } from '@jts/contracts/risk-api'
+import { accountId, shippedInstrument, strategyInstanceId } from '@jts/model'
+import { defineStrategy, ema, type AnyStrategy } from '@jts/strategy-kit'
+import { Harness, START_US } from '@jts/testkit/harness'
+import { candle, orderEnded, orderFilled } from '@jts/testkit/order-events'
+import { createStrategyEngine, type StrategyEngine } from './index.ts'
+
+const ACCOUNT = 'sim.binance.main'
+const BTC = 'BINANCE:BTCUSDT'
+const MINUTE = 60_000_000
+
+/** Buys when it holds nothing and the close is above 100; cancels at 50; the average is there to be restored. */
+const strategy = defineStrategy({
+  name: 'above',
+  parameters: {},
+  state: () => ({ average: ema(3), order: 0 }),
+  onBar(bar, { state, position, buy, cancel }) {
+    state.average.update(bar.close)
+    if (bar.close === 50) cancel(state.order)
+    else if (bar.close === 60) cancel((state.order = buy('1')))
+    else if (bar.close > 100 && position.isFlat) state.order = buy('1')
+  },
+})
+
+type Answer = RiskCheckResponse | Promise<RiskCheckResponse>
+const open: Harness[] = []
+
+class World {
+  harness: Harness
+  engine!: StrategyEngine
+  asked: RiskCheckRequest[] = []
+  answer: (request: RiskCheckRequest) => Answer = (request) => answerTo(request, '')
+
+  constructor(harness = Harness.open()) {
+    this.harness = harness
+  }
+
+  async start(): Promise<this> {
+    open.push(this.harness)
+    const { store, bus, marketClock, wallClock, activity, log } = this.harness
+    this.engine = createStrategyEngine({
+      store,
+      bus,
+      marketClock,
+      wallClock,
+      activity,
+      log,
+      risk: {
+        checkTradingRisk: async (request) => {
+          this.asked.push(request)
+          return this.answer(request)
+        },
+      },
+      runId: 'run',
+      marketTopics: ['market-data.binance.candles'],
+      instances: [
+        {
+          instance: strategyInstanceId('one'),
+          definition: strategy as unknown as AnyStrategy,
+          parameters: {},
+          account: accountId(ACCOUNT),
+          instrument: shippedInstrument(BTC),
+          timeframe: '1m',
+        },
+      ],
+    })
+    await this.engine.start()
+    await bus.start()
+    await this.harness.run()
+    return this
+  }
+
+  async restart(): Promise<void> {
+    await this.harness.run()
+    this.harness = this.harness.killed()
+    this.asked = []
+    await this.start()
+  }
+
+  async hear(...events: NewEvent[]): Promise<void> {
+    for (const event of events) {
+      const topic = event.type === 'Candle' ? 'market-data.binance.candles' : 'orders.events'
+      this.harness.store.transact((turn) => turn.publish(topic, event))
+    }
+    await this.harness.run()
+  }
+
+  async bars(...closes: number[]): Promise<void> {
+    for (const close of closes) await this.hear(candle(BTC, START_US + ++minutes * MINUTE, close))
+  }
+
+  get signalId(): string {
+    return this.asked.at(-1)!.signalId
+  }
+
+  snapshot(): string {
+    const row = this.harness.store.database.prepare('SELECT snapshot FROM strategy_instances').get()!
+    return row['snapshot'] as string
+  }
+}
+
+let minutes = 0
+
+function answerTo(request: RiskCheckRequest, denialCode: string): RiskCheckResponse {
+  const approved = denialCode === ''
+  return {
+    approved,
+    adjustedQuantity: 1,
+    rejectionReason: approved ? '' : 'expected less, found more',
+    riskScore: 0,
+    denialCode,
+    adjustedQuantityText: request.quantityText,
+    correlationId: request.correlationId,
+    signalId: request.signalId,
+    validUntilUs: START_US,
+    checks: [],
+  }
+}
+
+async function world(): Promise<World> {
+  minutes = 0
+  return new World().start()
+}
+
+afterEach(async () => {
+  for (const harness of open.splice(0)) {
+    assert.deepEqual(harness.poison, [])
+    await harness.remove()
+  }
+})
+
+it('publishes a signal with its decision, and an approved one for execution', async () => {
+  const w = await world()
+  await w.bars(90, 110)
+  const [signal] = await w.harness.events('strategy.signals', 'StrategySignal')
+  const [approved] = await w.harness.events('orders.signals', 'ApprovedSignal')
+  assert.equal(signal!.payload.approved, true)
+  assert.equal(approved!.payload.quantityText, '1')
+  assert.equal(approved!.payload.signalId, w.signalId)
+  assert.equal(approved!.correlationId, `candle/${BTC}/1m/${START_US + 2 * MINUTE}`)
+})
+
+it('gives a signal the same id when its cause is read a second time', async () => {
+  const first = await world()
+  await first.bars(90, 110)
+  const second = await world()
+  await second.bars(90, 110)
+  assert.equal(first.signalId, second.signalId)
+  await second.hear(
+    orderFilled({ account: ACCOUNT, instrument: BTC, signalId: second.signalId, quantity: '1', price: '110' }),
+  )
+  assert.equal(second.asked.length, 1)
+})
+
+it('asks again after a restart about a signal that was not answered, in the same words', async () => {
+  const w = await world()
+  w.answer = () => new Promise(() => undefined)
+  await w.bars(110)
+  const [before] = w.asked
+  w.answer = (request) => answerTo(request, '')
+  await w.restart()
+  assert.deepEqual(w.asked, [before])
+  assert.equal((await w.harness.events('orders.signals', 'ApprovedSignal')).length, 1)
+  await w.restart()
+  assert.deepEqual(w.asked, [])
+})
+
+it('asks again when risk does not answer, and publishes once', async () => {
+  const w = await world()
+  w.answer = () => Promise.reject(new RpcError('UNAVAILABLE', 'away'))
+  await w.bars(110)
+  w.answer = (request) => answerTo(request, '')
+  await w.harness.run(600)
+  assert.equal(w.asked.length, 2)
+  assert.equal((await w.harness.events('strategy.signals')).length, 1)
+})
+
+it('takes a question that risk refuses as denied, and does not ask for ever', async () => {
+  const w = await world()
+  w.answer = () => Promise.reject(new RpcError('INVALID_ARGUMENT', 'price: expected a positive decimal, found "-1"'))
+  await w.bars(110)
+  await w.harness.run(5000)
+  assert.equal(w.asked.length, 1)
+  const [alert] = await w.harness.events('risk.alerts', 'RiskAlert')
+  assert.equal(alert!.payload.reasonCode, 'INVALID_ARGUMENT')
+})
+
+it('is free to signal again after a denial, and after an order that ended without a fill', async () => {
+  const w = await world()
+  w.answer = (request) => answerTo(request, 'INSUFFICIENT_CASH')
+  await w.bars(110)
+  assert.deepEqual(await w.harness.types('orders.signals'), [])
+  assert.deepEqual(await w.harness.types('risk.alerts'), ['RiskAlert'])
+  w.answer = (request) => answerTo(request, '')
+  await w.bars(111)
+  assert.equal(w.asked.length, 2)
+  await w.bars(112)
+  assert.equal(w.asked.length, 2, 'its order is working')
+  await w.hear(orderEnded({ account: ACCOUNT, instrument: BTC, signalId: w.signalId }, 'SignalExpired'))
+  await w.bars(113)
+  assert.equal(w.asked.length, 3)
+})
+
+it('restores its state exactly, and goes on as if it had never stopped', async () => {
+  const one = await world()
+  await one.bars(90, 91.1, 92.3)
+  await one.restart()
+  await one.bars(99.9, 110)
+  const before = one.snapshot()
+  const other = await world()
+  await other.bars(90, 91.1, 92.3, 99.9, 110)
+  assert.equal(before, other.snapshot())
+  assert.equal(one.signalId, other.signalId)
+})
+
+it('publishes a cancel for an order that is working', async () => {
+  const w = await world()
+  await w.bars(110, 50)
+  const [cancel] = await w.harness.events('orders.signals', 'CancelRequested')
+  assert.equal(cancel!.payload.signalId, w.signalId)
+})
+
+it('publishes a cancel after the approval, however early the strategy wants it, also after a restart', async () => {
+  const w = await world()
+  await w.bars(60)
+  assert.deepEqual(await w.harness.types('orders.signals'), ['ApprovedSignal', 'CancelRequested'])
+  const other = await world()
+  other.answer = () => new Promise(() => undefined)
+  await other.bars(60)
+  other.answer = (request) => answerTo(request, '')
+  await other.restart()
+  assert.deepEqual(await other.harness.types('orders.signals'), ['ApprovedSignal', 'CancelRequested'])
+})
+
+it('ignores bars while it is stopped', async () => {
+  const w = await world()
+  await w.engine.api.stopStrategy({ instance: 'one' })
+  await w.bars(110)
+  assert.equal(w.asked.length, 0)
+  await w.restart()
+  assert.equal((await w.engine.api.listStrategies({})).strategies[0]!.state, 'stopped')
+  await assert.rejects(w.engine.api.startStrategy({ instance: 'two' }), { code: 'NOT_FOUND' })
+})

@@ -35,6 +35,8 @@ export class AccountRun {
     cancelled: 0,
   }
   readonly watch: EquityWatch
+  /** Cash that the venue holds back for open orders; the rest of it is free. */
+  locked: Units = 0n
 
   constructor(quoteCurrency: string, openingCash: Units, feeRate: Units, limits: RiskLimits, marketCount: number) {
     this.quoteCurrency = quoteCurrency

@@ -1,9 +1,13 @@
 /** One market of a backtest with its strategy instance: releases recorded events and carries intents to fills. */
 import {
+  ONE,
   OrderLife,
+  divide,
   feeOfReceived,
+  floorToStep,
   multiplyUnits,
   netBaseQuantity,
+  unitsFromFloat,
   unitsToFloat,
   type Fill,
   type Instrument,
@@ -24,6 +28,8 @@ class BacktestOrder extends MatchOrder {
   readonly number: number
   /** For an order sized in quote the quantity is known at its fill. */
   life: OrderLife
+  /** What the venue holds back for it: quote currency for a buy, base currency for a sell. */
+  locked: Units = 0n
 
   constructor(intent: RiskIntent, number: number) {
     super(intent)
@@ -43,6 +49,14 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   readonly #index: number
   readonly #fillOwner: number
   readonly #position: Position
+  /** Quantity that the venue holds back for open sells. */
+  #locked: Units = 0n
+  /** What was decided and waits for the end of the event: orders to place, and numbers of orders to cancel. */
+  readonly #wanted: (BacktestOrder | number)[] = []
+  /** Within a phase the venue has filled every order of it before anyone can answer the first fill. */
+  #isMatching = false
+  /** The price that the venue has shown last. */
+  #shownPrice = NaN
 
   constructor(account: AccountRun, runner: StrategyRunner, index: number, slippageBps: number) {
     this.#account = account
@@ -73,19 +87,51 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
     watch.look()
   }
 
-  /** Takes what the strategy asked for during the event just handled. */
-  takeIntents(timeUs: number): void {
+  open(price: number, timeUs: number): void {
+    this.#shownPrice = price
+    this.#isMatching = true
+    this.matching.open(price, timeUs)
+    this.#endMatching(timeUs)
+  }
+
+  range(low: number, high: number, timeUs: number): void {
+    this.#isMatching = true
+    this.matching.range(low, high, timeUs)
+    this.#endMatching(timeUs)
+  }
+
+  trade(price: number, timeUs: number): void {
+    this.#shownPrice = price
+    this.#isMatching = true
+    this.matching.trade(price, timeUs)
+    this.#endMatching(timeUs)
+  }
+
+  #endMatching(timeUs: number): void {
+    this.#isMatching = false
+    if (this.#wanted.length > 0) this.#carryOut(timeUs)
+  }
+
+  /** Takes what the strategy asked for at a close or a recorded trade, whose price is the last one shown. */
+  answer(price: number, timeUs: number): void {
+    this.#shownPrice = price
+    this.#takeIntents(timeUs)
+  }
+
+  /** Risk decides on everything that one event has caused before the venue hears of any of it. */
+  #takeIntents(timeUs: number): void {
     const { runner } = this
-    // Placing an order may not call the strategy, so the buffer stays as it is while it is read.
+    // Deciding may not call the strategy, so the buffer stays as it is while it is read.
     const count = runner.intentCount
     for (let i = 0; i < count; i++) {
       const intent = runner.intents[i]!
-      if (intent.kind === 'place') this.#place(intent, timeUs)
-      else this.#cancel(intent.order, timeUs)
+      if (intent.kind === 'place') this.#decide(intent, timeUs)
+      else this.#wanted.push(intent.order)
     }
+    if (!this.#isMatching) this.#carryOut(timeUs)
   }
 
-  #place(wanted: StrategyIntent, timeUs: number): void {
+  #decide(wanted: StrategyIntent, timeUs: number): void {
     const { counts, risk } = this.#account
     counts.signals++
     const intent = this.#riskIntent(wanted, timeUs)
@@ -97,8 +143,47 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
     }
     counts.approved++
     counts.orders++
-    const order = new BacktestOrder(intent, wanted.order)
-    this.matching.place(order)
+    this.#wanted.push(new BacktestOrder(intent, wanted.order))
+  }
+
+  #carryOut(timeUs: number): void {
+    for (const one of this.#wanted) {
+      if (typeof one === 'number') this.#cancel(one, timeUs)
+      else this.#place(one, timeUs)
+    }
+    this.#wanted.length = 0
+  }
+
+  #place(order: BacktestOrder, timeUs: number): void {
+    const locked = this.#lockFor(order)
+    if (locked > this.#free(order)) {
+      order.isEnded = true
+      return this.ended(order, 'rejected')
+    }
+    this.#lock(order, locked)
+    this.matching.place(order, this.#shownPrice, timeUs)
+  }
+
+  /** A market order's is an estimate from the last price. */
+  #lockFor({ side, type, quantity, quoteQuantity, limitPrice }: BacktestOrder): Units {
+    if (side === 'buy') {
+      if (quoteQuantity !== undefined) return quoteQuantity
+      const price = type === 'market' ? unitsFromFloat(this.#shownPrice) : limitPrice!
+      return divide(quantity! * price, ONE, 'up')
+    }
+    return quantity ?? floorToStep((quoteQuantity! * ONE) / unitsFromFloat(this.#shownPrice), this.instrument.lotSize)
+  }
+
+  #lock(order: BacktestOrder, locked: Units): void {
+    if (order.side === 'buy') this.#account.locked += locked - order.locked
+    else this.#locked += locked - order.locked
+    order.locked = locked
+  }
+
+  /** What the account holds of the currency that the order pays with, less what is held back for orders. */
+  #free({ side }: BacktestOrder): Units {
+    if (side === 'sell') return this.#position.quantity - this.#locked
+    return this.#account.ledger.cashOf(this.instrument.quoteCurrency) - this.#account.locked
   }
 
   #cancel(number: number, timeUs: number): void {
@@ -124,8 +209,8 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   }
 
   covers(order: BacktestOrder, quantity: Units, price: Units): boolean {
-    if (order.side === 'sell') return quantity <= this.#position.quantity
-    return multiplyUnits(quantity, price, 'half-even') <= this.#account.ledger.cashOf(this.instrument.quoteCurrency)
+    const paid = order.side === 'sell' ? quantity : multiplyUnits(quantity, price, 'half-even')
+    return paid <= this.#free(order) + order.locked
   }
 
   filled(order: BacktestOrder, quantity: Units, price: Units, liquidity: Liquidity, timeUs: number): void {
@@ -154,7 +239,7 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
     this.#forget(order)
     runner.onFill(order.number, side, quantity, netBaseQuantity(fill, instrument), unitsToFloat(price), timeUs)
     if (order.quantity === undefined) runner.onOrderClosed(order.number)
-    if (runner.intentCount > 0) this.takeIntents(timeUs)
+    if (runner.intentCount > 0) this.#takeIntents(timeUs)
   }
 
   ended(order: BacktestOrder, status: 'expired' | 'rejected' | 'cancelled'): void {
@@ -165,6 +250,7 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   }
 
   #forget(order: BacktestOrder): void {
+    this.#lock(order, 0n)
     this.#account.risk.release(order.intent.signalId)
   }
 }

@@ -53,22 +53,20 @@ export class BarReleaser implements Releaser {
   #open(i: number): void {
     const run = this.#run
     if (run.matching.orderCount === 0) return
-    const price = this.#bars.open[i]!
-    const timeUs = this.#bars.openTimeUs[i]!
-    run.mark(price, timeUs)
-    run.matching.open(price, timeUs)
+    // Risk goes on judging by the last close: an open is not announced, only its fills are.
+    run.open(this.#bars.open[i]!, this.#bars.openTimeUs[i]!)
   }
 
   #close(i: number): void {
     const bars = this.#bars
     const run = this.#run
     const timeUs = bars.closeTimeUs[i]!
-    if (run.matching.orderCount !== 0) run.matching.range(bars.low[i]!, bars.high[i]!, timeUs)
+    if (run.matching.orderCount !== 0) run.range(bars.low[i]!, bars.high[i]!, timeUs)
     const view = this.#view
     view.show(bars, i)
     run.mark(view.close, timeUs)
     run.runner.onBar(view)
-    if (run.runner.intentCount !== 0) run.takeIntents(timeUs)
+    if (run.runner.intentCount !== 0) run.answer(view.close, timeUs)
     run.watchEquity()
   }
 }
@@ -98,9 +96,9 @@ export class TradeReleaser implements Releaser {
     const view = this.#view
     view.show(this.#trades, this.#next++)
     run.mark(view.price, view.timeUs)
-    if (run.matching.orderCount !== 0) run.matching.trade(view.price, view.timeUs)
+    if (run.matching.orderCount !== 0) run.trade(view.price, view.timeUs)
     run.runner.onTrade(view)
-    if (run.runner.intentCount !== 0) run.takeIntents(view.timeUs)
+    if (run.runner.intentCount !== 0) run.answer(view.price, view.timeUs)
     run.watchEquity()
   }
 

@@ -17,7 +17,7 @@ function terms(changes: Partial<MatchOrderTerms> & { limit?: string; size?: stri
 function fate(
   order: MatchOrderTerms,
   phases: Phase[],
-  options: { slippageBps?: number; covers?: boolean } = {},
+  options: { slippageBps?: number; covers?: boolean; lastPrice?: number } = {},
 ): string {
   let phaseNumber = 0
   let result = 'working'
@@ -32,7 +32,7 @@ function fate(
     },
     options.slippageBps,
   )
-  matching.place(new MatchOrder(order))
+  matching.place(new MatchOrder(order), options.lastPrice ?? 100, 0)
   for (const [phase, first, second] of phases) {
     phaseNumber++
     if (phase === 'open') matching.open(first, phaseNumber)
@@ -111,14 +111,32 @@ describe('fill model next-open', () => {
     ['ioc that is not marketable expires', terms({ limit: '95', timeInForce: 'ioc' }), [['open', 100]], 'expired @1'],
     ['fok that is marketable fills', terms({ limit: '101', timeInForce: 'fok' }), [['open', 100]], '100 x1 taker @1'],
     [
-      'maker-only that is marketable is rejected',
-      { ...terms({ limit: '101' }), type: 'limit_maker' },
-      [['open', 100]],
-      'rejected @1',
+      'fok marketable at the last price alone expires',
+      terms({ limit: '101', timeInForce: 'fok' }),
+      [['open', 102]],
+      'expired @1',
     ],
     [
-      'maker-only rests and fills',
+      'ioc marketable at the open alone fills',
+      terms({ limit: '95', timeInForce: 'ioc' }),
+      [['open', 94]],
+      '94 x1 taker @1',
+    ],
+    [
+      'maker-only that is marketable at the last price is rejected when it is placed',
+      { ...terms({ limit: '100' }), type: 'limit_maker' },
+      [['open', 105]],
+      'rejected @0',
+    ],
+    [
+      'maker-only that the next open passes fills at it as maker',
       { ...terms({ limit: '95' }), type: 'limit_maker' },
+      [['open', 94]],
+      '94 x1 maker @1',
+    ],
+    [
+      'maker-only rests whatever its time in force, and fills',
+      { ...terms({ limit: '95', timeInForce: 'ioc' }), type: 'limit_maker' },
       [
         ['open', 100],
         ['range', 90, 100],
@@ -177,11 +195,11 @@ describe('fill model next-open', () => {
       covers: () => true,
       filled: (order, _quantity, price) => {
         fills.push(`${order.side} ${formatUnits(price)}`)
-        if (order.side === 'buy') matching.place(new MatchOrder(terms({ side: 'sell' })))
+        if (order.side === 'buy') matching.place(new MatchOrder(terms({ side: 'sell' })), 100, 1)
       },
       ended: () => undefined,
     })
-    matching.place(new MatchOrder(terms()))
+    matching.place(new MatchOrder(terms()), 100, 0)
     matching.open(100, 1)
     assert.deepEqual(fills, ['buy 100'])
     matching.range(90, 110, 2)
@@ -198,7 +216,7 @@ describe('fill model next-open', () => {
       ended: (_order, status) => ends.push(status),
     })
     const order = new MatchOrder(terms())
-    matching.place(order)
+    matching.place(order, 100, 0)
     matching.cancel(order, 1)
     matching.cancel(order, 1)
     matching.open(100, 2)

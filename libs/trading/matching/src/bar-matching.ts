@@ -3,7 +3,9 @@
  *
  * A market order fills wholly, whatever the volume, at the next open (or the next trade). A limit order that is marketable
  * then fills at that price, otherwise at its limit once the price trades *through* it: at the limit itself we cannot know
- * who was first in the queue. An order meets no price of the bar in which it was placed.
+ * who was first in the queue. An order meets no price of the bar in which it was placed; `ioc` and `fok` wait for the next
+ * price as all do, and end there. A maker-only order is judged where it is placed, against the last price: it is rejected
+ * at once, or rests and is a maker from then on, even when the next price is past its limit.
  */
 import { ONE, ceilToStep, divide, floorToStep, unitsFromFloat, type Units } from '@jts/model/numbers'
 import { OpenList } from '@jts/model/open-list'
@@ -43,8 +45,10 @@ export class BarMatching<Order extends MatchOrder> {
     return this.#orders.count
   }
 
-  place(order: Order): void {
-    this.#orders.add(order)
+  /** `lastPrice` is the one that the market has shown last. */
+  place(order: Order, lastPrice: number, timeUs: number): void {
+    if (order.type === 'limit_maker' && isMarketable(order, lastPrice)) this.#end(order, 'rejected', timeUs)
+    else this.#orders.add(order)
   }
 
   /** A working order; what has ended is not found. */
@@ -99,10 +103,10 @@ export class BarMatching<Order extends MatchOrder> {
     if (order.type === 'market') {
       return this.#fill(order, this.#slipped(order.side, unitsFromFloat(price)), 'taker', timeUs)
     }
-    const marketable = order.side === 'buy' ? price <= order.limitFloat : price >= order.limitFloat
-    if (marketable && isNew && order.type === 'limit_maker') this.#end(order, 'rejected', timeUs)
-    else if (marketable) this.#fill(order, unitsFromFloat(price), isNew ? 'taker' : 'maker', timeUs)
-    else if (order.timeInForce !== 'gtc') this.#end(order, 'expired', timeUs)
+    if (isMarketable(order, price)) {
+      const liquidity = isNew && order.type === 'limit' ? 'taker' : 'maker'
+      this.#fill(order, unitsFromFloat(price), liquidity, timeUs)
+    } else if (order.type === 'limit' && order.timeInForce !== 'gtc') this.#end(order, 'expired', timeUs)
   }
 
   #fill(order: Order, price: Units, liquidity: Liquidity, timeUs: number): void {
@@ -129,4 +133,8 @@ export class BarMatching<Order extends MatchOrder> {
     const orders = this.#orders
     for (let i = orders.count - 1; i >= 0; i--) if (orders.at(i).isEnded) orders.removeAt(i)
   }
+}
+
+function isMarketable(order: MatchOrder, price: number): boolean {
+  return order.side === 'buy' ? price <= order.limitFloat : price >= order.limitFloat
 }

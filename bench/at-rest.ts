@@ -1,8 +1,7 @@
-/** Memory at rest of JTS and of its venue some seconds after the start, and the size of the installation. */
-import { execFileSync } from 'node:child_process'
+/** Memory at rest of JTS and of its venue some seconds after the start. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { sleep, startJts } from '@jts/testkit'
 
 export type AtRestBench = {
@@ -10,11 +9,9 @@ export type AtRestBench = {
   readonly venueMb: number
   readonly totalMb: number
   readonly startToDashboardMs: number
-  readonly installMb: number
 }
 
 const SETTLE_MS = 15_000
-const ROOT = resolve(import.meta.dirname, '..')
 
 /** Proportional set size where the kernel tells it: shared pages are not counted twice. */
 function memoryMb(pid: number): number {
@@ -46,8 +43,7 @@ export async function benchAtRest(): Promise<AtRestBench> {
     const pid = up.child.pid!
     const jtsMb = memoryMb(pid)
     const venueMb = childrenOf(pid).reduce((sum, child) => sum + memoryMb(child), 0)
-    const installed = execFileSync('du', ['-sk', join(ROOT, 'node_modules')], { encoding: 'utf8' })
-    return { jtsMb, venueMb, totalMb: jtsMb + venueMb, startToDashboardMs, installMb: parseInt(installed, 10) / 1024 }
+    return { jtsMb, venueMb, totalMb: jtsMb + venueMb, startToDashboardMs }
   } finally {
     up.child.kill('SIGTERM')
     await up.ended

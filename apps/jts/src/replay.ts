@@ -229,6 +229,11 @@ async function readMarkets(options: UpOptions): Promise<Market[]> {
       ...(options.instrument === undefined ? {} : { instrument: options.instrument }),
       allowGaps: options['allow-gaps'],
     })
+    if (market.kind === 'trades') {
+      throw new UserError(
+        `${file}: expected recorded bars, found recorded trades; these run in ./jts backtest and ./jts venue so far`,
+      )
+    }
     const instrument = shippedInstrument(market.instrument)
     if (!hasShippedFilters(market.instrument)) {
       process.stderr.write(
@@ -243,12 +248,12 @@ async function readMarkets(options: UpOptions): Promise<Market[]> {
       sha256: market.sha256,
       input: {
         instrument: market.instrument,
-        timeframe: market.kind === 'bars' ? market.timeframe : 'trades',
+        timeframe: market.timeframe,
         sha256: market.sha256,
       },
       instrument,
-      timeframe: market.kind === 'bars' ? market.timeframe : '1m',
-      gaps: market.kind === 'bars' ? market.gaps : 0,
+      timeframe: market.timeframe,
+      gaps: market.gaps,
       length: market.length,
     })
   }

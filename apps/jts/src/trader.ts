@@ -175,7 +175,8 @@ export function createTrader(options: TraderOptions): Trader {
     brokers,
     marketData,
     async start() {
-      // State first, then what the log holds beyond it, then the outside world: orders before prices.
+      // The time first; state, then what the log holds beyond it, then the outside world: orders before prices.
+      await collector.restore()
       await risk.start()
       await portfolio.start()
       await strategies.start()

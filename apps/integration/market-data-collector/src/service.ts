@@ -23,6 +23,8 @@ export type MarketDataCollectorOptions = {
 }
 
 export type MarketDataCollector = {
+  /** Brings market time to the last bar published, before anyone asks what time it is. Part of `start` as well. */
+  restore(): Promise<void>
   start(): Promise<void>
   stop(): Promise<void>
   /** Bars published since the first start, of all series. */
@@ -58,7 +60,7 @@ class Service implements MarketDataCollector {
     }
   }
 
-  async start(): Promise<void> {
+  async restore(): Promise<void> {
     for (const row of await this.#options.store.all(progress)) {
       const series = this.#series.get(keyOf(row.instrument, row.timeframe))
       if (series === undefined) continue
@@ -67,6 +69,10 @@ class Service implements MarketDataCollector {
       series.gaps = row.gaps
       this.#options.marketClock.advanceTo(row.close_time_us)
     }
+  }
+
+  async start(): Promise<void> {
+    await this.restore()
     this.#options.activity.absent(NAME)
     this.#stream = this.#options.source.subscribe(this.#options.series, {
       onBar: (bar) => this.#onBar(bar),

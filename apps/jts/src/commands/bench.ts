@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 
-const PARTS = ['backtest', 'lock-step', 'latency', 'bus', 'at-rest'] as const
+const PARTS = ['backtest', 'lock-step', 'latency', 'bus', 'at-rest', 'install'] as const
 type Part = (typeof PARTS)[number]
 
 const SPEC = {
@@ -65,6 +65,10 @@ async function measure(part: Part, bars: number | undefined): Promise<unknown> {
     case 'bus': {
       const { benchBus } = (await import(`${root}/bus.ts`)) as typeof import('../../../../bench/bus.ts')
       return benchBus()
+    }
+    case 'install': {
+      const { benchInstall } = (await import(`${root}/install.ts`)) as typeof import('../../../../bench/install.ts')
+      return benchInstall()
     }
     case 'at-rest': {
       const { benchAtRest } = (await import(`${root}/at-rest.ts`)) as typeof import('../../../../bench/at-rest.ts')

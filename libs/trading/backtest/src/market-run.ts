@@ -1,13 +1,9 @@
 /** One market of a backtest with its strategy instance: releases recorded events and carries intents to fills. */
 import {
-  ONE,
   OrderLife,
-  divide,
   feeOfReceived,
-  floorToStep,
   multiplyUnits,
   netBaseQuantity,
-  unitsFromFloat,
   unitsToFloat,
   type Fill,
   type Instrument,
@@ -21,6 +17,7 @@ import {
 import { BarMatching, MatchOrder, type Liquidity, type MatchingOwner } from '@jts/matching'
 import type { StrategyIntent, StrategyRunner } from '@jts/strategy-kit'
 import { BACKTEST_ACCOUNT, type AccountRun } from './account-run.ts'
+import { OPEN_ORDERS_MAX, isFarFromMarket, lockOf } from './venue-rules.ts'
 
 /** An order with its life and the signal it came from. */
 class BacktestOrder extends MatchOrder {
@@ -155,23 +152,14 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   }
 
   #place(order: BacktestOrder, timeUs: number): void {
-    const locked = this.#lockFor(order)
-    if (locked > this.#free(order)) {
+    const locked = lockOf(order, this.#shownPrice, this.instrument)
+    const isFull = this.matching.openCount >= OPEN_ORDERS_MAX
+    if (isFull || isFarFromMarket(order, this.#shownPrice) || locked > this.#free(order)) {
       order.isEnded = true
       return this.ended(order, 'rejected')
     }
     this.#lock(order, locked)
     this.matching.place(order, this.#shownPrice, timeUs)
-  }
-
-  /** A market order's is an estimate from the last price. */
-  #lockFor({ side, type, quantity, quoteQuantity, limitPrice }: BacktestOrder): Units {
-    if (side === 'buy') {
-      if (quoteQuantity !== undefined) return quoteQuantity
-      const price = type === 'market' ? unitsFromFloat(this.#shownPrice) : limitPrice!
-      return divide(quantity! * price, ONE, 'up')
-    }
-    return quantity ?? floorToStep((quoteQuantity! * ONE) / unitsFromFloat(this.#shownPrice), this.instrument.lotSize)
   }
 
   #lock(order: BacktestOrder, locked: Units): void {

@@ -5,7 +5,7 @@ import type { NewEvent } from '@jts/contracts'
 import type { PositionUpdate } from '@jts/contracts/portfolio-api'
 import { shippedInstrument } from '@jts/model'
 import { Harness, START_US } from '@jts/testkit/harness'
-import { balancesReported, candle, openingBalance, orderFilled } from '@jts/testkit/order-events'
+import { balancesReported, candle, foreignFill, openingBalance, orderFilled } from '@jts/testkit/order-events'
 import { createPortfolioTracker, type PortfolioTracker } from './index.ts'
 
 const ACCOUNT = 'sim.binance.main'
@@ -94,6 +94,14 @@ it('opens, buys, marks, sells: cash, equity and PnL at each step, and the same a
     changes.map(({ payload }) => payload.quantity),
     ['2', '0'],
   )
+})
+
+it('books what a person trades by hand in an instrument that is not configured, and knows it after a restart', async () => {
+  const w = await world()
+  await w.hear(openingBalance(ACCOUNT, { USDT: '1000' }), foreignFill(ACCOUNT, 'BINANCE:SOLUSDT', '2', '100'))
+  await w.restart()
+  await w.hear(balancesReported(ACCOUNT, { SOL: '2', USDT: '800' }, 1))
+  assert.equal((await w.account()).reconciled, 'equal')
 })
 
 it('refuses to tell of an account without a ledger', async () => {

@@ -11,7 +11,16 @@ import type {
   PositionUpdate,
   PositionView,
 } from '@jts/contracts/portfolio-api'
-import { accountId, formatUnits, Ledger, parseUnits, type Instrument, type LedgerPlain } from '@jts/model'
+import {
+  accountId,
+  formatUnits,
+  Ledger,
+  parseUnits,
+  shippedInstrument,
+  type Instrument,
+  type InstrumentId,
+  type LedgerPlain,
+} from '@jts/model'
 import type { Logger } from '@jts/runtime'
 import type { Bus, Store, Turn } from '@jts/transport'
 import { ledgers, marks } from './adapters/tables.ts'
@@ -53,7 +62,7 @@ export function createPortfolioTracker(options: PortfolioTrackerOptions): Portfo
 
 class Service implements PortfolioApi {
   readonly #options: PortfolioTrackerOptions
-  readonly #instruments: ReadonlyMap<string, Instrument>
+  readonly #instruments: Map<string, Instrument>
   readonly #accounts = new Map<string, Account>()
   readonly #marks = new Map<string, number>()
   readonly #listeners = new Set<(update: PositionUpdate) => void>()
@@ -72,6 +81,9 @@ class Service implements PortfolioApi {
         reconciled: row.reconciled,
         differences: JSON.parse(row.differences) as Difference[],
       })
+    }
+    for (const { ledger } of this.#accounts.values()) {
+      for (const { instrument } of ledger.positions()) this.#instrumentOf(instrument)
     }
     for (const row of await store.all(marks)) this.#marks.set(row.instrument, row.price)
   }
@@ -148,8 +160,7 @@ class Service implements PortfolioApi {
 
   #book(event: BusEventOf<'OrderFilled'> | BusEventOf<'ForeignFill'>, turn: Turn): void {
     const fill = fillOfEvent(event)
-    const instrument = this.#instruments.get(fill.instrument)
-    if (instrument === undefined) throw new Error(`expected a known instrument, found a fill in ${fill.instrument}`)
+    const instrument = this.#instrumentOf(fill.instrument)
     const account = this.#account(event.stream)
     account.ledger.applyFill(fill, instrument)
     account.fillCount++
@@ -210,6 +221,13 @@ class Service implements PortfolioApi {
       })
     }
     this.#keep(account, turn)
+  }
+
+  /** A person may trade by hand what is not configured here: its currencies follow from its symbol. */
+  #instrumentOf(id: InstrumentId): Instrument {
+    let instrument = this.#instruments.get(id)
+    if (instrument === undefined) this.#instruments.set(id, (instrument = shippedInstrument(id)))
+    return instrument
   }
 
   #account(id: string): Account {

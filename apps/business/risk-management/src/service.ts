@@ -16,6 +16,7 @@ import {
   Ledger,
   parseUnits,
   RiskEngine,
+  shippedInstrument,
   unitsToFloat,
   type AccountId,
   type Instrument,
@@ -75,7 +76,7 @@ export function createRiskManagement(options: RiskManagementOptions): RiskManage
 class Service implements RiskManagementApi {
   readonly #options: RiskManagementOptions
   readonly #lookup: InstrumentLookup
-  readonly #instruments: ReadonlyMap<string, Instrument>
+  readonly #instruments: Map<string, Instrument>
   readonly #answers = new Map<string, Remembered>()
   #engine: RiskEngine
 
@@ -138,7 +139,14 @@ class Service implements RiskManagementApi {
         return this.#keepBooks(this.#engine.ledger(accountId(event.stream)), turn)
       }
       case 'ForeignFill': {
-        this.#engine.applyFill(fillOfEvent(event))
+        const fill = fillOfEvent(event)
+        // A person may trade by hand what is not configured here: its currencies follow from its symbol.
+        if (!this.#instruments.has(fill.instrument)) {
+          const instrument = shippedInstrument(fill.instrument)
+          this.#instruments.set(instrument.id, instrument)
+          this.#engine.setInstrument(instrument)
+        }
+        this.#engine.applyFill(fill)
         return this.#keepBooks(this.#engine.ledger(accountId(event.stream)), turn)
       }
       case 'OrderDenied':

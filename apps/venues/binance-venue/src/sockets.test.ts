@@ -190,3 +190,20 @@ test('a made-up market trades at once, and its streams and history are alive', a
   assert.equal(history.length, 1000)
   assert.equal((await client.get('/api/v3/depth?symbol=BTCUSDT&limit=5')).status, 200)
 })
+
+test('a made-up market announces a closed kline only when its last moment is over', async (t) => {
+  const { running, client } = await startVenue('--seed', '1')
+  t.after(() => running.stop())
+  const socket = await client.open('/ws/btcusdt@kline_1s')
+  await socket.until(() => socket.received.length >= 2)
+  for (const { E: eventMs, k } of socket.received) {
+    const { T: closeMs, x: isClosed } = k as Json
+    assert.equal(isClosed, true)
+    assert.ok(
+      (eventMs as number) > (closeMs as number),
+      `announced at ${String(eventMs)}, closes at ${String(closeMs)}`,
+    )
+  }
+  const [first, second] = socket.received.map(({ k }) => (k as Json)['t'] as number)
+  assert.equal(second! - first!, 1000)
+})

@@ -42,3 +42,18 @@ test('averages of 10 and 20 seconds cross within tens of seconds', () => {
   }
   assert.ok(crosses > 20 && crosses < 200, `${crosses} crosses in 1000 seconds`)
 })
+
+test('volumes differ from bar to bar, and a short bar has the volume of its trades', () => {
+  const generator = new Generator(['BTCUSDT'], 1, NOW)
+  for (const interval of ['1s', '1m', '1h']) {
+    const volumes = generator.klines('BTCUSDT', interval, { limit: 300 }).map(({ volume }) => volume)
+    const mean = volumes.reduce((sum, volume) => sum + volume, 0) / volumes.length
+    assert.ok(Math.max(...volumes) > 1.5 * mean && Math.min(...volumes) < 0.7 * mean, interval)
+    assert.ok(new Set(volumes).size > 200, interval)
+  }
+  const [last] = generator.klines('BTCUSDT', '1s', { limit: 2 })
+  const trades = generator
+    .trades('BTCUSDT', 8)
+    .filter(({ timeUs }) => timeUs >= last!.openUs && timeUs <= last!.closeUs)
+  assert.equal(last!.volume.toFixed(5), trades.reduce((sum, { quantity }) => sum + quantity, 0).toFixed(5))
+})

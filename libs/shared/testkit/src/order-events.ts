@@ -109,3 +109,26 @@ export function bar(instrument: string, closeTimeUs: number, close: number): Pay
     source: 'fake',
   }
 }
+
+/** A fill that no order of ours explains: someone traded by hand. */
+export function foreignFill(account: string, instrument: string, quantity: string, price: string): NewEvent {
+  return {
+    type: 'ForeignFill',
+    stream: account,
+    account,
+    correlationId: `foreign/${instrument}`,
+    causationId: '',
+    timeEventUs: 1,
+    payload: {
+      instrument,
+      side: 'buy',
+      venueOrderId: '77',
+      tradeId: '77',
+      quantity,
+      price,
+      fee: '0',
+      feeCurrency: '',
+      fillId: `${instrument}:77`,
+    },
+  }
+}

@@ -159,6 +159,49 @@ describe('backtest', () => {
     )
   })
 
+  it('what a fill makes the strategy cancel in the same phase has filled by then', () => {
+    const strategy = defineStrategy({
+      name: 'late',
+      parameters: {},
+      state: () => ({}),
+      onBar: (_bar, { barCount, buy }) => void (barCount === 1 && (buy('1'), buy('2'), buy('3', { limit: '90' }))),
+      onFill: (fill, { cancel }) => void (fill.order === 1 && (cancel(2), cancel(3))),
+    })
+    const { counts } = run(strategy, bars([flat(100), flat(101), flat(80)]))
+    assert.deepEqual([counts.fills, counts.cancelled], [2, 1])
+  })
+
+  it('risk decides on all that one event has caused before any of it takes effect', () => {
+    const strategy = scripted({
+      1: ({ buy }) => buy('0.8', { limit: '90' }),
+      2: ({ buy, cancel }) => (cancel(1), buy('0.8', { limit: '90' })),
+      3: ({ buy }) => buy('0.8', { limit: '90' }),
+    })
+    const { counts } = run(strategy, bars([flat(100), flat(100), flat(100)]), { cash: '100' })
+    assert.deepEqual([counts.denied, counts.cancelled, counts.approved], [1, 1, 2])
+  })
+
+  it('the venue counts what it holds back for other orders as spent', () => {
+    const strategy = scripted({ 1: ({ buy }) => (buy('0.5', { limit: '100' }), buy('0.4')) })
+    const result = run(strategy, bars([flat(110), flat(130)]), { cash: '100' })
+    assert.deepEqual([result.counts.approved, result.counts.expired], [2, 1])
+  })
+
+  it('the venue rejects a limit far from the market and an order too many', () => {
+    const strategy = scripted({
+      1: ({ buy }) => (buy('1', { limit: '19.99' }), buy('1', { limit: '20' })),
+      2: ({ buy }) => Array.from({ length: 201 }, () => buy('0.1', { limit: '50' })),
+    })
+    const { counts } = run(strategy, bars([flat(100), flat(100)]))
+    assert.deepEqual([counts.orders, counts.rejected], [203, 3])
+  })
+
+  it('a maker-only order that would take is rejected where it is placed', () => {
+    const strategy = scripted({ 1: ({ buy }) => buy('1', { limit: '100', makerOnly: true }) })
+    const { counts } = run(strategy, bars([flat(100)]))
+    assert.deepEqual([counts.approved, counts.orders, counts.rejected], [1, 1, 1])
+  })
+
   it('a size in quote buys whole lots', () => {
     const strategy = scripted({ 1: ({ buy }) => buy('100', { quote: true }) })
     const { fills } = run(strategy, bars([flat(30000), flat(30000)]))

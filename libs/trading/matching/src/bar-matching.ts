@@ -45,6 +45,13 @@ export class BarMatching<Order extends MatchOrder> {
     return this.#orders.count
   }
 
+  /** Orders that work: what was cancelled since the last phase is not counted. */
+  get openCount(): number {
+    let open = 0
+    for (let i = 0; i < this.#orders.count; i++) if (!this.#orders.at(i).isEnded) open++
+    return open
+  }
+
   /** `lastPrice` is the one that the market has shown last. */
   place(order: Order, lastPrice: number, timeUs: number): void {
     if (order.type === 'limit_maker' && isMarketable(order, lastPrice)) this.#end(order, 'rejected', timeUs)

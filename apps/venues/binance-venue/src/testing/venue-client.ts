@@ -182,7 +182,7 @@ export class Socket {
 
   /** Waits for what is already there or still to come. @throws after two seconds. */
   async until<Found>(find: () => Found | undefined | false): Promise<Found> {
-    const deadline = setTimeout(() => this.#socket.terminate(), 2000)
+    const deadline = setTimeout(() => this.#socket.terminate(), 15_000)
     try {
       for (;;) {
         const found = find()

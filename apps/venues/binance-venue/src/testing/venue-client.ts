@@ -180,7 +180,7 @@ export class Socket {
     this.#socket.send(typeof message === 'string' ? message : JSON.stringify(message))
   }
 
-  /** Waits for what is already there or still to come. @throws after two seconds. */
+  /** Waits for what is already there or still to come. @throws after fifteen seconds. */
   async until<Found>(find: () => Found | undefined | false): Promise<Found> {
     const deadline = setTimeout(() => this.#socket.terminate(), 15_000)
     try {

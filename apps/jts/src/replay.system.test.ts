@@ -222,3 +222,25 @@ test('a truncated gzip is refused', async () => {
   assert.equal(run.code, 2)
   assert.match(run.stderr, /short\.csv\.gz.*gzip/s)
 })
+
+test('a strategy that orders more on one bar than the venue takes is told so, and the replay goes on', async () => {
+  const strategy = join(folder, 'flood.ts')
+  writeFileSync(
+    strategy,
+    `import { defineStrategy } from '@jts/strategy-kit'
+export default defineStrategy({
+  name: 'flood',
+  parameters: {},
+  state: () => ({ bars: 0 }),
+  onBar(bar, { state, buy }) {
+    if (++state.bars !== 3) return
+    for (let i = 0; i < 120; i++) buy(0.01, { limit: bar.close / 2 })
+  },
+})
+`,
+  )
+  const { summary } = await replay(['--replay', file('ETHUSDT', 20, 5, 2000), '--strategy', strategy])
+  assert.equal(summary.signals, 120)
+  assert.equal(summary.orders, 120)
+  assert.equal(summary.reconciled, true)
+})

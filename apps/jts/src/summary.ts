@@ -32,7 +32,8 @@ export type ReplaySummary = {
 
 /** Money of several accounts is added up in the quote currency; `position` is the first instrument's, `positions` has all. */
 export async function summarise(trader: Trader, instruments: readonly string[], quote: string): Promise<ReplaySummary> {
-  const counts = { signals: 0, approved: 0, denied: 0, orders: 0 }
+  const counts = { signals: 0, approved: 0, denied: 0 }
+  const orders = new Set<string>()
   for await (const event of trader.bus.read('strategy.signals')) {
     if (event.type !== 'StrategySignal') continue
     counts.signals++
@@ -40,7 +41,11 @@ export async function summarise(trader: Trader, instruments: readonly string[], 
     else counts.denied++
   }
   for await (const event of trader.bus.read('orders.events')) {
-    if (event.type === 'OrderSubmitting' && event.payload.requestNumber === 1) counts.orders++
+    // An order cancelled before its turn on the wire was an order all the same; one that was never allowed was not.
+    const isOrder =
+      event.type === 'OrderSubmitting' ||
+      (event.type === 'OrderDenied' && event.payload.reasonCode === 'CANCELLED_BEFORE_SENDING')
+    if (isOrder) orders.add(event.payload.terms?.ref?.orderId ?? '')
   }
   const facts = (await trader.execution.fills()).map(toFacts)
   const { accounts } = await trader.portfolio.api.getCurrentPortfolio({ account: '' })
@@ -63,6 +68,7 @@ export async function summarise(trader: Trader, instruments: readonly string[], 
   return {
     bars: trader.collector.barCount(),
     ...counts,
+    orders: orders.size,
     fills: facts.length,
     cash: sum(
       accounts.flatMap((account) => account.cash.filter((one) => one.currency === quote).map((one) => one.amount)),

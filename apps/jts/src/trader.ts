@@ -82,7 +82,15 @@ export function createTrader(options: TraderOptions): Trader {
   const brokers = new Map(
     options.accounts.map(({ account, apiKey, apiSecret }) => [
       account,
-      createBinanceBroker({ account, endpoints, credentials: { apiKey, apiSecret }, wallClock, activity, log }),
+      createBinanceBroker({
+        account,
+        endpoints,
+        credentials: { apiKey, apiSecret },
+        wallClock,
+        ...(options.replay ? { marketClock } : {}),
+        activity,
+        log,
+      }),
     ]),
   )
   const marketTopics = [...new Set(options.instruments.map(({ id }) => candlesTopic(id.slice(0, id.indexOf(':')))))]

@@ -39,6 +39,8 @@ export type BinanceBrokerOptions = {
   readonly activity?: Activity
   readonly log: Logger
   readonly limits?: Limits
+  /** In a replay: orders are counted by its time, as the venue counts them. */
+  readonly marketClock?: { nowUs(): number }
   /** Shared with others on this IP; by default one of its own, which learns of theirs by the venue's headers. */
   readonly budget?: RateBudget
   readonly timeoutMs?: number
@@ -55,7 +57,9 @@ export function createBinanceBroker(options: BinanceBrokerOptions): BinanceBroke
   const venueClock = new VenueClock(clock)
   const signer = new Signer(options.credentials)
   const nowUs = (): number => venueClock.nowUs()
-  const budget = options.budget ?? new RateBudget(clock, nowUs, options.limits ?? BINANCE_LIMITS)
+  const { marketClock } = options
+  const marketNowUs = marketClock && ((): number => marketClock.nowUs())
+  const budget = options.budget ?? new RateBudget(clock, nowUs, options.limits ?? BINANCE_LIMITS, marketNowUs)
   const timeout = timeoutMs === undefined ? {} : { timeoutMs }
   const http = new BinanceHttp({ origin: endpoints.rest, clock, venueClock, budget, log, signer, ...timeout })
   const streams = new Set<{ stop(): Promise<void> }>()

@@ -135,3 +135,22 @@ test('Retry-After is in seconds, and a missing one is a minute', () => {
   assert.equal(retryAfterUs(undefined), MINUTE)
   assert.equal(retryAfterUs('soon'), MINUTE)
 })
+
+test('in a replay orders are counted by market time, and nobody waits for a time that stands', async () => {
+  const clock = new ManualClock(START)
+  let marketNowUs = 5 * SECOND
+  const budget = new RateBudget(
+    clock,
+    () => clock.nowUs(),
+    limits,
+    () => marketNowUs,
+  )
+  for (let i = 0; i < 4; i++) {
+    assert.equal(await budget.acquire('cancel', order, FAR), true)
+    budget.settle(order, undefined)
+  }
+  clock.advance(MINUTE)
+  assert.equal(await budget.acquire('cancel', order, FAR), false, 'another minute of wall time, the same market time')
+  marketNowUs = 10 * SECOND
+  assert.equal(await budget.acquire('cancel', order, FAR), true)
+})

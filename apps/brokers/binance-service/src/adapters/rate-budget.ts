@@ -1,7 +1,6 @@
 /**
  * The rate budget: what has been used of each window, and who may go next. Our own count only bridges the time between
- * two answers; each answer's headers replace it, because the venue's count is the one that refuses (and in a replay it
- * runs by market time, which this budget does not know).
+ * two answers; each answer's headers replace it, because the venue's count is the one that refuses.
  */
 import type { WallClock } from '@jts/runtime'
 import { BINANCE_LIMITS, PRIORITIES, SHARE, type Limits, type LimitWindow, type Priority } from './limits.ts'
@@ -14,15 +13,26 @@ type Waiter = { priority: Priority; cost: Cost; deadlineUs: number; resolve: (gr
 export class RateBudget {
   readonly #clock: WallClock
   readonly #nowUs: () => number
+  readonly #marketNowUs: (() => number) | undefined
   #windows: Window[]
   #pausedUntilUs = 0
   #waiting: Waiter[] = []
   #timer: { cancel(): void } | undefined
 
-  /** @param nowUs the venue's clock: windows are aligned to its calendar. */
-  constructor(clock: WallClock, nowUs: () => number = () => clock.nowUs(), limits: Limits = BINANCE_LIMITS) {
+  /**
+   * @param nowUs the venue's clock: windows are aligned to its calendar.
+   * @param marketNowUs in a replay: orders are counted by market time, which stands while a request waits. So an order that
+   *   finds no room is told so at once.
+   */
+  constructor(
+    clock: WallClock,
+    nowUs: () => number = () => clock.nowUs(),
+    limits: Limits = BINANCE_LIMITS,
+    marketNowUs?: () => number,
+  ) {
     this.#clock = clock
     this.#nowUs = nowUs
+    this.#marketNowUs = marketNowUs
     this.#windows = limits.windows.map((window) => ({ ...window, startUs: 0, used: 0, inFlight: 0 }))
   }
 
@@ -87,15 +97,17 @@ export class RateBudget {
 
   #roll(): void {
     const nowUs = this.#nowUs()
+    const ordersNowUs = this.#marketNowUs?.() ?? nowUs
     for (const window of this.#windows) {
-      const startUs = Math.floor(nowUs / window.lengthUs) * window.lengthUs
+      const countedAtUs = window.counts === 'orders' ? ordersNowUs : nowUs
+      const startUs = Math.floor(countedAtUs / window.lengthUs) * window.lengthUs
       if (startUs === window.startUs) continue
       window.startUs = startUs
       window.used = 0
     }
   }
 
-  /** 0 when there is room now, otherwise when to look again. */
+  /** 0 when there is room now, otherwise when to look again (never, where time stands). */
   #roomAtUs(priority: Priority, cost: Cost): number {
     this.#roll()
     let atUs = this.#pausedUntilUs > this.#nowUs() ? this.#pausedUntilUs : 0
@@ -105,6 +117,7 @@ export class RateBudget {
       // A request that no empty window could hold may go alone, rather than wait for ever.
       const allowed = Math.max(Math.floor(window.limit * SHARE[priority]), need)
       if (window.used + window.inFlight + need <= allowed) continue
+      if (window.counts === 'orders' && this.#marketNowUs !== undefined) return Infinity
       atUs = Math.max(atUs, window.startUs + window.lengthUs)
     }
     return atUs

@@ -53,6 +53,7 @@ const binance = 'apps/brokers/binance-service/src/probe.ts'
 const jts = 'apps/jts/src/probe.ts'
 const strategy = 'strategies/probe.ts'
 const venue = 'apps/venues/binance-venue/src/probe.ts'
+const servers = 'infra/servers/probe.ts'
 const web = 'apps/presentation/web-app/src/probe.ts'
 
 const forbidden: [where: string, code: string, rule: string][] = [
@@ -97,6 +98,11 @@ const forbidden: [where: string, code: string, rule: string][] = [
   [venue, use('@jts/contracts/topics'), imports],
   [venue, use('@jts/transport'), imports],
   [venue, use('@jts/broker-kit/port'), imports],
+  // server: nothing, and only the plumbing and the command line start one
+  [servers, use('@jts/runtime'), nx],
+  [risk, use('@jts/servers'), nx],
+  [binance, use('@jts/servers'), nx],
+  [venue, use('@jts/servers'), nx],
   // web: model and contract
   [web, use('@jts/api-gateway'), nx],
   [web, useType('@jts/api-gateway/ports'), nx],
@@ -147,6 +153,7 @@ const allowed: [where: string, code: string][] = [
   ['libs/trading/strategy-kit/src/load.ts', use('node:fs')],
   [contracts, use('@jts/model')],
   ['libs/shared/transport/src/probe.ts', use('@jts/contracts/topics')],
+  ['libs/shared/transport/src/probe.ts', use('@jts/servers')],
   [risk, use('@jts/transport')],
   [domain, use('@jts/model')],
   [domain, use('@jts/runtime/ids')],
@@ -154,6 +161,7 @@ const allowed: [where: string, code: string][] = [
   [domain, 'export const day = new Date(0)'],
   [jts, use('@jts/risk-management')],
   [jts, use('@jts/binance-service')],
+  [jts, use('@jts/servers/kafka-jars')],
   [strategy, use('@jts/strategy-kit')],
   [strategy, use('@jts/model/numbers')],
   [venue, use('@jts/model/numbers')],
@@ -178,7 +186,7 @@ for (const [where, code] of allowed) {
   })
 }
 
-for (const file of globSync('{apps/*,apps/*/*,libs/*/*,strategies}/project.json', {
+for (const file of globSync('{apps/*,apps/*/*,libs/*/*,infra/*,strategies}/project.json', {
   cwd: root,
   exclude: ['**/node_modules/**'],
 })) {

@@ -6,10 +6,12 @@ export const allowedTypes = {
   model: [],
   trading: ['model', 'trading'],
   contract: ['model'],
-  kit: ['model', 'contract', 'kit'],
+  // Starts programs outside JTS: for tests of what speaks to them, and for the command line.
+  server: [],
+  kit: ['model', 'contract', 'kit', 'server'],
   service: ['model', 'trading', 'contract', 'kit'],
   broker: ['model', 'trading', 'contract', 'kit'],
-  app: ['model', 'trading', 'contract', 'kit', 'service', 'broker', 'strategy', 'venue', 'web'],
+  app: ['model', 'trading', 'contract', 'kit', 'service', 'broker', 'strategy', 'venue', 'web', 'server'],
   strategy: ['trading', 'model'],
   venue: ['model', 'contract', 'kit', 'venue'],
   // What the screen shares with api-gateway lies on the floor below both, in contracts.

@@ -52,3 +52,21 @@ test('says what is missing when apt-get brings nothing', async () => {
 test('says what to do where there is no apt-get', async () => {
   assert.match((await provide(['chromium'], () => undefined)) ?? '', /expected chromium on PATH.*no apt-get/)
 })
+
+test('installs a Java that is new enough beside an old one', async () => {
+  const java = (version: string) => `#!/bin/sh\necho 'openjdk version "${version}"' >&2\n`
+  program('java', java('11.0.2'))
+  writeFileSync(join(bin, 'newer'), java('17.0.15'), { mode: 0o755 })
+  program('apt-get', `case $* in *install*) /bin/mv '${bin}/newer' '${bin}/java' ;; esac`)
+  const said: string[] = []
+  assert.equal(await provide(['java'], (words) => said.push(words)), undefined)
+  assert.deepEqual(said, ['installing what the tests need: openjdk-17-jre-headless'])
+})
+
+test('names every program that stays missing', async () => {
+  program('apt-get', '')
+  assert.match(
+    (await provide(['redis-server', 'maven'], () => undefined)) ?? '',
+    /expected apt-get install redis-server maven to bring redis-server, maven; apt-get reported success/,
+  )
+})

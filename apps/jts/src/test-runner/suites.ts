@@ -54,9 +54,9 @@ export function suites(root: string): readonly Suite[] {
     },
     {
       name: 'integration',
-      about: 'several parts over real files, sockets and processes',
-      budgetSeconds: 120,
-      needs: [],
+      about: 'several parts over real files, sockets, processes and servers',
+      budgetSeconds: 240,
+      needs: ['redis-server', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 90 }],
     },
     {

@@ -2,20 +2,16 @@
  * Tables as data: one definition gives the row's type, the DDL and the statements, in SQL that SQLite and PostgreSQL share.
  * Amounts are canonical decimal text; times are int64 microseconds.
  */
-export type Column = 'text' | 'integer' | 'real' | 'blob' | 'text?' | 'integer?' | 'real?' | 'blob?'
-export type Row = Record<string, string | number | Uint8Array | null>
+export type Column = 'text' | 'integer' | 'real' | 'text?' | 'integer?' | 'real?'
+export type Row = Record<string, string | number | null>
 
 type TypeOf<C extends Column> = C extends 'text'
   ? string
   : C extends 'integer' | 'real'
     ? number
-    : C extends 'blob'
-      ? Uint8Array
-      : C extends 'text?'
-        ? string | null
-        : C extends 'integer?' | 'real?'
-          ? number | null
-          : Uint8Array | null
+    : C extends 'text?'
+      ? string | null
+      : number | null
 
 export type RowOf<C extends Record<string, Column>> = { [K in keyof C]: TypeOf<C[K]> }
 
@@ -43,29 +39,47 @@ export function defineTable<const C extends Record<string, Column>>(
   return { name, columns: names, types: names.map((column) => columns[column]!), key }
 }
 
-const SQLITE_TYPES: Record<string, string> = { text: 'TEXT', integer: 'INTEGER', real: 'REAL', blob: 'BLOB' }
+/** The SQL types of a column on each engine; text is compared byte by byte on both, so that rows come in one order. */
+const SQL_TYPES = {
+  sqlite: { text: 'TEXT', integer: 'INTEGER', real: 'REAL' },
+  postgres: { text: 'text COLLATE "C"', integer: 'bigint', real: 'double precision' },
+} as const
+export type Engine = keyof typeof SQL_TYPES
 
-export function createTableSql(table: Table<never>): string {
-  const columns = table.columns.map((column, i) => {
-    const type = table.types[i]!
-    const optional = type.endsWith('?')
-    const sql = SQLITE_TYPES[optional ? type.slice(0, -1) : type]!
-    return `${column} ${sql}${optional ? '' : ' NOT NULL'}`
-  })
-  return `CREATE TABLE IF NOT EXISTS ${table.name} (${columns.join(', ')}, PRIMARY KEY (${table.key.join(', ')})) WITHOUT ROWID`
+function baseType(column: Column): 'text' | 'integer' | 'real' {
+  return (column.endsWith('?') ? column.slice(0, -1) : column) as 'text' | 'integer' | 'real'
+}
+
+/** `name type` of each column, without constraints. */
+export function columnTypes(table: Table<never>, engine: Engine): string[] {
+  return table.columns.map((column, i) => `${column} ${SQL_TYPES[engine][baseType(table.types[i]!)]}`)
+}
+
+/** @param name the table's name where it is not its own: qualified by a schema. */
+export function createTableSql(table: Table<never>, engine: Engine = 'sqlite', name: string = table.name): string {
+  const columns = columnTypes(table, engine).map(
+    (column, i) => `${column}${table.types[i]!.endsWith('?') ? '' : ' NOT NULL'}`,
+  )
+  const sql = `CREATE TABLE IF NOT EXISTS ${name} (${columns.join(', ')}, PRIMARY KEY (${table.key.join(', ')}))`
+  return engine === 'sqlite' ? `${sql} WITHOUT ROWID` : sql
+}
+
+/** What an insert does where the key is there already. */
+export function onConflictSql(table: Table<never>): string {
+  const rest = table.columns.filter((column) => !table.key.includes(column))
+  const update = rest.length === 0 ? 'NOTHING' : `UPDATE SET ${rest.map((c) => `${c} = excluded.${c}`).join(', ')}`
+  return `ON CONFLICT (${table.key.join(', ')}) DO ${update}`
 }
 
 export function upsertSql(table: Table<never>): string {
-  const rest = table.columns.filter((column) => !table.key.includes(column))
   const marks = table.columns.map(() => '?').join(', ')
-  const update = rest.length === 0 ? 'NOTHING' : `UPDATE SET ${rest.map((c) => `${c} = excluded.${c}`).join(', ')}`
-  return `INSERT INTO ${table.name} (${table.columns.join(', ')}) VALUES (${marks}) ON CONFLICT (${table.key.join(', ')}) DO ${update}`
+  return `INSERT INTO ${table.name} (${table.columns.join(', ')}) VALUES (${marks}) ${onConflictSql(table)}`
 }
 
 export function removeSql(table: Table<never>): string {
   return `DELETE FROM ${table.name} WHERE ${table.key.map((column) => `${column} = ?`).join(' AND ')}`
 }
 
-export function allSql(table: Table<never>): string {
-  return `SELECT ${table.columns.join(', ')} FROM ${table.name} ORDER BY ${table.key.join(', ')}`
+export function allSql(table: Table<never>, name: string = table.name): string {
+  return `SELECT ${table.columns.join(', ')} FROM ${name} ORDER BY ${table.key.join(', ')}`
 }

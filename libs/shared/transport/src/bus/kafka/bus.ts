@@ -1,0 +1,447 @@
+/**
+ * The bus on Apache Kafka. A handler's run is one transaction in the unit's own store: state, consumed offset (by
+ * compare-and-set), and the outbox from which its events go to Kafka. Kafka itself remembers no position of ours.
+ *
+ * Kafka delivers at least once. Every stream is numbered without gaps, and the last number handled is kept beside the offset:
+ * what comes again is dropped, and a hole stops the partition.
+ */
+import { decodeEvent, EventError, TOPICS, TOPIC_NAMES, type BusEvent, type Topic } from '@jts/contracts'
+import type { Activity, Logger } from '@jts/runtime'
+import type { Handled, OffsetMove, PostgresStore } from '../../store/postgres.ts'
+import { BusError, type Bus, type Subscription } from '../port.ts'
+import { KafkaClient, type KafkaOptions } from './client.ts'
+import { KafkaOutbox } from './outbox.ts'
+import { KafkaReader, type KafkaRecord } from './reader.ts'
+
+export type KafkaBusOptions = {
+  readonly store: PostgresStore
+  readonly kafka: Omit<KafkaOptions, 'log'>
+  readonly log: Logger
+  readonly activity?: Activity
+  /** Told when a partition stops at an event that its handler could not take. */
+  readonly onPoison?: (event: BusEvent, group: string, error: unknown) => void
+}
+
+type Cursor = {
+  readonly topic: Topic
+  readonly partition: number
+  /** Next offset to handle, and the same as last put into a commit. */
+  next: number
+  committed: number
+  /** Where the log ends, as last told. */
+  end: number
+  stopped: boolean
+}
+type Group = {
+  readonly subscription: Subscription
+  readonly cursors: Map<string, Cursor>
+  /** Last sequence handled, by topic and stream. */
+  readonly seen: Map<string, number>
+  readonly dirtySeen: Set<string>
+  reader: KafkaReader | undefined
+}
+
+/** Events handled and not yet committed, above which reading waits for the store. */
+const UNCOMMITTED_MAX = 2000
+const SHOW_OFFSETS_MS = 2000
+
+export class KafkaBus implements Bus {
+  readonly #options: KafkaBusOptions
+  readonly #store: PostgresStore
+  readonly #client: KafkaClient
+  readonly #outbox: KafkaOutbox
+  readonly #groups: Group[] = []
+  readonly #taps = new Set<{ stop(): void }>()
+  readonly #dirtyCursors = new Set<Cursor>()
+  #uncommitted = 0
+  #started = false
+  #stopped = false
+  #showing: { cancel(): void } | undefined
+  #onCaughtUp: (() => void) | undefined
+
+  constructor(options: KafkaBusOptions) {
+    this.#options = options
+    this.#store = options.store
+    this.#client = new KafkaClient({ ...options.kafka, log: options.log })
+    this.#outbox = new KafkaOutbox(this.#client, options.store, options.activity)
+    this.#store.plugParticipant({
+      collect: () => this.#collect(),
+      committed: (entries) => this.#outbox.committed(entries),
+    })
+  }
+
+  get breakerState(): 'closed' | 'open' | 'half-open' {
+    return this.#client.breakerState
+  }
+
+  subscribe(subscription: Subscription): void {
+    if (this.#started) throw new Error('subscribe before the bus starts')
+    if (this.#groups.some((group) => group.subscription.group === subscription.group)) {
+      throw new Error(`group ${subscription.group} is subscribed twice`)
+    }
+    this.#groups.push({
+      subscription,
+      cursors: new Map(),
+      seen: new Map(),
+      dirtySeen: new Set(),
+      reader: undefined,
+    })
+  }
+
+  tap(topics: readonly Topic[], listener: (event: BusEvent) => void): () => void {
+    let reader: KafkaReader | undefined
+    let isOff = false
+    const begin = async (): Promise<void> => {
+      const ends = await this.#client.offsets(topics, 'end')
+      if (isOff) return
+      reader = new KafkaReader(this.#client, `${this.#store.unit} tap`, {
+        onRecords: (topic, partition, records) => {
+          for (const record of records) {
+            const event = this.#decodeOrSay(topic, partition, record)
+            if (event !== undefined && !isOff) listener(event)
+          }
+        },
+        onLost: () => true,
+      })
+      for (const topic of topics) ends.get(topic)?.forEach((end, partition) => reader!.add(topic, partition, end))
+      reader.start()
+    }
+    const tryBegin = (): void => {
+      begin().catch((error: unknown) => {
+        if (isOff || this.#stopped) return
+        this.#options.log.warn({ err: error }, 'events cannot be watched yet; trying again')
+        setTimeout(tryBegin, 500)
+      })
+    }
+    tryBegin()
+    const tap = {
+      stop: (): void => {
+        isOff = true
+        this.#taps.delete(tap)
+        void reader?.stop()
+      },
+    }
+    this.#taps.add(tap)
+    return tap.stop
+  }
+
+  async start(): Promise<void> {
+    await this.#client.ensureTopics(TOPIC_NAMES)
+    await this.#outbox.start()
+    const topics = [...new Set(this.#groups.flatMap((group) => group.subscription.topics))]
+    if (topics.length > 0) {
+      const [starts, ends] = [await this.#client.offsets(topics, 'start'), await this.#client.offsets(topics, 'end')]
+      for (const group of this.#groups) {
+        await this.#openGroup(group, starts, ends)
+        group.reader = this.#readerOf(group)
+      }
+      // What is in the log now is handled before anyone says that the start is over.
+      const caughtUp = new Promise<void>((resolve) => (this.#onCaughtUp = resolve))
+      this.#started = true
+      for (const group of this.#groups) group.reader?.start()
+      this.#checkCaughtUp()
+      await caughtUp
+      await this.#store.durable()
+    }
+    this.#started = true
+    this.#showLater()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#client.close()
+    this.#showing?.cancel()
+    for (const tap of this.#taps) tap.stop()
+    await Promise.all(this.#groups.map(async (group) => group.reader?.stop()))
+    if (!this.#store.isClosed) await this.#store.durable()
+    await this.#outbox.stop()
+  }
+
+  async *read(
+    topic: Topic,
+    options: { partition?: number; from?: number; limit?: number } = {},
+  ): AsyncIterable<BusEvent> {
+    const starts = (await this.#client.offsets([topic], 'start')).get(topic)!
+    const ends = (await this.#client.offsets([topic], 'end')).get(topic)!
+    let left = options.limit ?? Infinity
+    for (let partition = 0; partition < ends.length && left > 0; partition++) {
+      if (options.partition !== undefined && options.partition !== partition) continue
+      const end = ends[partition]!
+      let from = Math.max(options.from ?? 0, starts[partition] ?? 0)
+      while (from < end && left > 0) {
+        const records = await this.#readSome(topic, partition, from)
+        for (const record of records) {
+          if (record.offset >= end || left <= 0) break
+          yield decodeEvent(record.value, topic, partition, record.offset)
+          left--
+        }
+        from = records.at(-1)!.offset + 1
+      }
+    }
+  }
+
+  lag(): readonly { group: string; topic: Topic; partition: number; lag: number }[] {
+    return this.#groups.flatMap((group) =>
+      [...group.cursors.values()]
+        .filter((cursor) => cursor.next < cursor.end)
+        .map(({ topic, partition, next, end }) => ({
+          group: group.subscription.group,
+          topic,
+          partition,
+          lag: end - next,
+        })),
+    )
+  }
+
+  /** Every group has handled what this process has produced, save where a partition is stopped. */
+  isCaughtUp(): boolean {
+    const produced = this.#outbox.ends()
+    return this.#groups.every((group) =>
+      [...group.cursors].every(([place, cursor]) => cursor.stopped || cursor.next >= (produced.get(place) ?? 0)),
+    )
+  }
+
+  /** How far everything is, for the conductor of a replay: what was produced, and what each group has handled. */
+  progress(): { produced: Record<string, number>; handled: Record<string, Record<string, number>> } {
+    return {
+      produced: Object.fromEntries(this.#outbox.ends()),
+      handled: Object.fromEntries(
+        this.#groups.map((group) => [
+          group.subscription.group,
+          Object.fromEntries([...group.cursors].map(([place, cursor]) => [place, cursor.next])),
+        ]),
+      ),
+    }
+  }
+
+  async #openGroup(
+    group: Group,
+    starts: ReadonlyMap<string, readonly number[]>,
+    ends: ReadonlyMap<string, readonly number[]>,
+  ): Promise<void> {
+    const { store } = this.#options
+    const consumer = group.subscription.group
+    const known = await store.sql.unsafe(
+      `SELECT topic, partition, next FROM ${store.shared}.offsets WHERE unit = $1 AND consumer = $2`,
+      [store.unit, consumer],
+    )
+    const rows = new Map(known.map((row) => [`${row['topic']}/${row['partition']}`, row['next'] as number]))
+    const fresh: { topic: Topic; partition: number; next: number }[] = []
+    for (const topic of group.subscription.topics) {
+      for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
+        const place = `${topic}/${partition}`
+        const end = ends.get(topic)?.[partition] ?? 0
+        let next = rows.get(place)
+        if (next === undefined) {
+          next = group.subscription.start === 'latest' ? end : (starts.get(topic)?.[partition] ?? 0)
+          fresh.push({ topic, partition, next })
+        }
+        group.cursors.set(place, { topic, partition, next, committed: next, end, stopped: false })
+      }
+    }
+    if (fresh.length > 0) {
+      await store.sql.unsafe(
+        `INSERT INTO ${store.shared}.offsets (unit, consumer, topic, partition, next, epoch)
+           SELECT $1, $2, r.topic, r.partition, r.next, $3 FROM unnest($4::text[], $5::bigint[], $6::bigint[]) AS r(topic, partition, next)
+           ON CONFLICT DO NOTHING`,
+        [
+          store.unit,
+          consumer,
+          store.epoch,
+          fresh.map((row) => row.topic),
+          fresh.map((row) => row.partition),
+          fresh.map((row) => row.next),
+        ],
+      )
+    }
+    const seen = await store.sql.unsafe(
+      `SELECT topic, stream, sequence FROM ${store.shared}.seen WHERE unit = $1 AND consumer = $2`,
+      [store.unit, consumer],
+    )
+    for (const row of seen) group.seen.set(`${row['topic']}\n${row['stream']}`, row['sequence'] as number)
+  }
+
+  #readerOf(group: Group): KafkaReader {
+    const reader = new KafkaReader(this.#client, group.subscription.group, {
+      onRecords: (topic, partition, records, end) => this.#onRecords(group, topic, partition, records, end),
+      onLost: (topic, partition, asked, start) => this.#onLost(group, topic, partition, asked, start),
+    })
+    for (const { topic, partition, next } of group.cursors.values()) reader.add(topic, partition, next)
+    return reader
+  }
+
+  async #onRecords(
+    group: Group,
+    topic: Topic,
+    partition: number,
+    records: readonly KafkaRecord[],
+    end: number,
+  ): Promise<void> {
+    const cursor = group.cursors.get(`${topic}/${partition}`)!
+    cursor.end = Math.max(cursor.end, end)
+    for (const record of records) {
+      if (cursor.stopped || this.#stopped) return
+      if (record.offset < cursor.next) continue
+      this.#deliver(group, cursor, record)
+    }
+    this.#checkCaughtUp()
+    if (this.#uncommitted > UNCOMMITTED_MAX) await this.#store.durable()
+  }
+
+  #deliver(group: Group, cursor: Cursor, record: KafkaRecord): void {
+    let event: BusEvent | undefined
+    try {
+      event = decodeEvent(record.value, cursor.topic, cursor.partition, record.offset)
+      if (this.#isNew(group, event)) {
+        const delivered = event
+        this.#store.transact((turn) => group.subscription.handle(delivered, turn))
+        this.#markSeen(group, event)
+      }
+    } catch (error) {
+      this.#poison(group, cursor, event, error)
+      if (cursor.stopped) return
+      if (event !== undefined) this.#markSeen(group, event)
+    }
+    cursor.next = record.offset + 1
+    this.#uncommitted++
+    this.#dirtyCursors.add(cursor)
+    this.#store.touch()
+  }
+
+  /** @throws BusError when an event of its stream is missing before it: folding on would make the state untrue. */
+  #isNew(group: Group, event: BusEvent): boolean {
+    const last = group.seen.get(`${event.topic}\n${event.stream}`)
+    if (last === undefined) return true
+    if (event.sequence <= last) return false
+    if (event.sequence === last + 1) return true
+    throw new BusError(
+      'SEQUENCE_GAP',
+      `expected ${event.topic}/${event.stream} sequence ${last + 1}, found ${event.sequence}`,
+    )
+  }
+
+  #markSeen(group: Group, event: BusEvent): void {
+    const key = `${event.topic}\n${event.stream}`
+    group.seen.set(key, event.sequence)
+    group.dirtySeen.add(key)
+  }
+
+  #poison(group: Group, cursor: Cursor, event: BusEvent | undefined, error: unknown): void {
+    const name = group.subscription.group
+    const stops = TOPICS[cursor.topic].poison === 'stop' || error instanceof BusError
+    const where = event?.eventId ?? `${cursor.topic}[${cursor.partition}]@${cursor.next}`
+    this.#options.log.error(
+      { group: name, event: where, err: error },
+      stops ? 'an event could not be handled: its partition is stopped' : 'an event could not be handled: dead letter',
+    )
+    if (stops) {
+      cursor.stopped = true
+      group.reader?.drop(cursor.topic, cursor.partition)
+      this.#checkCaughtUp()
+    }
+    if (event !== undefined) this.#options.onPoison?.(event, name, error)
+  }
+
+  #onLost(group: Group, topic: Topic, partition: number, asked: number, start: number): boolean {
+    const cursor = group.cursors.get(`${topic}/${partition}`)!
+    const isRelaxed = TOPICS[topic].durability === 'relaxed'
+    this.#options.log.error(
+      { group: group.subscription.group, topic, partition, asked, start },
+      isRelaxed
+        ? 'events were deleted before they were read: going on from the first that is left'
+        : 'events were deleted before they were read: the partition is stopped',
+    )
+    if (isRelaxed) {
+      cursor.next = start
+      this.#dirtyCursors.add(cursor)
+      this.#store.touch()
+    } else cursor.stopped = true
+    this.#checkCaughtUp()
+    return isRelaxed
+  }
+
+  /** What the next commit says about consumption: offsets move by compare-and-set. */
+  #collect(): { moves: OffsetMove[]; handled: Handled[] } {
+    const moves: OffsetMove[] = []
+    const handled: Handled[] = []
+    for (const group of this.#groups) {
+      const consumer = group.subscription.group
+      for (const cursor of group.cursors.values()) {
+        if (!this.#dirtyCursors.has(cursor)) continue
+        moves.push({
+          consumer,
+          topic: cursor.topic,
+          partition: cursor.partition,
+          last: cursor.committed,
+          next: cursor.next,
+        })
+        cursor.committed = cursor.next
+      }
+      for (const key of group.dirtySeen) {
+        const cut = key.indexOf('\n')
+        handled.push({
+          consumer,
+          topic: key.slice(0, cut) as Topic,
+          stream: key.slice(cut + 1),
+          sequence: group.seen.get(key)!,
+        })
+      }
+      group.dirtySeen.clear()
+    }
+    this.#dirtyCursors.clear()
+    this.#uncommitted = 0
+    return { moves, handled }
+  }
+
+  #checkCaughtUp(): void {
+    if (this.#onCaughtUp === undefined) return
+    const isBehind = this.#groups.some((group) =>
+      [...group.cursors.values()].some((cursor) => !cursor.stopped && cursor.next < cursor.end),
+    )
+    if (isBehind) return
+    this.#onCaughtUp()
+    this.#onCaughtUp = undefined
+  }
+
+  /** One fetch of one partition. */
+  #readSome(topic: Topic, partition: number, from: number): Promise<readonly KafkaRecord[]> {
+    return new Promise((resolve) => {
+      const reader = new KafkaReader(this.#client, `${this.#store.unit} read`, {
+        onRecords: (_topic, _partition, records) => {
+          resolve(records)
+          void reader.stop()
+        },
+        onLost: () => true,
+      })
+      reader.add(topic, partition, from)
+      reader.start()
+    })
+  }
+
+  #decodeOrSay(topic: Topic, partition: number, record: KafkaRecord): BusEvent | undefined {
+    try {
+      return decodeEvent(record.value, topic, partition, record.offset)
+    } catch (error) {
+      if (!(error instanceof EventError)) throw error
+      this.#options.log.error({ topic, partition, offset: record.offset, err: error }, 'an event could not be read')
+      return undefined
+    }
+  }
+
+  /** Kafka's own tools show the lag of our groups. */
+  #showLater(): void {
+    const timer = setTimeout(() => {
+      const shown = this.#groups.map((group) =>
+        this.#client.showOffsets(
+          group.subscription.group,
+          [...group.cursors.values()].map(({ topic, partition, committed }) => ({ topic, partition, next: committed })),
+        ),
+      )
+      void Promise.allSettled(shown).then(() => {
+        if (!this.#stopped) this.#showLater()
+      })
+    }, SHOW_OFFSETS_MS)
+    timer.unref()
+    this.#showing = { cancel: () => clearTimeout(timer) }
+  }
+}

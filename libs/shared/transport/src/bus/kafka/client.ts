@@ -1,0 +1,206 @@
+/**
+ * Kafka's clients as JTS uses them. No consumer group: who reads what is decided by ownership, and the offsets live in the
+ * consumer's own store; so there is no rebalance that could lose or double anything. Each call has a time limit, and a breaker
+ * stands before all of them.
+ */
+import { Admin, Consumer, findErrorBy, NetworkError, Producer, TimeoutError } from '@platformatic/kafka'
+import { TOPICS, type Topic } from '@jts/contracts'
+import type { Logger } from '@jts/runtime'
+import {
+  circuitBreaker,
+  CircuitState,
+  ConsecutiveBreaker,
+  handleWhen,
+  TaskCancelledError,
+  timeout,
+  TimeoutStrategy,
+  wrap,
+  type IPolicy,
+} from 'cockatiel'
+
+export type KafkaOptions = {
+  /** `host:port` of the brokers to ask first. */
+  readonly brokers: readonly string[]
+  /** Before every topic's name: modes and replays never share a topic. */
+  readonly prefix: string
+  /** Names this process in the broker's logs and quotas. */
+  readonly clientId: string
+  readonly log: Logger
+  readonly compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
+  /** Copies of each partition; a single broker can hold one. */
+  readonly replicas?: number
+  readonly callTimeoutMs?: number
+}
+
+const CALL_TIMEOUT_MS = 5000
+const BREAKER_FAILURES = 5
+const BREAKER_HALF_OPEN_MS = 1000
+const CONNECT_TIMEOUT_MS = 3000
+const RETRY_MS = 30
+const RETRY_MAX_MS = 500
+const SAID_EVERY = 10
+
+export type Ends = ReadonlyMap<string, readonly number[]>
+
+export class KafkaClient {
+  readonly options: KafkaOptions
+  readonly #policy: IPolicy
+  #closed = false
+  #breakerState: 'closed' | 'open' | 'half-open' = 'closed'
+
+  constructor(options: KafkaOptions) {
+    this.options = options
+    // An answer that we do not like is an answer: the breaker counts silence.
+    const breaker = circuitBreaker(handleWhen(isSilence), {
+      halfOpenAfter: BREAKER_HALF_OPEN_MS,
+      breaker: new ConsecutiveBreaker(BREAKER_FAILURES),
+    })
+    breaker.onStateChange((state) => {
+      const name = state === CircuitState.Open ? 'open' : state === CircuitState.HalfOpen ? 'half-open' : 'closed'
+      this.#breakerState = name
+      options.log.warn({ breaker: 'kafka', state: name }, `the breaker before Kafka is ${name}`)
+    })
+    this.#policy = wrap(breaker, timeout(options.callTimeoutMs ?? CALL_TIMEOUT_MS, TimeoutStrategy.Aggressive))
+  }
+
+  get breakerState(): 'closed' | 'open' | 'half-open' {
+    return this.#breakerState
+  }
+
+  /** Every call goes through here: a broker that does not answer is an error after a while, and soon at once. */
+  guarded<T>(call: () => Promise<T>): Promise<T> {
+    return this.#policy.execute(call)
+  }
+
+  /** A question that is asked until it is answered: a broker that is away is waited for, and said so now and then. */
+  async persistently<T>(what: string, ask: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await ask()
+      } catch (error) {
+        if (this.#closed) throw error
+        // A topic made a moment ago is not known everywhere yet: not worth a word.
+        if (attempt % SAID_EVERY === 0)
+          this.options.log.warn({ what, err: error }, 'Kafka does not answer; trying again')
+        await new Promise((resolve) => setTimeout(resolve, Math.min(RETRY_MAX_MS, RETRY_MS * attempt)))
+      }
+    }
+  }
+
+  /** Ends what is asked for again and again. */
+  close(): void {
+    this.#closed = true
+  }
+
+  nameOf(topic: Topic): string {
+    return `${this.options.prefix}${topic}`
+  }
+
+  #base(role: string) {
+    return {
+      clientId: `${this.options.clientId} ${role}`.replaceAll(' ', '-'),
+      bootstrapBrokers: [...this.options.brokers],
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: CALL_TIMEOUT_MS,
+      retries: 0,
+      autocreateTopics: false,
+    }
+  }
+
+  producer(): Producer<Buffer, Buffer, Buffer, Buffer> {
+    return new Producer({
+      ...this.#base('producer'),
+      idempotent: true,
+      acks: -1,
+      compression: this.options.compression ?? 'none',
+      metadataMaxAge: 60_000,
+    })
+  }
+
+  consumer(role: string): Consumer<Buffer, Buffer, Buffer, Buffer> {
+    return new Consumer({ ...this.#base(role), groupId: `${this.options.prefix}${role}`.replaceAll(' ', '-') })
+  }
+
+  async #withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = new Admin(this.#base('admin'))
+    try {
+      return await this.guarded(() => work(admin))
+    } finally {
+      void admin.close().catch(() => undefined)
+    }
+  }
+
+  /** Creates the topics that are missing, with the partitions of the contract. */
+  async ensureTopics(topics: readonly Topic[]): Promise<void> {
+    await this.persistently('which topics there are', () => this.#ensureTopics(topics))
+  }
+
+  async #ensureTopics(topics: readonly Topic[]): Promise<void> {
+    await this.#withAdmin(async (admin) => {
+      const known = new Set(await admin.listTopics())
+      const missing = topics.filter((topic) => !known.has(this.nameOf(topic)))
+      if (missing.length === 0) return
+      try {
+        await admin.createTopics({
+          topics: missing.map((topic) => ({
+            topic: this.nameOf(topic),
+            partitions: TOPICS[topic].partitions,
+            replicas: this.options.replicas ?? 1,
+          })),
+          // Nothing is deleted before it has been archived: `TOPICS[…].kept` names the class of each topic.
+          configs: [
+            { name: 'retention.ms', value: '-1' },
+            { name: 'cleanup.policy', value: 'delete' },
+          ],
+        })
+      } catch (error) {
+        // Two services that start together both see that a topic is missing.
+        const now = new Set(await admin.listTopics())
+        if (!missing.every((topic) => now.has(this.nameOf(topic)))) throw error
+      }
+    })
+  }
+
+  /** The next offset of each partition (`end`), or the first that is still there (`start`). */
+  async offsets(topics: readonly Topic[], which: 'start' | 'end'): Promise<Ends> {
+    return await this.persistently('where the log begins and ends', () => this.#offsets(topics, which))
+  }
+
+  async #offsets(topics: readonly Topic[], which: 'start' | 'end'): Promise<Ends> {
+    const names = topics.map((topic) => this.nameOf(topic))
+    const consumer = this.consumer('offsets')
+    try {
+      consumer.topics.trackAll(...names)
+      const found = await this.guarded(() =>
+        consumer.listOffsets({ topics: names, timestamp: which === 'start' ? -2n : -1n }),
+      )
+      return new Map(
+        topics.map((topic) => [topic, (found.get(this.nameOf(topic)) ?? []).map((offset) => Number(offset))]),
+      )
+    } finally {
+      void consumer.close(true).catch(() => undefined)
+    }
+  }
+
+  /** Tells Kafka how far a group is, for its own tools only: nothing reads these offsets back. */
+  async showOffsets(group: string, rows: readonly { topic: Topic; partition: number; next: number }[]): Promise<void> {
+    const topics = new Map<string, { partition: number; offset: bigint }[]>()
+    for (const { topic, partition, next } of rows) {
+      const name = this.nameOf(topic)
+      const partitions = topics.get(name) ?? []
+      partitions.push({ partition, offset: BigInt(next) })
+      topics.set(name, partitions)
+    }
+    await this.#withAdmin((admin) =>
+      admin.alterConsumerGroupOffsets({
+        groupId: `${this.options.prefix}${group}`,
+        topics: [...topics].map(([name, partitionOffsets]) => ({ name, partitionOffsets })),
+      }),
+    )
+  }
+}
+
+function isSilence(error: unknown): boolean {
+  if (error instanceof TaskCancelledError) return true
+  return [NetworkError.code, TimeoutError.code].some((code) => findErrorBy(error as Error, 'code', code) !== null)
+}

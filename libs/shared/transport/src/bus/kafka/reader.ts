@@ -1,0 +1,188 @@
+/** Reads given partitions from given offsets on, for ever: one long poll at a time to each broker that leads some of them. */
+import type { Consumer } from '@platformatic/kafka'
+import type { Topic } from '@jts/contracts'
+import type { Logger } from '@jts/runtime'
+import type { KafkaClient } from './client.ts'
+
+export type KafkaRecord = { readonly offset: number; readonly value: Buffer }
+
+export type ReaderHandlers = {
+  /** Records of one partition, in order. The next poll waits for the promise. */
+  onRecords(topic: Topic, partition: number, records: readonly KafkaRecord[], end: number): void | Promise<void>
+  /** Offsets that were asked for are no longer kept: the log begins at `start`. Returns whether to go on from there. */
+  onLost(topic: Topic, partition: number, asked: number, start: number): boolean
+}
+
+type Position = { readonly topic: Topic; readonly partition: number; offset: number; stopped: boolean }
+
+const WAIT_MS = 500
+const RETRY_MS = 100
+const PARTITION_BYTES = 1024 * 1024
+const FETCH_BYTES = 8 * 1024 * 1024
+const OFFSET_OUT_OF_RANGE = 1
+const CONTROL_BATCH = 0b100000
+
+export class KafkaReader {
+  readonly #client: KafkaClient
+  readonly #role: string
+  readonly #handlers: ReaderHandlers
+  readonly #log: Logger
+  readonly #positions = new Map<string, Position>()
+  #consumer: Consumer<Buffer, Buffer, Buffer, Buffer>
+  #stopped = false
+  #failures = 0
+  #running: Promise<void> | undefined
+
+  constructor(client: KafkaClient, role: string, handlers: ReaderHandlers) {
+    this.#client = client
+    this.#role = role
+    this.#handlers = handlers
+    this.#log = client.options.log
+    this.#consumer = client.consumer(role)
+  }
+
+  add(topic: Topic, partition: number, offset: number): void {
+    this.#positions.set(`${topic}/${partition}`, { topic, partition, offset, stopped: false })
+  }
+
+  /** Reads this partition no more. */
+  drop(topic: Topic, partition: number): void {
+    const position = this.#positions.get(`${topic}/${partition}`)
+    if (position !== undefined) position.stopped = true
+  }
+
+  start(): void {
+    this.#running = this.#run()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#consumer.close(true).catch(() => undefined)
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        const byLeader = await this.#byLeader()
+        await Promise.all([...byLeader].map(([node, positions]) => this.#poll(node, positions)))
+      } catch (error) {
+        if (this.#stopped) return
+        // The first failure is often a leader that moved; later ones are a broker that is away.
+        if (this.#failures++ > 0)
+          this.#log.warn({ reader: this.#role, err: error }, 'Kafka does not answer; trying again')
+        void this.#consumer.close(true).catch(() => undefined)
+        this.#consumer = this.#client.consumer(this.#role)
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      }
+    }
+  }
+
+  async #byLeader(): Promise<Map<number, Position[]>> {
+    const names = [...new Set([...this.#positions.values()].map(({ topic }) => this.#client.nameOf(topic)))]
+    this.#consumer.topics.trackAll(...names)
+    const metadata = await this.#client.guarded(() => this.#consumer.metadata({ topics: names, forceUpdate: true }))
+    const groups = new Map<number, Position[]>()
+    for (const position of this.#positions.values()) {
+      const leader = metadata.topics.get(this.#client.nameOf(position.topic))?.partitions[position.partition]?.leader
+      if (leader === undefined || leader < 0) throw new Error(`no leader for ${position.topic}[${position.partition}]`)
+      const group = groups.get(leader) ?? []
+      group.push(position)
+      groups.set(leader, group)
+    }
+    return groups
+  }
+
+  async #poll(node: number, positions: readonly Position[]): Promise<void> {
+    const consumer = this.#consumer
+    const metadata = await consumer.metadata({ topics: [...consumer.topics.keys()] })
+    const idOf = (position: Position): string => metadata.topics.get(this.#client.nameOf(position.topic))!.id
+    const byId = new Map<string, Map<number, Position>>()
+    for (const position of positions) {
+      const partitions = byId.get(idOf(position)) ?? new Map<number, Position>()
+      partitions.set(position.partition, position)
+      byId.set(idOf(position), partitions)
+    }
+    while (!this.#stopped && consumer === this.#consumer) {
+      const topics = [...byId].map(([topicId, partitions]) => ({
+        topicId,
+        partitions: [...partitions.values()]
+          .filter((position) => !position.stopped)
+          .map((position) => ({
+            partition: position.partition,
+            currentLeaderEpoch: -1,
+            fetchOffset: BigInt(position.offset),
+            lastFetchedEpoch: -1,
+            partitionMaxBytes: PARTITION_BYTES,
+          })),
+      }))
+      let response
+      try {
+        response = await this.#client.guarded(() =>
+          consumer.fetch({ node, topics, maxWaitTime: WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES }),
+        )
+      } catch (error) {
+        if (!this.#lost(error, byId)) throw error
+        continue
+      }
+      this.#failures = 0
+      for (const topic of response.responses) {
+        for (const answer of topic.partitions) {
+          const position = byId.get(topic.topicId)?.get(answer.partitionIndex)
+          if (position === undefined || position.stopped) continue
+          const records: KafkaRecord[] = []
+          for (const batch of answer.records ?? []) {
+            const first = Number(batch.firstOffset)
+            for (const record of batch.records) {
+              const offset = first + record.offsetDelta
+              // A batch is sent whole: it may begin before what was asked for.
+              if (offset < position.offset || record.value === null || (batch.attributes & CONTROL_BATCH) !== 0)
+                continue
+              records.push({ offset, value: record.value })
+            }
+            position.offset = Math.max(position.offset, first + batch.lastOffsetDelta + 1)
+          }
+          if (records.length === 0) continue
+          await this.#handlers.onRecords(position.topic, position.partition, records, Number(answer.highWatermark))
+        }
+      }
+    }
+  }
+
+  /** An offset that is no longer kept: said, and where that is allowed gone on from the log's beginning. */
+  #lost(error: unknown, byId: ReadonlyMap<string, ReadonlyMap<number, Position>>): boolean {
+    const { response } = findResponse(error)
+    let handled = false
+    for (const topic of response?.responses ?? []) {
+      for (const answer of topic.partitions) {
+        const position = byId.get(topic.topicId)?.get(answer.partitionIndex)
+        if (answer.errorCode !== OFFSET_OUT_OF_RANGE || position === undefined) continue
+        const start = Number(answer.logStartOffset)
+        if (start >= 0 && this.#handlers.onLost(position.topic, position.partition, position.offset, start)) {
+          position.offset = start
+        } else position.stopped = true
+        handled = true
+      }
+    }
+    return handled
+  }
+}
+
+type FetchFailure = {
+  responses: {
+    topicId: string
+    partitions: { partitionIndex: number; errorCode: number; logStartOffset: bigint }[]
+  }[]
+}
+
+function findResponse(error: unknown): { response: FetchFailure | undefined } {
+  for (let cause = error; cause !== undefined && cause !== null; cause = (cause as Error).cause) {
+    const { response, errors } = cause as { response?: FetchFailure; errors?: unknown[] }
+    if (response?.responses !== undefined) return { response }
+    for (const inner of errors ?? []) {
+      const found = findResponse(inner)
+      if (found.response !== undefined) return found
+    }
+  }
+  return { response: undefined }
+}

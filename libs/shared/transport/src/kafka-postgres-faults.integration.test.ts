@@ -1,0 +1,275 @@
+/** Kafka and PostgreSQL killed, stopped and started again under a running process; repetitions, holes, two writers. */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { encodeEvent, eventIdOf, partitionOf, TOPICS } from '@jts/contracts'
+import { Activity, silentLogger, systemClock, type WallClock } from '@jts/runtime'
+import { startKafka, startPostgres, type KafkaServer, type PostgresServer } from '@jts/servers'
+import { KafkaBus } from './bus/kafka/bus.ts'
+import { KafkaClient } from './bus/kafka/client.ts'
+import { accepted, positions } from './contract/transport-contract.ts'
+import { PostgresStore, UnitTakenError } from './store/postgres.ts'
+
+let kafka: KafkaServer
+let postgres: PostgresServer
+
+before(async () => {
+  ;[kafka, postgres] = await Promise.all([startKafka(), startPostgres()])
+})
+after(async () => {
+  await Promise.all([kafka.stop(), postgres.stop()])
+})
+
+type Node = {
+  store: PostgresStore
+  bus: KafkaBus
+  failures: unknown[]
+  seen: number[]
+  stop(): Promise<void>
+  /** As if its process had been killed: what it had on its way is cut off. */
+  abandon(): Promise<void>
+}
+
+function newNamespace(): string {
+  return `f${randomBytes(4).toString('hex')}`
+}
+
+async function open(
+  namespace: string,
+  unit: string,
+  options: { owner?: string; leaseMs?: number; wallClock?: WallClock } = {},
+): Promise<Node> {
+  const failures: unknown[] = []
+  const activity = new Activity()
+  const store = await PostgresStore.open({
+    url: postgres.url,
+    namespace,
+    unit,
+    owner: options.owner ?? unit,
+    log: silentLogger,
+    activity,
+    wallClock: options.wallClock ?? systemClock,
+    fatal: (reason, cause) => failures.push({ reason, cause }),
+    ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
+  })
+  store.ensure([positions as never])
+  const bus = new KafkaBus({
+    store,
+    kafka: { brokers: kafka.brokers, prefix: `${namespace}.`, clientId: unit, callTimeoutMs: 2000 },
+    log: silentLogger,
+    activity,
+  })
+  const seen: number[] = []
+  bus.subscribe({
+    group: 'reader',
+    topics: ['orders.events'],
+    handle: (event, turn) => {
+      seen.push(event.timeEventUs)
+      turn.put(positions, { id: event.eventId, quantity: String(event.timeEventUs) })
+    },
+  })
+  const stop = async (): Promise<void> => {
+    await bus.stop()
+    await store.close()
+  }
+  return { store, bus, failures, seen, stop, abandon: () => stop().catch(() => undefined) }
+}
+
+function publish({ store }: Node, stream: string, n: number): void {
+  store.transact((turn) => turn.publish('orders.events', accepted(stream, n)))
+}
+
+async function until(what: string, isTrue: () => boolean, seconds = 30): Promise<void> {
+  const end = performance.now() + seconds * 1000
+  while (!isTrue()) {
+    if (performance.now() > end) assert.fail(`expected within ${seconds} s: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i + 1)
+
+for (const [name, harm] of [
+  [
+    'Kafka killed and started again',
+    async () => {
+      await kafka.kill9()
+      await pause(1500)
+      await kafka.restart()
+    },
+  ],
+  [
+    'Kafka stopped where it stands for three seconds',
+    async () => {
+      kafka.pause()
+      await pause(3000)
+      kafka.resume()
+    },
+  ],
+  [
+    'PostgreSQL killed and started again',
+    async () => {
+      await postgres.kill9()
+      await pause(1000)
+      await postgres.restart()
+    },
+  ],
+  [
+    'PostgreSQL stopped where it stands for three seconds',
+    async () => {
+      postgres.pause()
+      await pause(3000)
+      postgres.resume()
+    },
+  ],
+] as const) {
+  test(`${name}: every event arrives, once and in order, and the process goes on by itself`, async () => {
+    const node = await open(newNamespace(), 'unit')
+    await node.bus.start()
+    let sent = 0
+    const timer = setInterval(() => publish(node, 'sim.binance.main', ++sent), 5)
+    await pause(400)
+    await harm()
+    await pause(400)
+    clearInterval(timer)
+    await until(`${sent} events`, () => node.seen.length >= sent)
+    await pause(200)
+    assert.deepEqual(node.seen, upTo(sent))
+    assert.deepEqual(node.failures, [])
+    await node.stop()
+  })
+}
+
+test('a process cut off anywhere sends what it had committed when it comes back, and its readers see each event once', async () => {
+  const namespace = newNamespace()
+  const reader = await open(namespace, 'reader')
+  await reader.bus.start()
+  let sent = 0
+  for (let run = 0; run < 6; run++) {
+    const writer = await open(namespace, 'writer', { owner: 'writer' })
+    await writer.bus.start()
+    for (let i = 0; i < 50; i++) {
+      publish(writer, 'sim.binance.main', ++sent)
+      if (i % 10 === 0) await pause(run)
+    }
+    await writer.store.durable()
+    await writer.abandon()
+  }
+  await until(`${sent} events`, () => reader.seen.length >= sent)
+  assert.deepEqual(reader.seen, upTo(sent))
+  await reader.stop()
+})
+
+test('an event that Kafka holds twice is handled once, also when a restart lies between', async () => {
+  const namespace = newNamespace()
+  const first = await open(namespace, 'unit')
+  await first.bus.start()
+  for (const n of [1, 2, 3]) publish(first, 'sim.binance.main', n)
+  await until('three events', () => first.seen.length === 3)
+  await first.stop()
+  await produce(namespace, [1, 2, 3, 4])
+  const second = await open(namespace, 'unit')
+  await second.bus.start()
+  assert.deepEqual(second.seen, [4])
+  await second.stop()
+})
+
+test('a hole in a stream stops its partition, and other partitions go on', async () => {
+  const namespace = newNamespace()
+  const node = await open(namespace, 'unit')
+  await node.bus.start()
+  await produce(namespace, [1, 2, 4, 5])
+  await until('two events', () => node.seen.length === 2)
+  const other = ['a', 'b', 'c', 'd'].find((name) => partitionAt(name) !== partitionAt('sim.binance.main'))!
+  publish(node, other, 99)
+  await until('the other stream', () => node.seen.includes(99))
+  assert.deepEqual(node.seen, [1, 2, 99])
+  await node.stop()
+})
+
+test('bytes that are no event stop a partition of orders.events', async () => {
+  const namespace = newNamespace()
+  const node = await open(namespace, 'unit')
+  await node.bus.start()
+  await produce(namespace, [1])
+  await produceRaw(namespace, [Buffer.from('not an event')])
+  await produce(namespace, [2])
+  await until('one event', () => node.seen.length === 1)
+  await pause(300)
+  assert.deepEqual(node.seen, [1])
+  await node.stop()
+})
+
+test('two units that write to one stream leave no hole and change no order', async () => {
+  const namespace = newNamespace()
+  const [a, b] = [await open(namespace, 'a'), await open(namespace, 'b')]
+  await a.bus.start()
+  await b.bus.start()
+  for (let i = 0; i < 200; i++) {
+    publish(a, 'shared', 1000 + i)
+    publish(b, 'shared', 2000 + i)
+    if (i % 20 === 0) await pause(2)
+  }
+  await until('400 events in each', () => a.seen.length >= 400 && b.seen.length >= 400)
+  assert.deepEqual(a.seen, b.seen)
+  for (const base of [1000, 2000]) {
+    const own = a.seen.filter((n) => n >= base && n < base + 1000)
+    assert.deepEqual(
+      own,
+      Array.from({ length: 200 }, (_, i) => base + i),
+    )
+  }
+  await a.stop()
+  await b.stop()
+})
+
+test('a unit has one owner: another waits for the lease to end, and the first one can then write no more', async () => {
+  const namespace = newNamespace()
+  // A process that stands still does not renew its lease: its timers never come.
+  const standing: WallClock = { ...systemClock, after: () => ({ cancel: () => undefined }) }
+  const first = await open(namespace, 'unit', { owner: 'one', leaseMs: 1500, wallClock: standing })
+  await first.bus.start()
+  await assert.rejects(open(namespace, 'unit', { owner: 'two', leaseMs: 600 }), UnitTakenError)
+  publish(first, 'sim.binance.main', 1)
+  await until('one event', () => first.seen.length === 1)
+  await pause(1600)
+  const second = await open(namespace, 'unit', { owner: 'two', leaseMs: 600 })
+  await second.bus.start()
+  publish(first, 'sim.binance.main', 66)
+  await until('the first one is told', () => first.failures.length > 0)
+  publish(second, 'sim.binance.main', 2)
+  await until('its event', () => second.seen.length === 1)
+  assert.deepEqual(second.seen, [2])
+  await first.abandon()
+  await second.stop()
+})
+
+function partitionAt(stream: string): number {
+  return partitionOf(stream, TOPICS['orders.events'].partitions)
+}
+
+async function produce(namespace: string, sequences: readonly number[]): Promise<void> {
+  const stream = 'sim.binance.main'
+  const events = sequences.map((n) => encodeEvent(accepted(stream, n), eventIdOf('orders.events', stream, n), n))
+  await produceRaw(namespace, events)
+}
+
+async function produceRaw(namespace: string, values: readonly Uint8Array[]): Promise<void> {
+  const client = new KafkaClient({
+    brokers: kafka.brokers,
+    prefix: `${namespace}.`,
+    clientId: 'test',
+    log: silentLogger,
+  })
+  const producer = client.producer()
+  await producer.send({
+    messages: values.map((value) => ({
+      topic: client.nameOf('orders.events'),
+      partition: partitionAt('sim.binance.main'),
+      key: Buffer.from('sim.binance.main'),
+      value: Buffer.from(value),
+    })),
+  })
+  await producer.close(true)
+}

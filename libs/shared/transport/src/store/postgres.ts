@@ -1,0 +1,496 @@
+/**
+ * The store on PostgreSQL: the same turns as on SQLite, committed one batch at a time while the next one fills. Handlers run
+ * ahead of the commit in memory; nothing leaves the process before it.
+ *
+ * A unit has one owner: its row holds an epoch that rises at each take-over, and every commit is made conditional on it. A
+ * commit whose answer is lost is asked about (commits are numbered), and made again only when it is not there.
+ */
+import type { NewEvent, Topic } from '@jts/contracts'
+import { encodeEvent, eventIdOf, TOPICS } from '@jts/contracts'
+import type { Activity, Logger, WallClock } from '@jts/runtime'
+import postgres, { type Sql } from 'postgres'
+import {
+  migrationsFrom,
+  REFUSED,
+  SCHEMA_VERSION,
+  sharedSchemaName,
+  unitSchemaName,
+  unitSql,
+} from './postgres-schema.ts'
+import type { Store, Turn } from './port.ts'
+import { allSql, type Row, type Table } from './table.ts'
+
+export type PostgresStoreOptions = {
+  /** `postgres://user:password@host:port/database`. */
+  readonly url: string
+  /** Keeps apart what must never meet: modes, replays. */
+  readonly namespace: string
+  /** What is owned: a service, or one account or strategy instance of it. */
+  readonly unit: string
+  /** Who owns it. A process that comes back under the same name takes its unit back at once. */
+  readonly owner: string
+  readonly log: Logger
+  readonly activity?: Activity
+  readonly wallClock: WallClock
+  /** The unit was taken over, or what is in memory can no longer be on disk: the process says why and ends. */
+  readonly fatal: (reason: string, cause: unknown) => void
+  readonly leaseMs?: number
+}
+
+/** An event on disk that Kafka has not acknowledged. */
+export type OutboxEntry = {
+  readonly topic: Topic
+  readonly stream: string
+  readonly sequence: number
+  readonly event: Uint8Array
+}
+
+/** A step of a consumer: from `last` to `next`, by compare-and-set. */
+export type OffsetMove = { consumer: string; topic: Topic; partition: number; last: number; next: number }
+/** The highest sequence that a consumer has handled of a stream. */
+export type Handled = { consumer: string; topic: Topic; stream: string; sequence: number }
+export type OffsetRow = { consumer: string; topic: Topic; partition: number; next: number }
+
+/** What the bus adds to a commit and learns from it. */
+export type CommitParticipant = {
+  /** Called when a batch is taken: what has been consumed since the last one. */
+  collect(): { readonly moves: readonly OffsetMove[]; readonly handled: readonly Handled[] }
+  /** The events of a batch, on disk now. */
+  committed(entries: readonly OutboxEntry[]): void
+}
+
+type Writes = Map<string, Row | null>
+type Batch = {
+  readonly writes: Writes[]
+  readonly events: { readonly topic: Topic; readonly event: NewEvent }[]
+  readonly effects: (() => void)[]
+  readonly waiters: (() => void)[]
+  durable: boolean
+  touched: boolean
+}
+
+export class UnitTakenError extends Error {
+  override readonly name = 'UnitTakenError'
+}
+
+const LEASE_MS = 3000
+/** PostgreSQL's number for the type `bytea[]`, which the driver does not guess. */
+const BYTEA_ARRAY = 1001
+const RETRY_MS = 200
+/** PostgreSQL's words for «not now»: shutting down, starting up, deadlock, serialization. */
+const PASSING = new Set(['57P01', '57P02', '57P03', '40001', '40P01', '53300'])
+
+export class PostgresStore implements Store {
+  readonly unit: string
+  readonly namespace: string
+  readonly sql: Sql
+  readonly shared: string
+  readonly #options: PostgresStoreOptions
+  readonly #schema: string
+  readonly #tables: Table<never>[] = []
+  readonly #tableIndex = new Map<string, number>()
+  readonly #sequences = new Map<string, number>()
+  #prepared: Promise<void> | undefined
+  #commitSql = ''
+  #epoch = 0
+  #commits = 0
+  #batch: Batch | undefined
+  #handlerWrites: { readonly table: number; readonly key: string; readonly row: Row | null }[] = []
+  #handlerEvents: { readonly topic: Topic; readonly event: NewEvent }[] = []
+  #handlerEffects: (() => void)[] = []
+  #handlerDurable = false
+  #inHandler = false
+  #committing = false
+  #closed = false
+  #scheduled = false
+  #participant: CommitParticipant | undefined
+  #lease: { cancel(): void } | undefined
+
+  private constructor(options: PostgresStoreOptions) {
+    this.#options = options
+    this.unit = options.unit
+    this.namespace = options.namespace
+    this.shared = sharedSchemaName(options.namespace)
+    this.#schema = unitSchemaName(options.namespace, options.unit)
+    this.sql = postgres(options.url, {
+      max: 2,
+      max_lifetime: null,
+      connect_timeout: 5,
+      backoff: () => RETRY_MS / 1000,
+      connection: { application_name: `jts ${options.unit}`.slice(0, 63) },
+      types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+      onnotice: () => undefined,
+    }) as unknown as Sql
+  }
+
+  /**
+   * Connects, brings the schema to today's version and takes the unit.
+   * @throws UnitTakenError when another process holds it.
+   */
+  static async open(options: PostgresStoreOptions): Promise<PostgresStore> {
+    const store = new PostgresStore(options)
+    try {
+      await store.#migrate()
+      await store.#take()
+      return store
+    } catch (error) {
+      await store.sql.end({ timeout: 1 })
+      throw error
+    }
+  }
+
+  get epoch(): number {
+    return this.#epoch
+  }
+
+  /** Closed by its owner, or by a commit that could not be made. */
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  /** Commits made since the unit exists. */
+  get commits(): number {
+    return this.#commits
+  }
+
+  plugParticipant(participant: CommitParticipant): void {
+    this.#participant = participant
+  }
+
+  ensure(tables: readonly Table<never>[]): void {
+    if (this.#prepared !== undefined) throw new Error('tables are ensured before the first read or commit')
+    for (const table of tables) {
+      if (this.#tableIndex.has(table.name)) continue
+      this.#tableIndex.set(table.name, this.#tables.length)
+      this.#tables.push(table)
+    }
+  }
+
+  async all<R extends Row>(table: Table<R>): Promise<readonly R[]> {
+    await this.#prepare()
+    const rows = await this.sql.unsafe(allSql(table as unknown as Table<never>, `${this.#schema}.${table.name}`))
+    return Array.from(rows, (row) => ({ ...row }) as unknown as R)
+  }
+
+  transact<T>(work: (turn: Turn) => T, durability: 'durable' | 'relaxed' = 'relaxed'): T {
+    if (this.#closed) throw new Error('the store is closed')
+    if (this.#inHandler) throw new Error('a handler may not begin a transaction inside another')
+    this.#inHandler = true
+    this.#handlerDurable = durability === 'durable'
+    let result: T
+    try {
+      result = work(this.#turn)
+    } catch (error) {
+      this.#inHandler = false
+      this.#handlerWrites = []
+      this.#handlerEvents = []
+      this.#handlerEffects = []
+      throw error
+    }
+    this.#inHandler = false
+    const batch = this.#openBatch()
+    for (const { table, key, row } of this.#handlerWrites) (batch.writes[table] ??= new Map()).set(key, row)
+    batch.events.push(...this.#handlerEvents)
+    batch.effects.push(...this.#handlerEffects)
+    batch.durable ||= this.#handlerDurable
+    this.#handlerWrites = []
+    this.#handlerEvents = []
+    this.#handlerEffects = []
+    return result
+  }
+
+  /** Something outside a handler has to be committed: a consumer has moved on. */
+  touch(): void {
+    this.#openBatch()
+  }
+
+  async durable(): Promise<void> {
+    if (this.#closed) throw new Error('the store is closed')
+    if (this.#batch === undefined && !this.#committing) return
+    const batch = this.#openBatch()
+    batch.durable = true
+    await new Promise<void>((resolve) => batch.waiters.push(resolve))
+  }
+
+  async close(): Promise<void> {
+    if (!this.#closed) await this.durable()
+    this.#closed = true
+    this.#lease?.cancel()
+    await this.sql.end({ timeout: 2 })
+  }
+
+  /** Gives the unit up, so that another owner need not wait for the lease to end. */
+  async release(): Promise<void> {
+    await this.durable()
+    this.#closed = true
+    this.#lease?.cancel()
+    await this.sql.unsafe(`UPDATE ${this.shared}.units SET lease_until = now() WHERE unit = $1 AND epoch = $2`, [
+      this.unit,
+      this.#epoch,
+    ])
+    await this.sql.end({ timeout: 2 })
+  }
+
+  readonly #turn: Turn = {
+    put: (table, row) => this.#write(table, row, row),
+    remove: (table, key) => this.#write(table, key, null),
+    publish: (topic, event) => {
+      this.#handlerEvents.push({ topic, event })
+      if (TOPICS[topic].durability === 'durable') this.#handlerDurable = true
+    },
+    afterCommit: (effect) => {
+      this.#handlerDurable = true
+      this.#handlerEffects.push(effect)
+    },
+  }
+
+  #write<R extends Row>(table: Table<R>, key: Partial<R>, row: R | null): void {
+    const index = this.#tableIndex.get(table.name)
+    if (index === undefined) throw new Error(`expected table ${table.name} to be ensured first`)
+    const keyText = JSON.stringify(table.key.map((column) => key[column]))
+    this.#handlerWrites.push({ table: index, key: keyText, row })
+  }
+
+  #openBatch(): Batch {
+    if (this.#batch === undefined) {
+      this.#batch = { writes: [], events: [], effects: [], waiters: [], durable: false, touched: true }
+      this.#options.activity?.enter('store')
+    }
+    if (!this.#scheduled && !this.#committing) {
+      this.#scheduled = true
+      setImmediate(() => void this.#run())
+    }
+    return this.#batch
+  }
+
+  /** Commits batch after batch until nothing has been written meanwhile. */
+  async #run(): Promise<void> {
+    this.#scheduled = false
+    if (this.#committing) return
+    this.#committing = true
+    while (this.#batch !== undefined && !this.#closed) {
+      const batch = this.#batch
+      this.#batch = undefined
+      const { moves, handled } = this.#participant?.collect() ?? { moves: [], handled: [] }
+      let entries: readonly OutboxEntry[]
+      try {
+        entries = await this.#commit(batch, moves, handled)
+      } catch (cause) {
+        // Memory and disk no longer agree: nothing more is written, and no waiter is told that its cause is on disk.
+        this.#closed = true
+        this.#options.fatal('a commit failed', cause)
+        return
+      }
+      for (const waiter of batch.waiters) waiter()
+      for (const effect of batch.effects) effect()
+      if (entries.length > 0) this.#participant?.committed(entries)
+      this.#options.activity?.leave('store')
+    }
+    this.#committing = false
+  }
+
+  async #commit(
+    batch: Batch,
+    moves: readonly OffsetMove[],
+    handled: readonly Handled[],
+  ): Promise<readonly OutboxEntry[]> {
+    const number = this.#commits + 1
+    const writes = this.#tables.flatMap((table, i) => jsonOf(table, batch.writes[i]))
+    const fixed = [moves.length === 0 ? null : moves, handled.length === 0 ? null : handled]
+    let isUnsure = false
+    for (;;) {
+      let entries: OutboxEntry[] = []
+      try {
+        await this.#prepare()
+        entries = await this.#encode(batch.events)
+        const parameters = [
+          this.#epoch,
+          number,
+          batch.durable,
+          ...fixed,
+          entries.map((entry) => entry.topic),
+          entries.map((entry) => entry.stream),
+          entries.map((entry) => entry.sequence),
+          this.sql.typed(
+            entries.map((entry) => Buffer.from(entry.event)),
+            BYTEA_ARRAY,
+          ),
+          ...writes,
+        ]
+        await this.sql.unsafe(this.#commitSql, parameters as never[], { prepare: true })
+      } catch (error) {
+        const code = (error as { code?: string }).code
+        if (code === REFUSED.sequenceMoved) {
+          this.#forgetSequences(batch.events)
+          continue
+        }
+        const isPast = code === REFUSED.notOwner && isUnsure
+        if (!isPast && !isPassing(error)) throw error
+        this.#options.log.warn({ unit: this.unit, err: error }, 'the database does not answer; trying again')
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+        // The commit may have come through, and its answer been lost; or it may still be under way.
+        isUnsure = true
+        if (!(await this.#isCommitted(number))) {
+          if (isPast) throw error
+          continue
+        }
+      }
+      this.#commits = number
+      for (const { topic, stream, sequence } of entries) this.#sequences.set(`${topic}\n${stream}`, sequence)
+      return entries
+    }
+  }
+
+  /** After a commit whose answer was lost: whether it is there. Waits until the database answers. */
+  async #isCommitted(number: number): Promise<boolean> {
+    for (;;) {
+      try {
+        const [row] = await this.sql.unsafe(`SELECT epoch, commits FROM ${this.shared}.units WHERE unit = $1`, [
+          this.unit,
+        ])
+        if (row === undefined || row['epoch'] !== this.#epoch) {
+          throw new UnitTakenError(`unit ${this.unit} was taken over at epoch ${row?.['epoch']}`)
+        }
+        return row['commits'] === number
+      } catch (error) {
+        if (!isPassing(error)) throw error
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      }
+    }
+  }
+
+  /** Gives each event its place in its stream. The stream's row is moved in the same commit, or the commit is refused. */
+  async #encode(events: Batch['events']): Promise<OutboxEntry[]> {
+    const next = new Map<string, number>()
+    const entries: OutboxEntry[] = []
+    for (const { topic, event } of events) {
+      const key = `${topic}\n${event.stream}`
+      const last = next.get(key) ?? (await this.#lastSequence(topic, event.stream))
+      const sequence = last + 1
+      next.set(key, sequence)
+      const bytes = encodeEvent(event, eventIdOf(topic, event.stream, sequence), sequence)
+      entries.push({ topic, stream: event.stream, sequence, event: bytes })
+    }
+    return entries
+  }
+
+  async #lastSequence(topic: Topic, stream: string): Promise<number> {
+    const key = `${topic}\n${stream}`
+    const known = this.#sequences.get(key)
+    if (known !== undefined) return known
+    const [row] = await this.sql.unsafe(
+      `SELECT sequence FROM ${this.shared}.streams WHERE topic = $1 AND stream = $2`,
+      [topic, stream],
+    )
+    const sequence = (row?.['sequence'] as number | undefined) ?? 0
+    this.#sequences.set(key, sequence)
+    return sequence
+  }
+
+  #forgetSequences(events: Batch['events']): void {
+    for (const { topic, event } of events) this.#sequences.delete(`${topic}\n${event.stream}`)
+  }
+
+  #prepare(): Promise<void> {
+    this.#prepared ??= this.#createUnit()
+    return this.#prepared
+  }
+
+  async #createUnit(): Promise<void> {
+    await this.sql.unsafe(unitSql({ shared: this.shared, schema: this.#schema, unit: this.unit, tables: this.#tables }))
+    const found = await this.sql.unsafe(
+      `SELECT table_name, string_agg(column_name, ',' ORDER BY ordinal_position) AS columns
+         FROM information_schema.columns WHERE table_schema = $1 GROUP BY table_name`,
+      [this.#schema.slice(1, -1)],
+    )
+    const columns = new Map(found.map((row) => [row['table_name'] as string, row['columns'] as string]))
+    for (const table of this.#tables) {
+      if (columns.get(table.name) === table.columns.join()) continue
+      throw new Error(
+        `expected table ${table.name} with columns ${table.columns.join(', ')}, found ${columns.get(table.name)}: this database was written by another version`,
+      )
+    }
+    const marks = Array.from({ length: 9 + this.#tables.length * 2 }, (_, i) => `$${i + 1}`)
+    this.#commitSql = `SELECT ${this.#schema}.commit_turn(${marks.join(', ')})`
+  }
+
+  async #migrate(): Promise<void> {
+    const { shared } = this
+    await this.sql.begin(async (sql) => {
+      await sql.unsafe('SELECT pg_advisory_xact_lock(hashtext($1))', [`jts ${shared}`])
+      await sql.unsafe(`CREATE SCHEMA IF NOT EXISTS ${shared}`)
+      await sql.unsafe(`CREATE TABLE IF NOT EXISTS ${shared}.migrations (version bigint NOT NULL)`)
+      const [row] = await sql.unsafe(`SELECT coalesce(max(version), 0) AS version FROM ${shared}.migrations`)
+      const version = row!['version'] as number
+      if (version > SCHEMA_VERSION) {
+        throw new Error(
+          `expected a database of schema version ${SCHEMA_VERSION} or older, found ${version}: it was written by a newer JTS`,
+        )
+      }
+      await sql.unsafe(`SET LOCAL search_path TO ${shared}`)
+      for (const migration of migrationsFrom(version)) await sql.unsafe(migration)
+      if (version < SCHEMA_VERSION) await sql.unsafe(`INSERT INTO migrations VALUES ($1)`, [SCHEMA_VERSION])
+    })
+  }
+
+  async #take(): Promise<void> {
+    const { owner, leaseMs = LEASE_MS } = this.#options
+    const [row] = await this.sql.unsafe(
+      `INSERT INTO ${this.shared}.units AS u (unit, epoch, owner, lease_until, commits)
+         VALUES ($1, 1, $2, now() + $3 * interval '1 millisecond', 0)
+         ON CONFLICT (unit) DO UPDATE SET epoch = u.epoch + 1, owner = excluded.owner, lease_until = excluded.lease_until
+           WHERE u.lease_until < now() OR u.owner = excluded.owner
+         RETURNING epoch, commits`,
+      [this.unit, owner, leaseMs],
+    )
+    if (row === undefined) throw new UnitTakenError(`unit ${this.unit} is owned by another process`)
+    this.#epoch = row['epoch'] as number
+    this.#commits = row['commits'] as number
+    await this.sql.unsafe(`UPDATE ${this.shared}.offsets SET epoch = $2 WHERE unit = $1`, [this.unit, this.#epoch])
+    this.#keepLease(leaseMs)
+  }
+
+  /** A lease says that the owner lives; whether it may still write is decided by the epoch alone. */
+  #keepLease(leaseMs: number): void {
+    const renew = async (): Promise<void> => {
+      try {
+        const rows = await this.sql.unsafe(
+          `UPDATE ${this.shared}.units SET lease_until = now() + $3 * interval '1 millisecond'
+             WHERE unit = $1 AND epoch = $2 RETURNING unit`,
+          [this.unit, this.#epoch, leaseMs],
+        )
+        if (rows.length === 0 && !this.#closed) {
+          this.#closed = true
+          const cause = new UnitTakenError(`unit ${this.unit} is no longer owned at epoch ${this.#epoch}`)
+          return this.#options.fatal('its unit was taken over by another process', cause)
+        }
+      } catch (error) {
+        if (!this.#closed) this.#options.log.warn({ unit: this.unit, err: error }, 'the lease could not be renewed')
+      }
+      if (!this.#closed) this.#keepLease(leaseMs)
+    }
+    this.#lease = this.#options.wallClock.after(leaseMs / 3, () => void renew())
+  }
+}
+
+/** The rows to put and the keys to remove, or null where there are none. */
+function jsonOf(table: Table<never>, writes: Writes | undefined): [Row[] | null, Row[] | null] {
+  if (writes === undefined) return [null, null]
+  const put: Row[] = []
+  const remove: Row[] = []
+  for (const [key, row] of writes) {
+    if (row !== null) put.push(row)
+    else {
+      const values = JSON.parse(key) as (string | number)[]
+      remove.push(Object.fromEntries(table.key.map((column, i) => [column, values[i]!])))
+    }
+  }
+  return [put.length === 0 ? null : put, remove.length === 0 ? null : remove]
+}
+
+function isPassing(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? ''
+  if (PASSING.has(code)) return true
+  // The driver's own codes and the sockets': never a SQLSTATE, which has five characters and no underscore.
+  return /^(CONNECTION_|CONNECT_|E[A-Z]{3,})/.test(code)
+}

@@ -812,23 +812,27 @@ export class AccountExecution {
   async #fetchFills(instrument: InstrumentId, report?: OrderReport): Promise<boolean> {
     const { broker, store } = this.#options
     const found = await broker.fills({ instrument, ...this.#cursor.query(instrument) })
-    if (found.length === 0) return true
-    return store.transact((turn) => {
-      let readToTheEnd = true
-      for (const fill of found) {
-        const record = this.#byVenueId.get(venueKey(fill)) ?? this.#byClientIdOf(fill)
-        const ownReport = fill.venueOrderId === report?.venueOrderId ? report : undefined
-        if (record !== undefined) this.#applyFill(record, fill, ownReport, turn)
-        // It may belong to a request that has not been settled: then its cursor waits for that.
-        else if (this.#hasUnsettled(instrument) && !this.#cursor.has(instrument, fill.tradeId)) {
-          readToTheEnd = false
-          break
-        } else this.#bookForeign(fill, turn)
-        this.#cursor.advance(instrument, fill.tradeId)
-      }
-      this.#keepAccount(turn)
-      return readToTheEnd
-    })
+    for (const fill of found) {
+      if (!store.transact((turn) => this.#bookFound(fill, report, turn))) return false
+      // As with notices: what a strategy answers to this fill is decided before the next one is told.
+      await store.durable()
+      if (this.#stopped) return false
+    }
+    return true
+  }
+
+  /** False when the fill has to wait. */
+  #bookFound(fill: FillReport, report: OrderReport | undefined, turn: Turn): boolean {
+    const { instrument, tradeId } = fill
+    const record = this.#byVenueId.get(venueKey(fill)) ?? this.#byClientIdOf(fill)
+    const ownReport = fill.venueOrderId === report?.venueOrderId ? report : undefined
+    if (record !== undefined) this.#applyFill(record, fill, ownReport, turn)
+    // It may belong to a request that has not been settled: then its cursor waits for that.
+    else if (this.#hasUnsettled(instrument) && !this.#cursor.has(instrument, tradeId)) return false
+    else this.#bookForeign(fill, turn)
+    this.#cursor.advance(instrument, tradeId)
+    this.#keepAccount(turn)
+    return true
   }
 
   #byClientIdOf(fill: FillReport): OrderRecord | undefined {

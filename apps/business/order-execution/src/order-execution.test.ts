@@ -54,6 +54,7 @@ class World {
   }
 
   async start(): Promise<this> {
+    await this.service.restore()
     await this.harness.bus.start()
     await this.service.start()
     await this.harness.run()
@@ -171,6 +172,32 @@ afterEach(async () => {
 })
 
 const notSent = (code: NotSentCode): PlaceOutcome => ({ kind: 'not_sent', code, message: 'nothing was written' })
+
+describe('what the log holds beyond the state when the process starts', () => {
+  it('an approval becomes one order, sent once', async () => {
+    const world = new World()
+    await world.approve('s1')
+    await world.start()
+    await world.run(5000)
+    assert.equal(world.broker.placed.length, 1)
+    assert.deepEqual(await world.said(), ['OrderSubmitting', 'OrderAccepted'])
+  })
+
+  it('an approval behind a restored order becomes one order too, and a cancel reaches its order', async () => {
+    const world = await new World().start()
+    await world.approve('s1')
+    // Published while nothing here reads any more, as by another process.
+    const before = world.broker.placed.length
+    await world.harness.bus.stop()
+    await world.approve('s2')
+    await world.cancel('s1')
+    await world.restart()
+    await world.run(5000)
+    assert.equal(before, 1)
+    assert.equal(world.broker.placed.length, 1, 's2 alone is placed by the new process')
+    assert.equal(world.broker.cancels.length, 1, 's1 is cancelled by it')
+  })
+})
 
 describe('from approval to the wire', () => {
   it('tells the life of an order from intent to fill, and books the fill once', async () => {
@@ -513,6 +540,22 @@ describe('fills', () => {
     w.broker.up()
     await w.run()
     assert.deepEqual(await w.status(), ['filled 1'])
+  })
+
+  it('that are found together are told one by one, so that an answer to one is made before the next', async () => {
+    const w = await world()
+    await w.approve('s1')
+    await w.approve('s2')
+    const told: string[] = []
+    w.harness.bus.tap(['orders.fills'], ({ eventId }) => {
+      told.push(`fill ${eventId.at(-1)}`)
+      queueMicrotask(() => told.push(`answer ${eventId.at(-1)}`))
+    })
+    w.broker.down()
+    for (const { clientOrderId } of w.broker.placed) w.broker.execute(clientOrderId, '1')
+    w.broker.up()
+    await w.run()
+    assert.deepEqual(told, ['fill 1', 'answer 1', 'fill 2', 'answer 2'])
   })
 
   it('that no notice told of are found when the order has been quiet for too long', async () => {

@@ -59,6 +59,12 @@ export type FillRow = {
 
 export type OrderExecution = {
   readonly api: OrderExecutionApi
+  /**
+   * Reads what is on disk; before the bus starts, because an approval that the log still holds would otherwise be read
+   * twice: from the log and from the row that it became.
+   */
+  restore(): Promise<void>
+  /** Listens to the brokers and sends; after the bus has started. */
   start(): Promise<void>
   stop(): Promise<void>
   /** Compares with the venue now; see `AccountExecution.reconcile`. False when the account would not hold still. */
@@ -84,6 +90,7 @@ export function createOrderExecution(options: OrderExecutionOptions): OrderExecu
   })
   return {
     api: service,
+    restore: () => service.restore(),
     start: () => service.start(),
     stop: () => service.stop(),
     reconcile: (account) => service.execution(account).reconcile(),
@@ -99,6 +106,7 @@ class Service implements OrderExecutionApi {
   readonly #states = new Map<string, StateRow>()
   #timer: { cancel(): void } | undefined
   #stopListening: () => void = () => undefined
+  #restored = false
 
   constructor(options: OrderExecutionOptions) {
     this.#options = options
@@ -126,15 +134,21 @@ class Service implements OrderExecutionApi {
     }
   }
 
-  async start(): Promise<void> {
+  async restore(): Promise<void> {
     for (const row of await this.#options.store.all(tradingStates)) {
       this.#states.set(row.account, { state: row.state as TradingState, version: row.version, reason: row.reason })
     }
     this.#applyGates()
     for (const execution of this.#executions.values()) await execution.restore()
+    this.#restored = true
+  }
+
+  start(): Promise<void> {
+    if (!this.#restored) throw new Error('order execution is restored before it starts')
     for (const execution of this.#executions.values()) execution.start()
     this.#stopListening = this.#options.marketClock.onAdvance((nowUs) => this.#checkQuiet(nowUs))
     this.#tick()
+    return Promise.resolve()
   }
 
   async stop(): Promise<void> {
@@ -147,6 +161,7 @@ class Service implements OrderExecutionApi {
   }
 
   handle(event: BusEvent, turn: Turn): void {
+    if (!this.#restored) throw new Error('order execution is restored before it reads the log')
     if (event.type === 'ApprovedSignal') this.execution(event.stream as AccountId).approve(event, turn)
     else if (event.type === 'CancelRequested') {
       this.execution(event.stream as AccountId).cancelSignal(event.payload.signalId as SignalId, turn)

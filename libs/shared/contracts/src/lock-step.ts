@@ -5,8 +5,9 @@
  * A replay is a list of positions. The venue moves on only by a conditional release: «release what follows `at`, if you
  * are at `at` and your counters are still these». A release runs phases until one of them has produced a message:
  * per recorded bar `open` (resting orders that the open fills), `match` (resting limit orders that the range fills, timed at
- * the close) and `close` (the closed kline, which always ends a release). Repeating a release that has been carried out is
- * answered `refused` with reason `position` and the present state, so a restarted conductor finds its place.
+ * the close) and `close` (the closed kline, which always ends a release); per recorded trade `match` (orders that it fills)
+ * and `trade` (its notice, which always ends a release). Repeating a release that has been carried out is answered `refused`
+ * with reason `position` and the present state, so a restarted conductor finds its place.
  *
  * A connection is named by the client's TCP port, which both ends know and no broker's protocol has to carry.
  */
@@ -18,7 +19,7 @@ export type SentCounters = Readonly<Record<string, number>>
 export type LockStepState = {
   /** Phases carried out since the start; survives a restart of the venue. */
   readonly position: number
-  /** Bars (or trades) whose close has been released. */
+  /** Bars (or trades) whose last phase has been released. */
   readonly released: number
   readonly total: number
   /** Market time of the last released phase, µs; 0 before the first. */

@@ -28,17 +28,46 @@ export interface StrategyApi {
   stopStrategy(request: strategy.StrategyRequest): Promise<strategy.StrategyView>
 }
 
+/**
+ * Which call may be repeated when its answer was lost: because it changes nothing, or because its handler answers a
+ * repetition as it answered the first time. A new method has no place here until someone has decided.
+ *
+ * A call that may not be repeated is sent at most once; when it ends with UNAVAILABLE or DEADLINE_EXCEEDED its outcome is
+ * unknown, and whoever asked looks (`listOrders`, `getTradingState`, `listStrategies`) before asking again.
+ */
+export const IDEMPOTENT = {
+  // The answer is kept under `signalId` and said again; without an account nothing is reserved.
+  risk: { checkTradingRisk: true, calculatePositionSize: true },
+  // A broken stream of updates starts again with every position, so its reader decides when.
+  portfolio: { getCurrentPortfolio: true, streamPositionUpdates: false },
+  // A second cancel is answered «not accepted», and a second halt counts only what the first left over: the person would
+  // read a failure that was none. A late second resume would lift a halt that came between.
+  orders: { listOrders: true, cancelOrder: false, halt: false, resume: false, getTradingState: true },
+  // A late repetition would undo the opposite command that came between.
+  strategy: { listStrategies: true, startStrategy: false, stopStrategy: false },
+} as const satisfies {
+  risk: Record<keyof RiskManagementApi, boolean>
+  portfolio: Record<keyof PortfolioApi, boolean>
+  orders: Record<keyof OrderExecutionApi, boolean>
+  strategy: Record<keyof StrategyApi, boolean>
+}
+
 /** The standard gRPC status names used in JTS. */
-export type RpcCode =
-  | 'INVALID_ARGUMENT'
-  | 'NOT_FOUND'
-  | 'ALREADY_EXISTS'
-  | 'FAILED_PRECONDITION'
-  | 'UNAVAILABLE'
-  | 'DEADLINE_EXCEEDED'
-  | 'UNIMPLEMENTED'
-  | 'INTERNAL'
-  | 'PERMISSION_DENIED'
+export const RPC_CODES = [
+  'CANCELLED',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+] as const
+
+export type RpcCode = (typeof RPC_CODES)[number]
 
 export class RpcError extends Error {
   override readonly name = 'RpcError'

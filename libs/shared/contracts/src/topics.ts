@@ -59,7 +59,16 @@ export function isTopic(name: string): name is Topic {
 
 /** The candles topic of an instrument's venue. */
 export function candlesTopic(venue: string): Topic {
-  const name = `market-data.${venue.toLowerCase()}.candles`
-  if (!isTopic(name)) throw new Error(`expected a venue with a candles topic, found ${JSON.stringify(venue)}`)
+  return marketTopic(venue, 'candles')
+}
+
+/** The topic of public trades of an instrument's venue. */
+export function tradesTopic(venue: string): Topic {
+  return marketTopic(venue, 'trades')
+}
+
+function marketTopic(venue: string, kind: 'candles' | 'trades'): Topic {
+  const name = `market-data.${venue.toLowerCase()}.${kind}`
+  if (!isTopic(name)) throw new Error(`expected a venue with a ${kind} topic, found ${JSON.stringify(venue)}`)
   return name
 }

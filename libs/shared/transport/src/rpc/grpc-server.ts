@@ -6,7 +6,6 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
   Server,
-  ServerCredentials,
   status,
   type handleUnaryCall,
   type ServerDuplexStream,
@@ -16,9 +15,17 @@ import {
 } from '@grpc/grpc-js'
 import { ReflectionService } from '@grpc/reflection'
 import { loadSync } from '@grpc/proto-loader'
-import { RpcError, type RpcCode } from '@jts/contracts'
-import { HealthCheckResponse_ServingStatus, HealthService, type HealthServer } from '@jts/contracts/health-api'
+import { RpcError } from '@jts/contracts'
+import {
+  HealthCheckResponse_ServingStatus as Serving,
+  HealthService,
+  type HealthCheckRequest,
+  type HealthCheckResponse,
+  type HealthServer,
+} from '@jts/contracts/health-api'
 import type { Logger } from '@jts/runtime'
+import { channelOptions, KEEP_ALIVE, toStatus, type KeepAlive } from './status.ts'
+import { serverCredentials, type TlsFiles } from './tls.ts'
 
 type Handler = (request: never, signal: AbortSignal) => Promise<unknown> | AsyncIterable<unknown>
 
@@ -29,6 +36,7 @@ export type RpcService = {
 }
 
 export type RpcServerOptions = {
+  /** A loopback address, unless `tls` is there. */
   readonly host: string
   /** 0 = any free port. */
   readonly port: number
@@ -36,9 +44,24 @@ export type RpcServerOptions = {
   readonly log: Logger
   /** Awaited before every answer: nothing leaves the process before its cause is on disk. */
   readonly beforeAnswer?: () => Promise<void>
+  /** Both ends show a certificate of one authority. */
+  readonly tls?: TlsFiles | undefined
+  readonly keepAlive?: KeepAlive
 }
 
-export type RpcServer = { readonly port: number; stop(): Promise<void> }
+export type RpcServer = {
+  readonly port: number
+  /** What health says from now on, for the whole server and each of its services. */
+  setServing(serving: boolean): void
+  /** Ends streams with UNAVAILABLE, lets unary calls end (1 s), closes. */
+  stop(): Promise<void>
+}
+
+type StreamCall = ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>
+
+/** Answers that wait for the disk; a handler that runs further ahead waits. */
+const ANSWERS_WAITING_MAX = 1024
+const STOP_MS = 1000
 
 const PROTO_ROOT = resolve(fileURLToPath(import.meta.resolve('@jts/contracts')), '../../proto')
 const PROTO_FILES = [
@@ -50,47 +73,39 @@ const PROTO_FILES = [
   'grpc/health/v1/health.proto',
 ]
 
-const STATUS: Record<RpcCode, number> = {
-  INVALID_ARGUMENT: status.INVALID_ARGUMENT,
-  NOT_FOUND: status.NOT_FOUND,
-  ALREADY_EXISTS: status.ALREADY_EXISTS,
-  FAILED_PRECONDITION: status.FAILED_PRECONDITION,
-  UNAVAILABLE: status.UNAVAILABLE,
-  DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
-  UNIMPLEMENTED: status.UNIMPLEMENTED,
-  INTERNAL: status.INTERNAL,
-  PERMISSION_DENIED: status.PERMISSION_DENIED,
-}
-
-/** The one door from whatever was thrown to a gRPC status. */
-function toStatus(error: unknown, log: Logger): { code: number; details: string } {
-  if (error instanceof RpcError) return { code: STATUS[error.code], details: error.message }
-  log.error({ err: error }, 'a call failed')
-  return { code: status.INTERNAL, details: 'internal error; the service log tells more' }
-}
-
-/** Starts a gRPC server with health and reflection. */
+/** Starts a gRPC server with health and reflection. @throws Error when it cannot listen, or must not. */
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
-  const server = new Server()
+  const { host } = options
+  const credentials = serverCredentials(host, options.tls)
+  const server = new Server(channelOptions(options.keepAlive ?? KEEP_ALIVE))
+  const stopping = new AbortController()
   for (const { definition, handlers } of options.services) {
-    server.addService(definition, implementation(definition, handlers as Record<string, Handler>, options))
+    server.addService(
+      definition,
+      implementation(definition, handlers as Record<string, Handler>, options, stopping.signal),
+    )
   }
-  addHealth(server, options)
+  const health = new Health(options.services)
+  server.addService(HealthService, health.implementation)
   new ReflectionService(loadSync(PROTO_FILES, { includeDirs: [PROTO_ROOT] })).addToServer(server)
+  const address = host.includes(':') && !host.startsWith('[') ? `[${host}]:${options.port}` : `${host}:${options.port}`
   const port = await new Promise<number>((done, fail) => {
-    server.bindAsync(`${options.host}:${options.port}`, ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) fail(new Error(`cannot listen on ${options.host}:${options.port}: ${error.message}`, { cause: error }))
+    server.bindAsync(address, credentials, (error, bound) => {
+      if (error) fail(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error }))
       else done(bound)
     })
   })
   return {
     port,
+    setServing: (serving) => health.set(serving),
     stop: () =>
       new Promise((done) => {
+        health.close()
+        stopping.abort()
         const timer = setTimeout(() => {
           server.forceShutdown()
           done()
-        }, 1000)
+        }, STOP_MS)
         server.tryShutdown(() => {
           clearTimeout(timer)
           done()
@@ -103,6 +118,7 @@ function implementation(
   definition: ServiceDefinition,
   handlers: Record<string, Handler>,
   options: RpcServerOptions,
+  stopping: AbortSignal,
 ): UntypedServiceImplementation {
   const result: UntypedServiceImplementation = {}
   for (const [name, method] of Object.entries(definition)) {
@@ -110,15 +126,14 @@ function implementation(
     if (handler === undefined) continue
     const bound = handler.bind(handlers)
     if (method.responseStream) {
-      result[name] = (call: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>) =>
-        void pump(call, bound, method.requestStream, options)
+      result[name] = (call: StreamCall) => void pump(call, bound, method.requestStream, options, stopping)
     } else {
       const unary: handleUnaryCall<unknown, unknown> = (call, callback) => {
         const abort = new AbortController()
         call.on('cancelled', () => abort.abort())
         answer(bound, call.request, abort.signal, options).then(
           (value) => callback(null, value),
-          (error: unknown) => callback(toStatus(error, options.log)),
+          (error: unknown) => callback(told(error, options.log)),
         )
       }
       result[name] = unary
@@ -133,45 +148,118 @@ async function answer(handler: Handler, request: unknown, signal: AbortSignal, o
   return value
 }
 
+function told(error: unknown, log: Logger): ReturnType<typeof toStatus> {
+  if (!(error instanceof RpcError)) log.error({ err: error }, 'a call failed')
+  return toStatus(error)
+}
+
+/**
+ * Carries what a handler yields, in order. The handler goes on while its earlier answers wait for the disk, so that one
+ * commit serves many answers; it waits when the reader does not keep up.
+ */
 async function pump(
-  call: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>,
+  call: StreamCall,
   handler: Handler,
   requestStream: boolean,
   options: RpcServerOptions,
+  stopping: AbortSignal,
 ): Promise<void> {
   const abort = new AbortController()
+  const { signal } = abort
+  const end = (error: unknown): void => {
+    if (signal.aborted) return
+    abort.abort()
+    call.emit('error', told(error, options.log))
+  }
+  const onStop = (): void => end(new RpcError('UNAVAILABLE', 'the service is stopping'))
   call.on('cancelled', () => abort.abort())
+  if (stopping.aborted) onStop()
+  else stopping.addEventListener('abort', onStop, { once: true })
+
+  let waiting: unknown[] = []
+  let flushing: Promise<void> | undefined
+  const flush = async (): Promise<void> => {
+    while (waiting.length > 0) {
+      const values = waiting
+      waiting = []
+      await options.beforeAnswer?.()
+      for (const value of values) {
+        if (signal.aborted) return
+        if (!call.write(value)) await drained(call, signal)
+      }
+    }
+  }
   try {
     const request = requestStream ? call : (call as ServerWritableStream<unknown, unknown>).request
-    for await (const value of handler(request as never, abort.signal) as AsyncIterable<unknown>) {
-      await options.beforeAnswer?.()
-      if (abort.signal.aborted) return
-      if (!call.write(value)) await new Promise((drained) => call.once('drain', drained))
+    for await (const value of handler(request as never, signal) as AsyncIterable<unknown>) {
+      if (signal.aborted) return
+      waiting.push(value)
+      flushing ??= flush()
+        .catch(end)
+        .finally(() => (flushing = undefined))
+      if (waiting.length >= ANSWERS_WAITING_MAX) await flushing
     }
-    call.end()
+    await flushing
+    if (!signal.aborted) call.end()
   } catch (error) {
-    if (!abort.signal.aborted) call.emit('error', toStatus(error, options.log))
+    await flushing
+    end(error)
+  } finally {
+    stopping.removeEventListener('abort', onStop)
   }
 }
 
-function addHealth(server: Server, options: RpcServerOptions): void {
-  const names = new Set(
-    options.services.flatMap(({ definition }) => Object.values(definition).map((method) => method.path.split('/')[1]!)),
-  )
-  const check = (service: string) =>
-    service === '' || names.has(service)
-      ? HealthCheckResponse_ServingStatus.SERVING
-      : HealthCheckResponse_ServingStatus.SERVICE_UNKNOWN
-  const health: HealthServer = {
+function drained(call: StreamCall, signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    const finish = (): void => {
+      call.off('drain', finish)
+      signal.removeEventListener('abort', finish)
+      done()
+    }
+    call.on('drain', finish)
+    signal.addEventListener('abort', finish)
+  })
+}
+
+/** `grpc.health.v1` for the server (no name) and each service by its full name. */
+class Health {
+  readonly #names: ReadonlySet<string>
+  readonly #watchers = new Set<ServerWritableStream<HealthCheckRequest, HealthCheckResponse>>()
+  #serving = true
+
+  constructor(services: readonly RpcService[]) {
+    const paths = services.flatMap(({ definition }) => Object.values(definition).map((method) => method.path))
+    this.#names = new Set(['', ...paths.map((path) => path.split('/')[1]!)])
+  }
+
+  readonly implementation: HealthServer = {
     check: (call, callback) => {
-      const found = check(call.request.service)
-      if (found === HealthCheckResponse_ServingStatus.SERVICE_UNKNOWN) {
+      const found = this.#status(call.request.service)
+      if (found === Serving.SERVICE_UNKNOWN) {
         callback({ code: status.NOT_FOUND, details: `no service ${call.request.service} here` })
       } else callback(null, { status: found })
     },
     watch: (call) => {
-      call.write({ status: check(call.request.service) })
+      this.#watchers.add(call)
+      call.on('cancelled', () => this.#watchers.delete(call))
+      call.write({ status: this.#status(call.request.service) })
     },
   }
-  server.addService(HealthService, health)
+
+  set(serving: boolean): void {
+    if (serving === this.#serving) return
+    this.#serving = serving
+    for (const call of this.#watchers) call.write({ status: this.#status(call.request.service) })
+  }
+
+  close(): void {
+    this.set(false)
+    for (const call of this.#watchers) call.end()
+    this.#watchers.clear()
+  }
+
+  #status(service: string) {
+    if (!this.#names.has(service)) return Serving.SERVICE_UNKNOWN
+    return this.#serving ? Serving.SERVING : Serving.NOT_SERVING
+  }
 }

@@ -61,6 +61,14 @@ export interface AccountView {
   /** `equal`, `different` or `unchecked`: our ledger against the broker's records. */
   reconciled: string;
   fillCount: number;
+  /** What differed in the last comparison with the broker. */
+  differences: BalanceDifference[];
+}
+
+export interface BalanceDifference {
+  currency: string;
+  ours: string;
+  venue: string;
 }
 
 export interface PortfolioResponse {
@@ -494,6 +502,7 @@ function createBaseAccountView(): AccountView {
     unrealisedPnl: "",
     reconciled: "",
     fillCount: 0,
+    differences: [],
   };
 }
 
@@ -528,6 +537,9 @@ export const AccountView: MessageFns<AccountView> = {
     }
     if (message.fillCount !== 0) {
       writer.uint32(80).int64(message.fillCount);
+    }
+    for (const v of message.differences) {
+      BalanceDifference.encode(v!, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -625,6 +637,14 @@ export const AccountView: MessageFns<AccountView> = {
             message.fillCount = longToNumber(reader.int64());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.differences.push(BalanceDifference.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -667,6 +687,9 @@ export const AccountView: MessageFns<AccountView> = {
         : isSet(object.fill_count)
         ? globalThis.Number(object.fill_count)
         : 0,
+      differences: globalThis.Array.isArray(object?.differences)
+        ? object.differences.map((e: any) => BalanceDifference.fromJSON(e))
+        : [],
     };
   },
 
@@ -702,6 +725,9 @@ export const AccountView: MessageFns<AccountView> = {
     if (message.fillCount !== 0) {
       obj.fillCount = Math.round(message.fillCount);
     }
+    if (message.differences?.length) {
+      obj.differences = message.differences.map((e) => BalanceDifference.toJSON(e));
+    }
     return obj;
   },
 
@@ -720,6 +746,108 @@ export const AccountView: MessageFns<AccountView> = {
     message.unrealisedPnl = object.unrealisedPnl ?? "";
     message.reconciled = object.reconciled ?? "";
     message.fillCount = object.fillCount ?? 0;
+    message.differences = object.differences?.map((e) => BalanceDifference.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseBalanceDifference(): BalanceDifference {
+  return { currency: "", ours: "", venue: "" };
+}
+
+export const BalanceDifference: MessageFns<BalanceDifference> = {
+  encode(message: BalanceDifference, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.currency !== "") {
+      writer.uint32(10).string(message.currency);
+    }
+    if (message.ours !== "") {
+      writer.uint32(18).string(message.ours);
+    }
+    if (message.venue !== "") {
+      writer.uint32(26).string(message.venue);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BalanceDifference {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBalanceDifference();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ours = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.venue = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BalanceDifference {
+    return {
+      currency: isSet(object.currency) ? globalThis.String(object.currency) : "",
+      ours: isSet(object.ours) ? globalThis.String(object.ours) : "",
+      venue: isSet(object.venue) ? globalThis.String(object.venue) : "",
+    };
+  },
+
+  toJSON(message: BalanceDifference): unknown {
+    const obj: any = {};
+    if (message.currency !== "") {
+      obj.currency = message.currency;
+    }
+    if (message.ours !== "") {
+      obj.ours = message.ours;
+    }
+    if (message.venue !== "") {
+      obj.venue = message.venue;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<BalanceDifference>, I>>(base?: I): BalanceDifference {
+    return BalanceDifference.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BalanceDifference>, I>>(object: I): BalanceDifference {
+    const message = createBaseBalanceDifference();
+    message.currency = object.currency ?? "";
+    message.ours = object.ours ?? "";
+    message.venue = object.venue ?? "";
     return message;
   },
 };

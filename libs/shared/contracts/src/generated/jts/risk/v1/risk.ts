@@ -60,6 +60,12 @@ export interface RiskCheckRequest {
   limitPrice: string;
   /** Market time of the signal, microseconds since the epoch. */
   signalTimeUs: number;
+  /** Only on the stream: chosen by the asker, comes back with the answer. A signal may be asked about twice at the same time. */
+  requestNumber?:
+    | number
+    | undefined;
+  /** Id of the event that caused the signal: risk answers when it has handled that event itself. */
+  causationId: string;
 }
 
 export interface RiskCheck {
@@ -82,6 +88,18 @@ export interface RiskCheckResponse {
   /** Market time until which an intent may be written, microseconds since the epoch. */
   validUntilUs: number;
   checks: RiskCheck[];
+  /** Only on the stream. */
+  requestNumber?:
+    | number
+    | undefined;
+  /** Only on the stream, instead of an answer: what a call of its own would have ended with. */
+  error?: RiskCheckError | undefined;
+}
+
+export interface RiskCheckError {
+  /** The name of a gRPC status, such as `INVALID_ARGUMENT`. */
+  code: string;
+  message: string;
 }
 
 export interface PositionSizeRequest {
@@ -356,6 +374,8 @@ function createBaseRiskCheckRequest(): RiskCheckRequest {
     quoteQuantity: "",
     limitPrice: "",
     signalTimeUs: 0,
+    requestNumber: undefined,
+    causationId: "",
   };
 }
 
@@ -408,6 +428,12 @@ export const RiskCheckRequest: MessageFns<RiskCheckRequest> = {
     }
     if (message.signalTimeUs !== 0) {
       writer.uint32(128).int64(message.signalTimeUs);
+    }
+    if (message.requestNumber !== undefined) {
+      writer.uint32(136).uint64(message.requestNumber);
+    }
+    if (message.causationId !== "") {
+      writer.uint32(146).string(message.causationId);
     }
     return writer;
   },
@@ -553,6 +579,22 @@ export const RiskCheckRequest: MessageFns<RiskCheckRequest> = {
             message.signalTimeUs = longToNumber(reader.int64());
             continue;
           }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.requestNumber = longToNumber(reader.uint64());
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.causationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -623,6 +665,16 @@ export const RiskCheckRequest: MessageFns<RiskCheckRequest> = {
         : isSet(object.signal_time_us)
         ? globalThis.Number(object.signal_time_us)
         : 0,
+      requestNumber: isSet(object.requestNumber)
+        ? globalThis.Number(object.requestNumber)
+        : isSet(object.request_number)
+        ? globalThis.Number(object.request_number)
+        : undefined,
+      causationId: isSet(object.causationId)
+        ? globalThis.String(object.causationId)
+        : isSet(object.causation_id)
+        ? globalThis.String(object.causation_id)
+        : "",
     };
   },
 
@@ -676,6 +728,12 @@ export const RiskCheckRequest: MessageFns<RiskCheckRequest> = {
     if (message.signalTimeUs !== 0) {
       obj.signalTimeUs = Math.round(message.signalTimeUs);
     }
+    if (message.requestNumber !== undefined) {
+      obj.requestNumber = Math.round(message.requestNumber);
+    }
+    if (message.causationId !== "") {
+      obj.causationId = message.causationId;
+    }
     return obj;
   },
 
@@ -702,6 +760,8 @@ export const RiskCheckRequest: MessageFns<RiskCheckRequest> = {
     message.quoteQuantity = object.quoteQuantity ?? "";
     message.limitPrice = object.limitPrice ?? "";
     message.signalTimeUs = object.signalTimeUs ?? 0;
+    message.requestNumber = object.requestNumber ?? undefined;
+    message.causationId = object.causationId ?? "";
     return message;
   },
 };
@@ -835,6 +895,8 @@ function createBaseRiskCheckResponse(): RiskCheckResponse {
     signalId: "",
     validUntilUs: 0,
     checks: [],
+    requestNumber: undefined,
+    error: undefined,
   };
 }
 
@@ -869,6 +931,12 @@ export const RiskCheckResponse: MessageFns<RiskCheckResponse> = {
     }
     for (const v of message.checks) {
       RiskCheck.encode(v!, writer.uint32(82).fork()).join();
+    }
+    if (message.requestNumber !== undefined) {
+      writer.uint32(88).uint64(message.requestNumber);
+    }
+    if (message.error !== undefined) {
+      RiskCheckError.encode(message.error, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -966,6 +1034,22 @@ export const RiskCheckResponse: MessageFns<RiskCheckResponse> = {
             message.checks.push(RiskCheck.decode(reader, reader.uint32()));
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.requestNumber = longToNumber(reader.uint64());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.error = RiskCheckError.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1024,6 +1108,12 @@ export const RiskCheckResponse: MessageFns<RiskCheckResponse> = {
       checks: globalThis.Array.isArray(object?.checks)
         ? object.checks.map((e: any) => RiskCheck.fromJSON(e))
         : [],
+      requestNumber: isSet(object.requestNumber)
+        ? globalThis.Number(object.requestNumber)
+        : isSet(object.request_number)
+        ? globalThis.Number(object.request_number)
+        : undefined,
+      error: isSet(object.error) ? RiskCheckError.fromJSON(object.error) : undefined,
     };
   },
 
@@ -1059,6 +1149,12 @@ export const RiskCheckResponse: MessageFns<RiskCheckResponse> = {
     if (message.checks?.length) {
       obj.checks = message.checks.map((e) => RiskCheck.toJSON(e));
     }
+    if (message.requestNumber !== undefined) {
+      obj.requestNumber = Math.round(message.requestNumber);
+    }
+    if (message.error !== undefined) {
+      obj.error = RiskCheckError.toJSON(message.error);
+    }
     return obj;
   },
 
@@ -1077,6 +1173,95 @@ export const RiskCheckResponse: MessageFns<RiskCheckResponse> = {
     message.signalId = object.signalId ?? "";
     message.validUntilUs = object.validUntilUs ?? 0;
     message.checks = object.checks?.map((e) => RiskCheck.fromPartial(e)) || [];
+    message.requestNumber = object.requestNumber ?? undefined;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? RiskCheckError.fromPartial(object.error)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRiskCheckError(): RiskCheckError {
+  return { code: "", message: "" };
+}
+
+export const RiskCheckError: MessageFns<RiskCheckError> = {
+  encode(message: RiskCheckError, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== "") {
+      writer.uint32(10).string(message.code);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RiskCheckError {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRiskCheckError();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RiskCheckError {
+    return {
+      code: isSet(object.code) ? globalThis.String(object.code) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+    };
+  },
+
+  toJSON(message: RiskCheckError): unknown {
+    const obj: any = {};
+    if (message.code !== "") {
+      obj.code = message.code;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RiskCheckError>, I>>(base?: I): RiskCheckError {
+    return RiskCheckError.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RiskCheckError>, I>>(object: I): RiskCheckError {
+    const message = createBaseRiskCheckError();
+    message.code = object.code ?? "";
+    message.message = object.message ?? "";
     return message;
   },
 };
@@ -1478,7 +1663,10 @@ export const RiskManagementServiceService = {
       Buffer.from(PositionSizeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PositionSizeResponse => PositionSizeResponse.decode(value),
   },
-  /** The hot path between processes: one long stream, answers by correlation id and signal id. */
+  /**
+   * The hot path between processes: one long stream, each answer under its request's number. What is wrong with one request
+   * is said in its answer's `error` and does not end the stream.
+   */
   streamTradingRiskChecks: {
     path: "/jts.risk.v1.RiskManagementService/StreamTradingRiskChecks" as const,
     requestStream: true as const,
@@ -1493,7 +1681,10 @@ export const RiskManagementServiceService = {
 export interface RiskManagementServiceServer extends UntypedServiceImplementation {
   checkTradingRisk: handleUnaryCall<RiskCheckRequest, RiskCheckResponse>;
   calculatePositionSize: handleUnaryCall<PositionSizeRequest, PositionSizeResponse>;
-  /** The hot path between processes: one long stream, answers by correlation id and signal id. */
+  /**
+   * The hot path between processes: one long stream, each answer under its request's number. What is wrong with one request
+   * is said in its answer's `error` and does not end the stream.
+   */
   streamTradingRiskChecks: handleBidiStreamingCall<RiskCheckRequest, RiskCheckResponse>;
 }
 
@@ -1528,7 +1719,10 @@ export interface RiskManagementServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PositionSizeResponse) => void,
   ): ClientUnaryCall;
-  /** The hot path between processes: one long stream, answers by correlation id and signal id. */
+  /**
+   * The hot path between processes: one long stream, each answer under its request's number. What is wrong with one request
+   * is said in its answer's `error` and does not end the stream.
+   */
   streamTradingRiskChecks(): ClientDuplexStream<RiskCheckRequest, RiskCheckResponse>;
   streamTradingRiskChecks(options: Partial<CallOptions>): ClientDuplexStream<RiskCheckRequest, RiskCheckResponse>;
   streamTradingRiskChecks(

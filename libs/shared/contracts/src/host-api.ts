@@ -1,0 +1,1 @@
+export * from './generated/jts/host/v1/host.ts'

@@ -1,0 +1,155 @@
+/** The four Apis with handlers that a test scripts and counts, and one request and answer of each method. */
+import {
+  RpcError,
+  type OrderExecutionApi,
+  type PortfolioApi,
+  type RiskManagementApi,
+  type StrategyApi,
+} from '@jts/contracts'
+import { OrderExecutionServiceService, OrderView } from '@jts/contracts/orders-api'
+import { AccountView, PortfolioServiceService, type PositionUpdate } from '@jts/contracts/portfolio-api'
+import {
+  PositionSizeRequest,
+  RiskCheckRequest,
+  RiskCheckResponse,
+  RiskManagementServiceService,
+} from '@jts/contracts/risk-api'
+import { StrategyServiceService, StrategyView } from '@jts/contracts/strategy-api'
+import type { RpcService } from './grpc-server.ts'
+
+export type Apis = {
+  readonly risk: RiskManagementApi
+  readonly portfolio: PortfolioApi
+  readonly orders: OrderExecutionApi
+  readonly strategy: StrategyApi
+}
+
+export type Call = { readonly method: string; readonly request: object }
+type Script = (method: string, request: object, signal: AbortSignal | undefined) => Promise<unknown>
+
+const risk = RiskCheckRequest.create({
+  correlationId: 'c-1',
+  symbol: 'BINANCE:BTCUSDT',
+  side: 'buy',
+  quantity: 0.1,
+  account: 'sim.binance.main',
+  signalId: 's-1',
+  signalTimeUs: 1_704_067_200_000_001,
+})
+const approved = RiskCheckResponse.create({
+  approved: true,
+  adjustedQuantity: 0.1,
+  adjustedQuantityText: '0.1',
+  correlationId: 'c-1',
+  signalId: 's-1',
+  checks: [{ rule: 'cash', passed: true, expected: '', found: '' }],
+})
+const view = StrategyView.create({ instance: 'ema', state: 'running', bars: 7 })
+const halted = { state: 'halted', cancelled: 1, unknown: 2, open: 3, message: '멈춤' }
+
+/** One of each unary method. */
+export const said = [
+  { api: 'risk', method: 'checkTradingRisk', request: stripped(risk), answer: stripped(approved) },
+  {
+    api: 'risk',
+    method: 'calculatePositionSize',
+    request: PositionSizeRequest.create({
+      symbol: 'BTCUSDT',
+      price: 1.5,
+      currentPortfolio: { cash: 1, cashText: '1', positions: [] },
+    }),
+    answer: { quantity: 0.5, quantityText: '0.5', notional: 0.75, reason: '' },
+  },
+  {
+    api: 'portfolio',
+    method: 'getCurrentPortfolio',
+    request: { account: 'sim.binance.main' },
+    answer: { accounts: [AccountView.create({ account: 'sim.binance.main', equity: '10' })] },
+  },
+  {
+    api: 'orders',
+    method: 'listOrders',
+    request: { account: '', openOnly: true, limit: 5 },
+    answer: { orders: [OrderView.create({ orderId: 'o-1', timeUs: 1_704_067_200_000_001 })] },
+  },
+  { api: 'orders', method: 'cancelOrder', request: { orderId: 'o-1' }, answer: { accepted: true, message: '' } },
+  { api: 'orders', method: 'halt', request: { account: '', reason: 'a', by: 'b' }, answer: halted },
+  { api: 'orders', method: 'resume', request: { account: '', by: 'b' }, answer: halted },
+  { api: 'orders', method: 'getTradingState', request: {}, answer: { state: 'active', version: 1, reason: '' } },
+  { api: 'strategy', method: 'listStrategies', request: {}, answer: { strategies: [view] } },
+  { api: 'strategy', method: 'startStrategy', request: { instance: 'ema' }, answer: view },
+  { api: 'strategy', method: 'stopStrategy', request: { instance: 'ema' }, answer: view },
+] as const satisfies readonly { api: keyof Apis; method: string; request: object; answer: object }[]
+
+export class ScriptedApis implements Apis {
+  calls: Call[] = []
+  answer: Script = () => Promise.reject(new RpcError('UNIMPLEMENTED', 'no script'))
+  updates: (signal: AbortSignal) => AsyncIterable<PositionUpdate> = async function* () {}
+  /** Streams of risk checks that were opened. */
+  streams = 0
+
+  readonly risk: RiskManagementApi & {
+    streamTradingRiskChecks(requests: AsyncIterable<RiskCheckRequest>): AsyncIterable<RiskCheckResponse>
+  } = {
+    checkTradingRisk: this.#scripted('risk.checkTradingRisk'),
+    calculatePositionSize: this.#scripted('risk.calculatePositionSize'),
+    streamTradingRiskChecks: (requests) => this.#stream(requests),
+  }
+  readonly portfolio: PortfolioApi = {
+    getCurrentPortfolio: this.#scripted('portfolio.getCurrentPortfolio'),
+    streamPositionUpdates: (_request, signal) => this.updates(signal),
+  }
+  readonly orders: OrderExecutionApi = {
+    listOrders: this.#scripted('orders.listOrders'),
+    cancelOrder: this.#scripted('orders.cancelOrder'),
+    halt: this.#scripted('orders.halt'),
+    resume: this.#scripted('orders.resume'),
+    getTradingState: this.#scripted('orders.getTradingState'),
+  }
+  readonly strategy: StrategyApi = {
+    listStrategies: this.#scripted('strategy.listStrategies'),
+    startStrategy: this.#scripted('strategy.startStrategy'),
+    stopStrategy: this.#scripted('strategy.stopStrategy'),
+  }
+
+  readonly services: readonly RpcService[] = [
+    { definition: RiskManagementServiceService, handlers: this.risk },
+    { definition: PortfolioServiceService, handlers: this.portfolio },
+    { definition: OrderExecutionServiceService, handlers: this.orders },
+    { definition: StrategyServiceService, handlers: this.strategy },
+  ]
+
+  reset(): void {
+    this.calls = []
+    this.streams = 0
+    this.answer = () => Promise.reject(new RpcError('UNIMPLEMENTED', 'no script'))
+  }
+
+  /** How often a method was entered. */
+  count(method: string): number {
+    return this.calls.filter((call) => call.method === method).length
+  }
+
+  #scripted<Answer>(method: string): (request: object, signal?: AbortSignal) => Promise<Answer> {
+    return (request, signal) => {
+      this.calls.push({ method, request })
+      return this.answer(method, request, signal) as Promise<Answer>
+    }
+  }
+
+  async *#stream(requests: AsyncIterable<RiskCheckRequest>): AsyncIterable<RiskCheckResponse> {
+    this.streams++
+    for await (const request of requests) {
+      const { requestNumber, ...asked } = request
+      const answer = await this.risk.checkTradingRisk(asked).catch((error: unknown) => {
+        if (!(error instanceof RpcError)) throw error
+        return RiskCheckResponse.create({ error: { code: error.code, message: error.message } })
+      })
+      yield { ...answer, requestNumber }
+    }
+  }
+}
+
+function stripped<T extends object>(message: T): T {
+  return Object.fromEntries(Object.entries(message).filter(([, value]) => value !== undefined)) as T
+}

@@ -11,4 +11,5 @@ export {
   type ProvidedRedis,
 } from './given.ts'
 export { installKafka, kafkaInstalled } from './kafka-jars.ts'
+export { freePort } from './ports.ts'
 export type { Server, ServerOptions } from './server.ts'

@@ -5,13 +5,13 @@
 import { once } from 'node:events'
 import WebSocket from 'ws'
 import type { LockStepReply, LockStepRequest, LockStepState } from '@jts/contracts'
-import type { Activity, Logger, MarketClock } from '@jts/runtime'
+import type { Logger } from '@jts/runtime'
+import type { Rest } from './rest.ts'
 
 export type ConductorOptions = {
   readonly url: string
   readonly token: string
-  readonly activity: Activity
-  readonly marketClock: MarketClock
+  readonly rest: Rest
   readonly log: Logger
   /** Told after each release; for a progress line. */
   readonly onRelease?: ((state: LockStepState) => void) | undefined
@@ -41,15 +41,15 @@ export class Conductor {
   /** Releases what is left, one phase at a time. `beforeRelease` may hold it back (a slower speed). */
   async run(beforeRelease?: (state: LockStepState) => Promise<void>): Promise<LockStepState> {
     let state = await this.#reattach()
-    const { activity, marketClock } = this.#options
-    marketClock.advanceTo(state.timeUs)
+    const { rest } = this.#options
+    rest.advanceTo(state.timeUs)
     for (;;) {
-      await activity.whenIdle(state.sent)
+      await rest.whenIdle(state.sent)
       if (state.done) return state
       if (beforeRelease !== undefined) await beforeRelease(state)
       let reply: LockStepReply
       try {
-        reply = await this.#link!.ask({ type: 'release', at: state.position, received: activity.received() })
+        reply = await this.#link!.ask({ type: 'release', at: state.position, received: rest.received() })
       } catch (error) {
         this.#options.log.warn({ err: error }, 'the venue is gone; waiting for it to come back')
         state = await this.#reattach()
@@ -58,11 +58,9 @@ export class Conductor {
       if (reply.type === 'released') {
         state = reply.state
         this.#options.onRelease?.(state)
-        if (reply.phase === 'open' || reply.phase === 'match') {
-          // Fills of this phase have come in by now; market time moves on, so that a missing notice is looked for.
-          await activity.whenIdle(state.sent)
-          marketClock.advanceTo(state.timeUs)
-        }
+        // Fills of an open or a match have come in before market time moves on, so that a missing notice is looked for.
+        if (reply.phase === 'open' || reply.phase === 'match') await rest.whenIdle(state.sent)
+        rest.advanceTo(state.timeUs)
       } else if (reply.state !== undefined) state = await this.#afterRefusal(reply.state, reply)
       else throw new Error(`the venue refused a release: ${reply.type === 'refused' ? reply.message : reply.type}`)
     }
@@ -77,7 +75,7 @@ export class Conductor {
     if (reply.type === 'refused' && reply.reason === 'done') return { ...state, done: true }
     if (reply.type === 'refused' && reply.reason === 'position') return state
     await new Promise((resolve) => setTimeout(resolve, 1))
-    await this.#options.activity.whenIdle(state.sent)
+    await this.#options.rest.whenIdle(state.sent)
     return state
   }
 

@@ -7,8 +7,9 @@ import type { StrategyInstance } from '@jts/strategy-engine'
 import type { Mode } from '@jts/model'
 import { createGatewayPorts } from './gateway-ports.ts'
 import { untilStopped } from './process.ts'
+import { TRADE_CANDLES } from './trade-candles.ts'
 import { buildWebApp, WEB_ROOT } from './web-build.ts'
-import type { Trader } from './trader.ts'
+import type { System } from './system.ts'
 
 export type DashboardOptions = {
   readonly mode?: Mode
@@ -24,12 +25,13 @@ export const VERSION = '0.1.0'
 const PORT_DEFAULT = 8700
 const PORTS_TRIED = 20
 
-export async function startDashboard(trader: Trader, options: DashboardOptions): Promise<Dashboard> {
+export async function startDashboard(system: System, options: DashboardOptions): Promise<Dashboard> {
   const mode = options.mode ?? 'sim'
   await buildWebApp(options.log)
-  const series = new Map(options.instances.map((one) => [`${one.instrument.id}/${one.timeframe}`, one]))
+  const shown = options.instances.map(({ instrument, timeframe = TRADE_CANDLES }) => ({ instrument, timeframe }))
+  const series = new Map(shown.map((one) => [`${one.instrument.id}/${one.timeframe}`, one]))
   const ports = await createGatewayPorts({
-    trader,
+    system,
     mode,
     version: VERSION,
     startedAtUs: systemClock.nowUs(),

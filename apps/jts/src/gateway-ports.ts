@@ -14,10 +14,11 @@ import type { OrderView as OrderWire } from '@jts/contracts/orders-api'
 import { divide, formatUnits, instrumentId, ONE, parseUnits, type Mode } from '@jts/model'
 import type { Logger } from '@jts/runtime'
 import type { FillRow } from '@jts/order-execution/service'
-import type { Trader } from './trader.ts'
+import { TradeCandles } from './trade-candles.ts'
+import type { System } from './system.ts'
 
 export type GatewayPortsOptions = {
-  readonly trader: Trader
+  readonly system: System
   readonly mode: Mode
   readonly version: string
   readonly startedAtUs: number
@@ -33,12 +34,12 @@ const FILLS_KEPT = 5000
 const PORTFOLIO_EVERY_MS = 250
 
 export async function createGatewayPorts(options: GatewayPortsOptions): Promise<GatewayPorts> {
-  const { trader } = options
+  const { system } = options
   const decisions: DecisionView[] = []
-  for await (const event of trader.bus.read('strategy.signals')) {
+  for await (const event of system.log.read('strategy.signals')) {
     if (event.type === 'StrategySignal') keep(decisions, decisionView(event), DECISIONS_KEPT)
   }
-  const fills = (await trader.execution.fills())
+  const fills = (await system.fills())
     .map(fillOfRow)
     .sort((a, b) => a.timeUs - b.timeUs)
     .slice(-FILLS_KEPT)
@@ -48,22 +49,22 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
   }
 
   const portfolio = async (): Promise<{ accounts: AccountView[] }> => {
-    const { accounts } = await trader.portfolio.api.getCurrentPortfolio({ account: '' })
-    await trader.store.durable()
+    const { accounts } = await system.portfolio.getCurrentPortfolio({ account: '' })
+    await system.durable()
     return { accounts: accounts.map(accountView) }
   }
   const status = async (): Promise<StatusView> => {
-    const state = await trader.execution.api.getTradingState({})
-    const { strategies } = await trader.strategies.api.listStrategies({})
+    const state = await system.orders.getTradingState({})
+    const { strategies } = await system.strategies.listStrategies({})
     return {
       mode: options.mode,
       version: options.version,
       tradingState: state.state as StatusView['tradingState'],
       ...(state.reason === '' ? {} : { tradingStateReason: state.reason }),
       startedAtUs: options.startedAtUs,
-      marketTimeUs: trader.marketClock.nowUs(),
+      marketTimeUs: system.marketTimeUs(),
       ...(options.fillModel === undefined ? {} : { fillModel: options.fillModel }),
-      services: serviceLights(trader),
+      services: system.lights(),
       instruments: options.instruments,
       strategies: strategies.map((one) => ({
         instance: one.instance,
@@ -76,8 +77,8 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     }
   }
   const orders = async (limit: number): Promise<OrderView[]> => {
-    const found = await trader.execution.api.listOrders({ account: '', openOnly: false, limit })
-    await trader.store.durable()
+    const found = await system.orders.listOrders({ account: '', openOnly: false, limit })
+    await system.durable()
     return found.orders.map(orderView)
   }
 
@@ -93,11 +94,12 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     portfolioTimer.unref()
   }
   const tellOrder = (orderId: string): void => {
-    void trader.execution.api.listOrders({ account: '', openOnly: false, limit: 0 }).then(({ orders: all }) => {
+    void system.orders.listOrders({ account: '', openOnly: false, limit: 0 }).then(({ orders: all }) => {
       const found = all.find((order) => order.orderId === orderId)
       if (found !== undefined) tell({ type: 'order', data: orderView(found) })
     })
   }
+  const tradeCandles = new TradeCandles()
   const onEvent = (event: BusEvent): void => {
     if (event.type === 'OrderFilled') keepNewest(fills, fillView(event), FILLS_KEPT)
     if (event.type === 'StrategySignal') keep(decisions, decisionView(event), DECISIONS_KEPT)
@@ -105,6 +107,9 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     switch (event.type) {
       case 'Candle':
         tell({ type: 'candle', data: event.payload })
+        return portfolioSoon()
+      case 'PublicTrade':
+        for (const data of tradeCandles.take(event.payload)) tell({ type: 'candle', data })
         return portfolioSoon()
       case 'StrategySignal':
         return tell({ type: 'decision', data: decisionView(event) })
@@ -122,8 +127,13 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
       }
     }
   }
-  const topics: Topic[] = ['market-data.binance.candles', 'strategy.signals', 'orders.events']
-  trader.bus.tap(topics, onEvent)
+  const topics: Topic[] = [
+    'market-data.binance.candles',
+    'market-data.binance.trades',
+    'strategy.signals',
+    'orders.events',
+  ]
+  system.log.tap(topics, onEvent)
 
   const halted = async (answer: Promise<Omit<HaltView, 'tradingState'> & { state: string }>): Promise<HaltView> => {
     const { state, cancelled, unknown, open, message } = await answer
@@ -133,7 +143,7 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     status,
     portfolio,
     candles: async ({ instrument, timeframe, limit }) => {
-      const bars = await trader.marketData.candles({ instrument: instrumentId(instrument), timeframe, limit })
+      const bars = await system.marketData.candles({ instrument: instrumentId(instrument), timeframe, limit })
       return bars.slice(-limit)
     },
     orders: ({ limit }) => orders(limit),
@@ -145,8 +155,8 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
           .reverse(),
       ),
     decisions: ({ limit }) => Promise.resolve(decisions.slice(-limit).reverse()),
-    halt: ({ reason, by }) => halted(trader.execution.api.halt({ account: '', reason, by })),
-    resume: ({ by }) => halted(trader.execution.api.resume({ account: '', by })),
+    halt: ({ reason, by }) => halted(system.orders.halt({ account: '', reason, by })),
+    resume: ({ by }) => halted(system.orders.resume({ account: '', by })),
     subscribe(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -163,27 +173,7 @@ function keepNewest(list: FillView[], fill: FillView, max: number): void {
   if (!list.some((known) => known.fillId === fill.fillId)) keep(list, fill, max)
 }
 
-/** In one process the services live and die together; what may be missing by itself is what waits for the broker. */
-function serviceLights(trader: Trader): StatusView['services'] {
-  const absent = trader.activity.absentees()
-  const light = (name: string, participant: string): StatusView['services'][number] => {
-    const waiting = absent.filter((one) => one.startsWith(participant))
-    return waiting.length === 0
-      ? { name, state: 'up' }
-      : { name, state: 'starting', reason: `waiting for: ${waiting.join(', ')}` }
-  }
-  return [
-    light('strategy-engine', 'strategy-engine'),
-    light('risk-management', 'risk-management'),
-    light('portfolio-tracker', 'portfolio-tracker'),
-    light('order-execution', 'order-execution'),
-    light('market-data-collector', 'market-data-collector'),
-    light('notification-service', 'notification-service'),
-    light('binance-service', 'binance'),
-  ]
-}
-
-type AccountWire = Awaited<ReturnType<Trader['portfolio']['api']['getCurrentPortfolio']>>['accounts'][number]
+type AccountWire = Awaited<ReturnType<System['portfolio']['getCurrentPortfolio']>>['accounts'][number]
 
 function accountView(account: AccountWire): AccountView {
   const amounts = (list: readonly { currency: string; amount: string }[]): Record<string, string> =>

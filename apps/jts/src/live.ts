@@ -4,7 +4,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createBinanceMarketData, PRODUCTION, TESTNET, type BinanceEndpoints } from '@jts/binance-service'
 import { instrumentId, strategyInstanceId, type Instrument } from '@jts/model'
-import { computedId, createLogger, systemClock } from '@jts/runtime'
+import { computedId, createLogger, systemClock, type Logger } from '@jts/runtime'
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { lockFolder } from '@jts/transport'
 import { EXIT, parseSets, UserError } from './cli.ts'
@@ -12,7 +12,9 @@ import { configOf, venueUrl, type UpOptions } from './up-options.ts'
 import { accountOf, readConfig, riskLimits, type JtsConfig } from './config.ts'
 import { startDashboard } from './dashboard.ts'
 import { fatal, untilStopped } from './process.ts'
-import { findStrategy } from './strategies.ts'
+import type { RunSettings } from './services.ts'
+import { findStrategy, timeframeOf, type LoadedStrategy } from './strategies.ts'
+import { systemOf, type System } from './system.ts'
 import { createTrader } from './trader.ts'
 import { keysFromEnvironment, openVenue, type Venue } from './venue.ts'
 
@@ -64,22 +66,21 @@ export async function runLive(options: UpOptions): Promise<number> {
     log,
   )
   const instances: StrategyInstance[] = []
+  const strategies: LoadedStrategy[] = []
   for (const one of wanted) {
     const strategy = await findStrategy(one.strategy, one.parameters)
+    strategies.push(strategy)
     instances.push({
       instance: strategyInstanceId(one.instance ?? strategy.definition.name),
       definition: strategy.definition,
       parameters: strategy.parameters,
       account: accountOf(mode, one.account ?? config.accounts[0]!.name),
       instrument: instruments.find((instrument) => instrument.id === one.instrument)!,
-      timeframe: one.timeframe ?? '1m',
+      timeframe: timeframeOf(strategy.definition, one.timeframe, options.strategy === undefined ? '1m' : '1s'),
     })
   }
-  const webhookUrl = config.notifications?.webhook
-  const trader = createTrader({
+  const settings: RunSettings = {
     mode,
-    dataDir,
-    log,
     endpoints: venue.endpoints,
     accounts: venue.accounts,
     instances,
@@ -88,24 +89,16 @@ export async function runLive(options: UpOptions): Promise<number> {
     runId: computedId('live', mode, dataDir),
     replay: false,
     sendWindowUs: (options['send-window-ms'] ?? SEND_WINDOW_MS) * 1000,
-    ...(webhookUrl === undefined ? {} : { webhookUrl }),
-    fatal: fatal(log),
-  })
-  await trader.start()
-  const reconcile = (): void => {
-    for (const account of trader.brokers.keys()) {
-      trader.execution
-        .reconcile(account)
-        .catch((error: unknown) =>
-          log.warn({ account, err: error }, 'the account could not be compared with the broker'),
-        )
-    }
+    webhookUrl: config.notifications?.webhook,
   }
-  const first = setTimeout(reconcile, RECONCILE_FIRST_MS)
-  const reconciling = setInterval(reconcile, RECONCILE_EVERY_MS)
+  const system = options.distributed
+    ? await distributed(settings, strategies, dataDir, log)
+    : systemOf(createTrader({ ...settings, dataDir, log, fatal: fatal(log) }))
+  await system.start()
+  const stopReconciling = options.distributed ? (): void => undefined : keepReconciled(system, log)
   const dashboard = options['no-dashboard']
     ? undefined
-    : await startDashboard(trader, {
+    : await startDashboard(system, {
         mode,
         instances,
         options,
@@ -129,13 +122,41 @@ export async function runLive(options: UpOptions): Promise<number> {
     process.stdout.write(`${JSON.stringify({ mode, dashboard: dashboard?.url, dataDir, pid: process.pid })}\n`)
   }
   await untilStopped()
-  clearTimeout(first)
-  clearInterval(reconciling)
+  stopReconciling()
   await dashboard?.stop()
-  await trader.stop()
+  await system.stop()
   await venue.stop()
   lock.release()
   return EXIT.ok
+}
+
+async function distributed(
+  settings: RunSettings,
+  strategies: readonly LoadedStrategy[],
+  dataDir: string,
+  log: Logger,
+): Promise<System> {
+  const { openDistributed } = await import('./distributed/system.ts')
+  return await openDistributed({ settings, strategies, dataDir, temporary: false, log })
+}
+
+/** Compares every account with its broker, now and then. Between processes, order execution does so itself. */
+function keepReconciled(system: System, log: Logger): () => void {
+  const reconcile = (): void => {
+    for (const account of system.brokers.keys()) {
+      system
+        .reconcile(account)
+        .catch((error: unknown) =>
+          log.warn({ account, err: error }, 'the account could not be compared with the broker'),
+        )
+    }
+  }
+  const first = setTimeout(reconcile, RECONCILE_FIRST_MS)
+  const again = setInterval(reconcile, RECONCILE_EVERY_MS)
+  return () => {
+    clearTimeout(first)
+    clearInterval(again)
+  }
 }
 
 function strategiesOf(options: UpOptions, config: JtsConfig): NonNullable<JtsConfig['strategies']> {
@@ -144,7 +165,6 @@ function strategiesOf(options: UpOptions, config: JtsConfig): NonNullable<JtsCon
       {
         strategy: options.strategy,
         instrument: 'BINANCE:BTCUSDT',
-        timeframe: '1s',
         parameters: parseSets(options.set),
       },
     ]

@@ -1,31 +1,31 @@
 /** At the end of a replay: the venue's own account, open orders and trades against ours, in every balance and fill. */
 import { formatUnits, type AccountId, type InstrumentId } from '@jts/model'
-import type { Trader } from './trader.ts'
+import type { System } from './system.ts'
 
 /** What differs, in words; empty when everything is equal. */
-export async function reconcileWithVenue(trader: Trader, instruments: readonly InstrumentId[]): Promise<string[]> {
+export async function reconcileWithVenue(system: System, instruments: readonly InstrumentId[]): Promise<string[]> {
   const found: string[] = []
-  for (const account of trader.brokers.keys()) {
+  for (const account of system.brokers.keys()) {
     // A difference counts when it stands in two comparisons.
     for (let i = 0; i < 2; i++) {
-      if (!(await trader.execution.reconcile(account))) found.push(`${account}: fills kept coming in while comparing`)
-      await trader.activity.whenIdle()
+      if (!(await system.reconcile(account))) found.push(`${account}: fills kept coming in while comparing`)
+      await system.rest.whenIdle({})
     }
-    for (const one of trader.portfolio.differences(account)) {
+    for (const one of await system.differences(account)) {
       found.push(`${account}: ${one.currency}: ledger ${one.ours}, venue ${one.venue}`)
     }
-    found.push(...(await compareFills(trader, account, instruments)), ...(await compareOpenOrders(trader, account)))
+    found.push(...(await compareFills(system, account, instruments)), ...(await compareOpenOrders(system, account)))
   }
   return found
 }
 
 async function compareFills(
-  trader: Trader,
+  system: System,
   account: AccountId,
   instruments: readonly InstrumentId[],
 ): Promise<string[]> {
   const ours = new Map(
-    (await trader.execution.fills())
+    (await system.fills())
       .filter((row) => row.account === account)
       .map((row) => [
         `${row.instrument}/${row.trade_id}`,
@@ -33,7 +33,7 @@ async function compareFills(
       ]),
   )
   const found: string[] = []
-  const broker = trader.brokers.get(account)!
+  const broker = system.brokers.get(account)!
   for (const instrument of instruments) {
     for (const fill of await broker.fills({ instrument })) {
       const key = `${instrument}/${fill.tradeId}`
@@ -54,11 +54,11 @@ async function compareFills(
   return found
 }
 
-async function compareOpenOrders(trader: Trader, account: AccountId): Promise<string[]> {
+async function compareOpenOrders(system: System, account: AccountId): Promise<string[]> {
   const theirs = new Set(
-    (await trader.brokers.get(account)!.openOrders()).map((order) => order.clientOrderId as string),
+    (await system.brokers.get(account)!.openOrders()).map((order) => order.clientOrderId as string),
   )
-  const { orders } = await trader.execution.api.listOrders({ account, openOnly: true, limit: 0 })
+  const { orders } = await system.orders.listOrders({ account, openOnly: true, limit: 0 })
   const found: string[] = []
   for (const order of orders) {
     if (!theirs.delete(order.clientOrderId))

@@ -6,6 +6,7 @@ import { inputsSha256, type ReplayInput } from '@jts/exchange'
 import { hasShippedFilters, strategyInstanceId, type Instrument, shippedInstrument } from '@jts/model'
 import { readRecordedMarket } from '@jts/market-store/recorded-market'
 import { computedId, createLogger, type Logger } from '@jts/runtime'
+import { checkMarket } from '@jts/strategy-kit'
 import { lockFolder } from '@jts/transport'
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { EXIT, parseSets, UserError } from './cli.ts'
@@ -19,6 +20,8 @@ import { reconcileWithVenue } from './reconcile.ts'
 import { RunFolder } from './run-folder.ts'
 import { findStrategy, type LoadedStrategy } from './strategies.ts'
 import { summarise, writeFills, type ReplaySummary } from './summary.ts'
+import type { RunSettings } from './services.ts'
+import { systemOf, type System } from './system.ts'
 import { createTrader, type Trader } from './trader.ts'
 import { openVenue, type Venue } from './venue.ts'
 
@@ -27,12 +30,14 @@ type Market = {
   readonly sha256: string
   readonly input: ReplayInput
   readonly instrument: Instrument
-  readonly timeframe: string
+  /** Of bars; a record of trades has none. */
+  readonly timeframe: string | undefined
   readonly gaps: number
   readonly length: number
 }
 
 export type ReplayResult = ReplaySummary & {
+  readonly trades: number
   readonly reconciled: boolean
   readonly differences: readonly string[]
   readonly fillModel: string
@@ -61,11 +66,11 @@ export async function runReplay(options: UpOptions): Promise<number> {
   const lock = lockFolder(dataDir)
   try {
     const run = new RunFolder(dataDir, {
-      markets: markets.map(({ file, sha256, instrument, timeframe }) => ({
+      markets: markets.map(({ file, sha256, instrument, input }) => ({
         file: basename(file),
         sha256,
         instrument: instrument.id,
-        timeframe,
+        timeframe: input.timeframe,
       })),
       strategies: instances.map((one, i) => ({
         instance: one.instance,
@@ -79,7 +84,7 @@ export async function runReplay(options: UpOptions): Promise<number> {
       slippageBps,
     })
     const log = createLogger({ name: 'jts', mode: 'sim', level: process.env['JTS_LOG_LEVEL'] ?? 'warn' })
-    const context = { options, config, markets, instances, dataDir, slippageBps, speed, log, run }
+    const context = { options, config, markets, instances, strategies, dataDir, slippageBps, speed, log, run }
     const result = (run.summary as ReplayResult | undefined) ?? (await play(context))
     if (run.summary !== undefined && options.fills !== undefined) await fillsOfFinished(context, options.fills)
     print(options, result)
@@ -95,6 +100,7 @@ type Context = {
   readonly config: JtsConfig
   readonly markets: readonly Market[]
   readonly instances: readonly StrategyInstance[]
+  readonly strategies: readonly LoadedStrategy[]
   readonly dataDir: string
   readonly slippageBps: number
   readonly speed: number | 'max'
@@ -120,38 +126,38 @@ async function play(context: Context): Promise<ReplayResult> {
     log,
   })
   const probe = new LatencyProbe()
-  const trader = traderOf(context, venue, probe)
+  const system = await systemFor(context, venue, probe)
   const conductor = new Conductor({
     url: venue.controlUrl,
     token: venue.controlToken,
-    activity: trader.activity,
-    marketClock: trader.marketClock,
+    rest: system.rest,
     log,
     onRelease: progressLine(markets.reduce((sum, market) => sum + market.length, 0)),
   })
   try {
-    await trader.start()
+    await system.start()
     const dashboard =
-      options['no-dashboard'] || options['until-end'] ? undefined : await startDashboard(trader, context)
+      options['no-dashboard'] || options['until-end'] ? undefined : await startDashboard(system, context)
     if (dashboard !== undefined) announce(options, dashboard.url)
     await checkInputs(conductor, context)
     const begun = performance.now()
     await conductor.run(pace(context.speed))
     const durationMs = performance.now() - begun
-    await trader.activity.whenIdle()
+    await system.rest.whenIdle({})
     const quote = markets[0]!.instrument.quoteCurrency
     const differences = await reconcileWithVenue(
-      trader,
+      system,
       markets.map((market) => market.instrument.id),
     )
     const summary = await summarise(
-      trader,
+      system,
       markets.map((market) => market.instrument.id),
       quote,
     )
-    if (options.fills !== undefined) writeFills(options.fills, await trader.execution.fills())
+    if (options.fills !== undefined) writeFills(options.fills, await system.fills())
     const result: ReplayResult = {
       ...summary,
+      trades: (await system.counts()).trades,
       reconciled: differences.length === 0,
       differences,
       fillModel: 'next-open',
@@ -161,25 +167,40 @@ async function play(context: Context): Promise<ReplayResult> {
       latency: probe.view(),
       quoteCurrency: quote,
     }
-    await trader.store.durable()
+    await system.durable()
     context.run.finish(result)
     await dashboard?.untilStopped()
     await dashboard?.stop()
     return result
   } finally {
     await conductor.close()
-    await trader.stop()
+    await system.stop()
     await venue.stop()
   }
 }
 
-function traderOf(context: Context, venue: Venue, probe: LatencyProbe): Trader {
-  const { config, instances, dataDir, log, markets, options } = context
-  const sendWindowMs = options['send-window-ms'] ?? LOCK_STEP_SEND_WINDOW_MS
-  return createTrader({
-    mode: 'sim',
+/** All services in this process, or each in its own. */
+async function systemFor(context: Context, venue: Venue, probe: LatencyProbe): Promise<System> {
+  const { dataDir, log, options, strategies } = context
+  if (!options.distributed) return systemOf(traderOf(context, venue, probe))
+  const { openDistributed } = await import('./distributed/system.ts')
+  return await openDistributed({
+    settings: settingsOf(context, venue),
+    strategies,
     dataDir,
+    temporary: options['data-dir'] === undefined,
     log,
+  })
+}
+
+function traderOf(context: Context, venue: Venue, probe: LatencyProbe): Trader {
+  const { dataDir, log } = context
+  return createTrader({ ...settingsOf(context, venue), dataDir, log, probe, fatal: fatal(log) })
+}
+
+function settingsOf({ config, instances, markets, options }: Context, venue: Venue): RunSettings {
+  return {
+    mode: 'sim',
     endpoints: venue.endpoints,
     accounts: venue.accounts,
     instances,
@@ -187,10 +208,8 @@ function traderOf(context: Context, venue: Venue, probe: LatencyProbe): Trader {
     limits: riskLimits(config),
     runId: computedId('replay', ...instances.map((one) => one.instance), ...markets.map((market) => market.sha256)),
     replay: true,
-    sendWindowUs: sendWindowMs * 1000,
-    probe,
-    fatal: fatal(log),
-  })
+    sendWindowUs: (options['send-window-ms'] ?? LOCK_STEP_SEND_WINDOW_MS) * 1000,
+  }
 }
 
 /** A venue that was started by hand must hold the very same recordings. */
@@ -229,11 +248,6 @@ async function readMarkets(options: UpOptions): Promise<Market[]> {
       ...(options.instrument === undefined ? {} : { instrument: options.instrument }),
       allowGaps: options['allow-gaps'],
     })
-    if (market.kind === 'trades') {
-      throw new UserError(
-        `${file}: expected recorded bars, found recorded trades; these run in ./jts backtest and ./jts venue so far`,
-      )
-    }
     const instrument = shippedInstrument(market.instrument)
     if (!hasShippedFilters(market.instrument)) {
       process.stderr.write(
@@ -243,19 +257,10 @@ async function readMarkets(options: UpOptions): Promise<Market[]> {
     if (markets.some((other) => other.instrument.id === instrument.id)) {
       throw new UserError(`--replay: expected each instrument once, found ${instrument.id} twice`)
     }
-    markets.push({
-      file: resolve(file),
-      sha256: market.sha256,
-      input: {
-        instrument: market.instrument,
-        timeframe: market.timeframe,
-        sha256: market.sha256,
-      },
-      instrument,
-      timeframe: market.timeframe,
-      gaps: market.gaps,
-      length: market.length,
-    })
+    const { sha256, length } = market
+    const [timeframe, gaps] = market.kind === 'bars' ? [market.timeframe, market.gaps] : [undefined, 0]
+    const input = { instrument: market.instrument, timeframe: timeframe ?? 'trades', sha256 }
+    markets.push({ file: resolve(file), sha256, input, instrument, timeframe, gaps, length })
   }
   return markets
 }
@@ -288,6 +293,7 @@ async function instancesOf(
       )
     }
     const strategy = await findStrategy(one.strategy, one.parameters)
+    checkMarket(strategy.definition, market)
     strategies.push(strategy)
     instances.push({
       instance: strategyInstanceId(
@@ -356,7 +362,7 @@ function print(options: UpOptions, result: ReplayResult): void {
   }
   const { quoteCurrency: quote } = result
   const rows: [string, string][] = [
-    ['bars', String(result.bars)],
+    result.trades > 0 ? ['trades', String(result.trades)] : ['bars', String(result.bars)],
     ['signals', `${result.signals}: ${result.approved} approved, ${result.denied} denied`],
     ['orders, fills', `${result.orders}, ${result.fills}`],
     ['cash', `${result.cash} ${quote}`],

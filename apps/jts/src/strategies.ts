@@ -3,7 +3,13 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseParameters, type AnyStrategy, type ParameterTable, type ParameterValues } from '@jts/strategy-kit'
+import {
+  checkMarket,
+  parseParameters,
+  type AnyStrategy,
+  type ParameterTable,
+  type ParameterValues,
+} from '@jts/strategy-kit'
 import { loadStrategy } from '@jts/strategy-kit/load'
 import { UserError } from './cli.ts'
 
@@ -12,6 +18,8 @@ const SHIPPED = resolve(fileURLToPath(import.meta.url), '../../../../strategies'
 export type LoadedStrategy = {
   readonly definition: AnyStrategy
   readonly parameters: ParameterValues<ParameterTable>
+  /** The parameters as they were given, in text. */
+  readonly given: Readonly<Record<string, string>>
   readonly file: string
   readonly sha256: string
 }
@@ -30,5 +38,22 @@ export async function findStrategy(
   const definition = await loadStrategy(file)
   const texts = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)]))
   const parameters = parseParameters(definition, texts) as ParameterValues<ParameterTable>
-  return { definition, parameters, file, sha256: createHash('sha256').update(readFileSync(file)).digest('hex') }
+  return {
+    definition,
+    parameters,
+    given: texts,
+    file,
+    sha256: createHash('sha256').update(readFileSync(file)).digest('hex'),
+  }
+}
+
+/**
+ * What a live strategy runs on: bars of the timeframe wanted, else of its own, else of the usual one. One that handles
+ * trades and no bars runs on trades, which is undefined here. @throws StrategyError when it handles nothing of that.
+ */
+export function timeframeOf(definition: AnyStrategy, wanted: string | undefined, usual: string): string | undefined {
+  const isOfTrades = definition.onTrade !== undefined && definition.onBar === undefined
+  const timeframe = wanted ?? (isOfTrades ? undefined : (definition.bars?.timeframe ?? usual))
+  checkMarket(definition, { timeframe })
+  return timeframe
 }

@@ -12,7 +12,7 @@ import {
   type Units,
 } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
-import type { Trader } from './trader.ts'
+import type { System } from './system.ts'
 
 export type ReplaySummary = {
   readonly bars: number
@@ -31,24 +31,25 @@ export type ReplaySummary = {
 }
 
 /** Money of several accounts is added up in the quote currency; `position` is the first instrument's, `positions` has all. */
-export async function summarise(trader: Trader, instruments: readonly string[], quote: string): Promise<ReplaySummary> {
+export async function summarise(system: System, instruments: readonly string[], quote: string): Promise<ReplaySummary> {
   const counts = { signals: 0, approved: 0, denied: 0 }
   const orders = new Set<string>()
-  for await (const event of trader.bus.read('strategy.signals')) {
+  for await (const event of system.log.read('strategy.signals')) {
     if (event.type !== 'StrategySignal') continue
     counts.signals++
     if (event.payload.approved) counts.approved++
     else counts.denied++
   }
-  for await (const event of trader.bus.read('orders.events')) {
+  for await (const event of system.log.read('orders.events')) {
     // An order cancelled before its turn on the wire was an order all the same; one that was never allowed was not.
     const isOrder =
       event.type === 'OrderSubmitting' ||
       (event.type === 'OrderDenied' && event.payload.reasonCode === 'CANCELLED_BEFORE_SENDING')
     if (isOrder) orders.add(event.payload.terms?.ref?.orderId ?? '')
   }
-  const facts = (await trader.execution.fills()).map(toFacts)
-  const { accounts } = await trader.portfolio.api.getCurrentPortfolio({ account: '' })
+  const { bars } = await system.counts()
+  const facts = (await system.fills()).map(toFacts)
+  const { accounts } = await system.portfolio.getCurrentPortfolio({ account: '' })
   const sum = (texts: readonly string[]): string =>
     formatUnits(texts.reduce((total, text) => total + parseUnits(text), 0n))
   const fees = new Map<string, Units>()
@@ -66,7 +67,7 @@ export async function summarise(trader: Trader, instruments: readonly string[], 
     ]),
   )
   return {
-    bars: trader.collector.barCount(),
+    bars,
     ...counts,
     orders: orders.size,
     fills: facts.length,

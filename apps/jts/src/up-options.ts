@@ -38,6 +38,10 @@ const SPEC = {
     },
     fills: { type: 'text', value: 'FILE', help: 'write the fills of a replay as CSV' },
     seed: { type: 'number', value: 'N', help: "seed of the local venue's generated market" },
+    distributed: {
+      type: 'flag',
+      help: 'each service its own process, on Kafka and PostgreSQL (started here, or KAFKA_BROKERS, DATABASE_URL)',
+    },
     'no-dashboard': { type: 'flag', help: 'no gateway and no web page' },
     json: { type: 'flag', help: 'one JSON object on standard output; everything else on standard error' },
   },

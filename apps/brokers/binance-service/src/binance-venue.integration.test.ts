@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { BrokerListener, FillReport, OrderReport, PlaceOrderIntent } from '@jts/broker-kit'
-import { parseUnits, unitsFromFloat, unitsToFloat, type Bar, type ClientOrderId } from '@jts/model'
+import { parseUnits, unitsFromFloat, unitsToFloat, type Bar, type ClientOrderId, type Trade } from '@jts/model'
 import { Activity, silentLogger, systemClock } from '@jts/runtime'
 import { createBinanceMarketData } from './market-data.ts'
 import { BTCUSDT, testBroker } from './testing/broker.ts'
@@ -136,6 +136,21 @@ test('closed bars stream and follow on the candles asked for', async () => {
   const asked = await market.candles({ instrument: BTCUSDT, timeframe: '1s', fromUs: bars[0]!.openTimeUs, limit: 1 })
   assert.deepEqual(asked[0], bars[0])
   await stream.stop()
+})
+
+test('trades stream, and go on where the ones asked for end', async () => {
+  const trades: Trade[] = []
+  const stream = market.subscribe([{ instrument: BTCUSDT }], {
+    onBar: () => undefined,
+    onTrade: (trade) => trades.push(trade),
+    onMarketStream: () => undefined,
+  })
+  await until(() => trades.length >= 3)
+  await stream.stop()
+  const before = String(BigInt(trades[0]!.tradeId) - 1n)
+  assert.deepEqual(await market.trades({ instrument: BTCUSDT, afterTradeId: before, limit: 3 }), trades.slice(0, 3))
+  const [latest] = await market.trades({ instrument: BTCUSDT, limit: 1 })
+  assert.ok(BigInt(latest!.tradeId) >= BigInt(trades.at(-1)!.tradeId))
 })
 
 test('a killed venue comes back: the stream is up again and the open order is still there', async () => {

@@ -25,7 +25,7 @@ export const CAPABILITIES: Capabilities = {
   marketSellSizes: ['base', 'quote'],
   clientOrderIds: 'unique-while-open',
   amend: false,
-  streams: ['candles', 'orders'],
+  streams: ['candles', 'trades', 'orders'],
   absenceProof: 'receive-window',
 }
 

@@ -78,6 +78,42 @@ test('a market that runs ahead of the wall clock gives all bars but the one that
   )
 })
 
+/** Answers like the venue: trades 1 to `count`, from an id on or the newest. */
+function serveTrades(count: number): void {
+  const [template] = fixture('historical-trades') as object[]
+  const rows = Array.from({ length: count }, (_, index) => ({ ...template, id: index + 1 }))
+  venue.script = ({ path, params }) => {
+    const limit = Number(params.get('limit'))
+    if (path === '/api/v3/trades') return { body: rows.slice(-limit) }
+    if (path !== '/api/v3/historicalTrades') return undefined
+    const first = Number(params.get('fromId')) - 1
+    return { body: rows.slice(first, first + limit) }
+  }
+}
+
+test('missed trades are read page by page, up to the newest or to the limit, and without a key', async () => {
+  serveTrades(2300)
+  const missed = await market.trades({ instrument: BTCUSDT, afterTradeId: '150', limit: 5000 })
+  assert.deepEqual([missed.length, missed[0]?.tradeId, missed.at(-1)?.tradeId], [2150, '151', '2300'])
+  assert.equal(venue.asked.length, 3)
+  assert.equal(venue.asked[0]?.headers['x-mbx-apikey'], undefined)
+  const some = await market.trades({ instrument: BTCUSDT, afterTradeId: '2290', limit: 3 })
+  assert.deepEqual(
+    some.map(({ tradeId }) => tradeId),
+    ['2291', '2292', '2293'],
+  )
+  assert.deepEqual(await market.trades({ instrument: BTCUSDT, afterTradeId: '2300', limit: 1000 }), [])
+})
+
+test('without an id the latest trades are asked for, oldest first', async () => {
+  serveTrades(20)
+  const latest = await market.trades({ instrument: BTCUSDT, limit: 2 })
+  assert.deepEqual(
+    latest.map(({ tradeId }) => tradeId),
+    ['19', '20'],
+  )
+})
+
 test('an unknown timeframe is refused before anything is asked', async () => {
   await assert.rejects(market.candles({ instrument: BTCUSDT, timeframe: '7m' }), { code: 'INVALID' })
   assert.equal(venue.asked.length, 0)

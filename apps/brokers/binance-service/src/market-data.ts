@@ -5,26 +5,32 @@ import {
   type CandleQuery,
   type MarketDataPort,
   type MarketListener,
+  type MarketSubscription,
+  type TradeQuery,
 } from '@jts/broker-kit'
-import { IdError, timeframeUs, type Bar, type Instrument, type InstrumentId } from '@jts/model'
+import { IdError, timeframeUs, type Bar, type Instrument, type InstrumentId, type Trade } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import { tracked } from './activity.ts'
 import type { Param } from './adapters/auth.ts'
 import { messageOf } from './adapters/errors.ts'
 import { BinanceHttp } from './adapters/http.ts'
 import { BINANCE_LIMITS, toLimitWindows, WEIGHT, type Limits } from './adapters/limits.ts'
-import { readExchangeInfo, readKlines, type ExchangeSymbolPayload } from './adapters/messages.ts'
+import { readExchangeInfo, readKlines, readPublicTrades, type ExchangeSymbolPayload } from './adapters/messages.ts'
 import { RateBudget } from './adapters/rate-budget.ts'
 import { toSymbol } from './adapters/symbols.ts'
-import { toBar, toInstrument } from './adapters/translate.ts'
+import { toBar, toInstrument, toTrade } from './adapters/translate.ts'
 import type { StreamTimings } from './adapters/websocket.ts'
 import { CAPABILITIES } from './broker.ts'
 import type { BinanceEndpoints } from './config.ts'
-import { openMarketStream, type Subscription } from './market-stream.ts'
+import { openMarketStream } from './market-stream.ts'
 import { VenueClock } from './venue-clock.ts'
 
 const KLINES_LIMIT = 1000
 const KLINES_DEFAULT = 500
+const TRADES_LIMIT = 1000
+const TRADES_DEFAULT = 500
+/** Of /trades and /historicalTrades. */
+const TRADES_WEIGHT = 25
 /** exchangeInfo of the whole exchange is several megabytes. */
 const TIMEOUT_MS = 30_000
 
@@ -132,12 +138,44 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
   const isClosed = (bar: Bar, index: number, page: readonly Bar[]): boolean =>
     bar.closeTimeUs < venueClock.nowUs() || index < page.length - 1
 
+  async function trades(query: TradeQuery): Promise<readonly Trade[]> {
+    const limit = query.limit ?? TRADES_DEFAULT
+    if (query.afterTradeId === undefined) {
+      return tradePage('/api/v3/trades', query.instrument, [['limit', String(Math.min(limit, TRADES_LIMIT))]])
+    }
+    const found: Trade[] = []
+    let fromId = BigInt(query.afterTradeId) + 1n
+    while (found.length < limit) {
+      const count = Math.min(TRADES_LIMIT, limit - found.length)
+      const params: Param[] = [
+        ['fromId', String(fromId)],
+        ['limit', String(count)],
+      ]
+      const page = await tradePage('/api/v3/historicalTrades', query.instrument, params)
+      found.push(...page)
+      const last = page.at(-1)
+      if (last === undefined || page.length < count) break
+      fromId = BigInt(last.tradeId) + 1n
+    }
+    return found
+  }
+
+  /** One page of trades, oldest first. */
+  function tradePage(path: string, instrument: InstrumentId, params: readonly Param[]): Promise<Trade[]> {
+    const all: Param[] = [['symbol', toSymbol(instrument)], ...params]
+    return http.ask(
+      { method: 'GET', path, params: all, weight: TRADES_WEIGHT, priority: 'history', security: 'none' },
+      (body) => readPublicTrades(body).map((payload) => toTrade(instrument, payload)),
+    )
+  }
+
   return {
     capabilities,
     instruments: (wanted) => during(() => instruments(wanted)),
     candles: (query) => during(() => candles(query)),
-    subscribe(subscriptions: readonly Subscription[], listener: MarketListener) {
-      for (const { timeframe } of subscriptions) checkTimeframe(timeframe)
+    trades: (query) => during(() => trades(query)),
+    subscribe(subscriptions: readonly MarketSubscription[], listener: MarketListener) {
+      for (const { timeframe } of subscriptions) if (timeframe !== undefined) checkTimeframe(timeframe)
       const participant = streams.size === 0 ? 'binance market stream' : `binance market stream ${streams.size + 1}`
       const stream = openMarketStream(
         {

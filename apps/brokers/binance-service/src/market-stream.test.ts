@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import type { MarketListener } from '@jts/broker-kit'
-import { instrumentId, type Bar } from '@jts/model'
+import { instrumentId, type Bar, type Trade } from '@jts/model'
 import { Activity, silentLogger, systemClock } from '@jts/runtime'
 import { createBinanceMarketData, type BinanceMarketData } from './market-data.ts'
 import { BTCUSDT } from './testing/broker.ts'
@@ -17,10 +17,11 @@ let venue: ScriptedVenue
 let market: BinanceMarketData
 let activity: Activity
 let bars: Bar[]
+let trades: Trade[]
 let states: string[]
 const listener: MarketListener = {
   onBar: (bar) => bars.push(bar),
-  onTrade: () => undefined,
+  onTrade: (trade) => trades.push(trade),
   onMarketStream: (state) => states.push(state),
 }
 beforeEach(async () => {
@@ -30,6 +31,7 @@ beforeEach(async () => {
   const options = { endpoints, activity, wallClock: systemClock, log: silentLogger, streamTimings: timings }
   market = createBinanceMarketData(options)
   bars = []
+  trades = []
   states = []
   venue.onFrame = ({ id }, socket) => socket.send(JSON.stringify({ result: null, id }))
 })
@@ -60,6 +62,30 @@ test('only a closed kline of what was subscribed becomes a bar', async () => {
   })
   const [count] = Object.values(activity.received())
   assert.equal(count, 5)
+})
+
+test('each trade of what was subscribed is told, beside the bars on one connection', async () => {
+  market.subscribe([{ instrument: BTCUSDT }, { instrument: BTCUSDT, timeframe: '1m' }], listener)
+  await isUp()
+  assert.deepEqual(names(venue.frames), ['btcusdt@trade', 'btcusdt@kline_1m'])
+  const frames = fixture('trade-events') as { t: number }[]
+  say({ ...frames[0], s: 'ETHUSDT' })
+  for (const frame of frames) say(frame)
+  say(closed)
+  await until(() => bars.length === 1)
+  assert.deepEqual(
+    trades.map(({ tradeId, instrument }) => [tradeId, instrument]),
+    frames.map(({ t }) => [String(t), BTCUSDT]),
+  )
+  assert.equal(venue.sockets.length, 1)
+})
+
+test('a trade that cannot be read makes the stream start anew, so that its gap gets filled', async () => {
+  market.subscribe([{ instrument: BTCUSDT }], listener)
+  await isUp()
+  say({ ...(fixture('trade-events') as object[])[0], q: null })
+  await until(() => states.join() === 'up,down,up')
+  assert.equal(trades.length, 0)
 })
 
 test('the same subscription twice is one stream', async () => {

@@ -1,16 +1,15 @@
 /**
- * Closed bars as they come, of any number of instruments.
+ * Closed bars and public trades as they come, of any number of instruments.
  * https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#live-subscribingunsubscribing-to-streams
  */
-import type { MarketListener } from '@jts/broker-kit'
+import type { MarketListener, MarketSubscription } from '@jts/broker-kit'
 import type { InstrumentId } from '@jts/model'
 import { messageOf } from './adapters/errors.ts'
-import { parseJson, readKlineEvent } from './adapters/messages.ts'
-import { toKlineStream } from './adapters/symbols.ts'
-import { toStreamedBar } from './adapters/translate.ts'
+import { parseJson, readKlineEvent, readTradeEvent } from './adapters/messages.ts'
+import { toKlineStream, toTradeStream } from './adapters/symbols.ts'
+import { toStreamedBar, toStreamedTrade } from './adapters/translate.ts'
 import { LastingStream, UnreadableFrame, type StreamOptions } from './adapters/websocket.ts'
 
-export type Subscription = { readonly instrument: InstrumentId; readonly timeframe: string }
 type WireOptions = Omit<StreamOptions, 'onOpen' | 'onText' | 'onUp' | 'onDown'>
 type Deliver = () => void
 type Failure = { readonly code?: unknown; readonly msg?: unknown }
@@ -29,12 +28,10 @@ const STREAMS_PER_FRAME = 128
 /** Up while every connection is up, so that «up» always means that nothing subscribed is missing. */
 export function openMarketStream(
   options: WireOptions,
-  subscriptions: readonly Subscription[],
+  subscriptions: readonly MarketSubscription[],
   listener: MarketListener,
 ): { stop(): Promise<void> } {
-  const instruments = new Map(
-    subscriptions.map((one) => [toKlineStream(one.instrument, one.timeframe), one.instrument]),
-  )
+  const instruments = new Map(subscriptions.map((one) => [toStream(one), one.instrument]))
   const shards = chunk([...instruments], STREAMS_PER_CONNECTION)
   let upCount = 0
   const streams = shards.map((shard, index) =>
@@ -43,6 +40,7 @@ export function openMarketStream(
       new Map(shard),
       {
         onBar: (bar) => listener.onBar(bar),
+        onTrade: (trade) => listener.onTrade(trade),
         up() {
           upCount++
           if (upCount === shards.length) listener.onMarketStream('up', 'subscribed')
@@ -61,7 +59,11 @@ export function openMarketStream(
   }
 }
 
-type ShardListener = Pick<MarketListener, 'onBar'> & { up(): void; down(reason: string): void }
+function toStream({ instrument, timeframe }: MarketSubscription): string {
+  return timeframe === undefined ? toTradeStream(instrument) : toKlineStream(instrument, timeframe)
+}
+
+type ShardListener = Pick<MarketListener, 'onBar' | 'onTrade'> & { up(): void; down(reason: string): void }
 
 function openShard(
   options: WireOptions,
@@ -88,6 +90,7 @@ function openShard(
     try {
       const frame = parseJson('market stream', text) as Frame | null
       if (frame?.e === 'kline') return readBar(frame)
+      if (frame?.e === 'trade') return readTrade(frame)
       if (frame?.e === 'serverShutdown') return () => stream.reconnect('serverShutdown')
       if (frame?.result === null && typeof frame.id === 'number') return readSubscribed(frame.id)
       if (frame?.code !== undefined || frame?.error !== undefined) {
@@ -108,6 +111,14 @@ function openShard(
     if (instrument === undefined) return undefined
     const bar = toStreamedBar(instrument, event)
     return () => listener.onBar(bar)
+  }
+
+  function readTrade(frame: unknown): Deliver | undefined {
+    const event = readTradeEvent(frame)
+    const instrument = instruments.get(`${event.s.toLowerCase()}@trade`)
+    if (instrument === undefined) return undefined
+    const trade = toStreamedTrade(instrument, event)
+    return () => listener.onTrade(trade)
   }
 
   function readSubscribed(id: number): Deliver | undefined {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { afterEach, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BrokerListener } from '@jts/broker-kit'
@@ -83,6 +84,27 @@ test('notices are handed over in the order of the wire, each counted after it wa
   ])
   // The subscription's answer, 50 trades, the cancel, balances, and the event that is nobody's concern.
   await activity.whenIdle({ [portOf()]: 54 })
+})
+
+test('notices that come in one piece are handed over one by one: what one causes is decided before the next', async () => {
+  broker.subscribeOrders({
+    ...listener,
+    onOrder: (_report, fill) => {
+      heard.push(`fill ${fill?.tradeId}`)
+      queueMicrotask(() => heard.push(`answer ${fill?.tradeId}`))
+    },
+  })
+  await hears('up')
+  heard.length = 0
+  const { _socket: wire } = venue.sockets.at(-1) as unknown as { _socket: Socket }
+  wire.cork()
+  for (let n = 1; n <= 3; n++) say({ ...trade, t: n })
+  wire.uncork()
+  await hears('answer 3')
+  assert.deepEqual(
+    heard,
+    [1, 2, 3].flatMap((n) => [`fill ${n}`, `answer ${n}`]),
+  )
 })
 
 function portOf(): string {

@@ -34,6 +34,8 @@ export function openOrderStream(options: OrderStreamOptions, listener: BrokerLis
 
   const stream: LastingStream = new LastingStream({
     ...options,
+    // A strategy's answer to a fill is judged before the next fill is booked, however the frames come in.
+    oneByOne: true,
     onOpen() {
       const params = signer.signedParams({ timestamp: Math.floor(venueClock.nowUs() / 1000), recvWindow: 5000 })
       stream.send(JSON.stringify({ id: ++requestId, method: 'userDataStream.subscribe.signature', params }))

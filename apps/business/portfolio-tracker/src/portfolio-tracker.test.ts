@@ -5,7 +5,15 @@ import type { NewEvent } from '@jts/contracts'
 import type { PositionUpdate } from '@jts/contracts/portfolio-api'
 import { shippedInstrument } from '@jts/model'
 import { Harness, START_US } from '@jts/testkit/harness'
-import { balancesReported, candle, foreignFill, openingBalance, orderFilled } from '@jts/testkit/order-events'
+import {
+  balancesReported,
+  candle,
+  foreignFill,
+  openingBalance,
+  orderFilled,
+  publicTrade,
+  topicOf,
+} from '@jts/testkit/order-events'
 import { createPortfolioTracker, type PortfolioTracker } from './index.ts'
 
 const ACCOUNT = 'sim.binance.main'
@@ -25,7 +33,7 @@ class World {
       bus,
       log,
       instruments: [shippedInstrument(BTC)],
-      marketTopics: ['market-data.binance.candles'],
+      marketTopics: ['market-data.binance.candles', 'market-data.binance.trades'],
       equityCurrency: 'USDT',
     })
     await this.tracker.start()
@@ -42,8 +50,7 @@ class World {
 
   async hear(...events: NewEvent[]): Promise<void> {
     for (const event of events) {
-      const topic = event.type === 'Candle' ? 'market-data.binance.candles' : 'orders.events'
-      this.harness.store.transact((turn) => turn.publish(topic, event))
+      this.harness.store.transact((turn) => turn.publish(topicOf(event), event))
     }
     await this.harness.run()
   }
@@ -76,6 +83,8 @@ it('opens, buys, marks, sells: cash, equity and PnL at each step, and the same a
   await w.hear(buy())
   assert.deepEqual((await w.account()).cash, [{ currency: 'USDT', amount: '799.8' }])
   assert.equal((await w.account()).equity, '999.8')
+  await w.hear(publicTrade(BTC, 1, 110, START_US - 1))
+  assert.equal((await w.account()).equity, '1019.8')
   await w.hear(candle(BTC, START_US, 120))
   const marked = await w.account()
   assert.equal(marked.equity, '1039.8')

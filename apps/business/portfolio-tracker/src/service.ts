@@ -96,9 +96,11 @@ class Service implements PortfolioApi {
     switch (event.type) {
       case 'Candle': {
         const { instrument, close, closeTimeUs } = event.payload
-        this.#marks.set(instrument, close)
-        turn.put(marks, { instrument, price: close, time_us: closeTimeUs })
-        return
+        return this.#mark(instrument, close, closeTimeUs, turn)
+      }
+      case 'PublicTrade': {
+        const { instrument, price, timeUs } = event.payload
+        return this.#mark(instrument, price, timeUs, turn)
       }
       case 'OpeningBalance': {
         const account = this.#account(event.stream)
@@ -156,6 +158,11 @@ class Service implements PortfolioApi {
     } finally {
       this.#listeners.delete(listener)
     }
+  }
+
+  #mark(instrument: string, price: number, timeUs: number, turn: Turn): void {
+    this.#marks.set(instrument, price)
+    turn.put(marks, { instrument, price, time_us: timeUs })
   }
 
   #book(event: BusEventOf<'OrderFilled'> | BusEventOf<'ForeignFill'>, turn: Turn): void {
@@ -244,6 +251,7 @@ class Service implements PortfolioApi {
       ledger: account.ledger,
       fillCount: account.fillCount,
       reconciled: account.reconciled,
+      differences: account.differences,
       marks: this.#marks,
       instruments: this.#instruments,
       equityCurrency: this.#options.equityCurrency,

@@ -5,7 +5,7 @@ import { RpcError, type NewEvent } from '@jts/contracts'
 import type { PositionSizeRequest, RiskCheckRequest } from '@jts/contracts/risk-api'
 import { parseUnits, shippedInstrument, type RiskLimits } from '@jts/model'
 import { Harness, START_US } from '@jts/testkit/harness'
-import { candle, openingBalance, orderEnded, orderFilled } from '@jts/testkit/order-events'
+import { candle, openingBalance, orderEnded, orderFilled, publicTrade, topicOf } from '@jts/testkit/order-events'
 import { answers } from './adapters/tables.ts'
 import { createRiskManagement, type RiskManagement } from './index.ts'
 
@@ -33,7 +33,7 @@ class World {
       log,
       limits: this.#limits,
       instruments: [shippedInstrument(BTC), shippedInstrument('BINANCE:ETHUSDT')],
-      marketTopics: ['market-data.binance.candles'],
+      marketTopics: ['market-data.binance.candles', 'market-data.binance.trades'],
       approvalValidUs: 10_000_000,
     })
     await this.risk.start()
@@ -50,8 +50,7 @@ class World {
 
   async hear(...events: NewEvent[]): Promise<void> {
     for (const event of events) {
-      const topic = event.type === 'Candle' ? 'market-data.binance.candles' : 'orders.events'
-      this.harness.store.transact((turn) => turn.publish(topic, event))
+      this.harness.store.transact((turn) => turn.publish(topicOf(event), event))
     }
     await this.harness.run()
   }
@@ -97,6 +96,7 @@ function request(changes: Partial<RiskCheckRequest> = {}): RiskCheckRequest {
     quoteQuantity: '',
     limitPrice: '',
     signalTimeUs: START_US,
+    causationId: '',
     ...changes,
   }
 }
@@ -298,4 +298,15 @@ describe('a size', () => {
       await assert.rejects(w.risk.api.calculatePositionSize(sized(changes)), { code: 'INVALID_ARGUMENT' })
     })
   }
+})
+
+it('judges a market order by the last trade as by the last close', async () => {
+  const w = await world({ notionalMaxPerOrder: parseUnits('1000') })
+  const ask = (signalId: string) => w.ask({ signalId, quantityText: '9', orderType: 'market', limitPrice: '' })
+  assert.equal((await ask('before')).denialCode, '')
+  await w.hear(orderEnded({ ...said, signalId: 'before' }, 'OrderExpired'))
+  await w.hear(publicTrade(BTC, 1, 120, START_US + 1))
+  assert.equal((await ask('after')).denialCode, 'NOTIONAL_MAX_PER_ORDER')
+  await w.restart()
+  assert.equal((await ask('restarted')).denialCode, 'NOTIONAL_MAX_PER_ORDER')
 })

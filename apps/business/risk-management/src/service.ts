@@ -1,15 +1,15 @@
 /**
  * Risk management (B): answers whether a signal may become an order, and reserves what it may need.
  *
- * Hears candles (marks) and orders.events (fills free reservations and move the books; ends release them; trading states).
+ * Hears candles and public trades (marks) and orders.events (fills free reservations and move the books; ends release them; trading states).
  * Says nothing on the bus by itself: its answer travels with the signal.
  */
 import { fillOfEvent, RpcError, type BusEvent, type RiskManagementApi, type Topic } from '@jts/contracts'
-import type {
-  PositionSizeRequest,
-  PositionSizeResponse,
-  RiskCheckRequest,
+import {
   RiskCheckResponse,
+  type PositionSizeRequest,
+  type PositionSizeResponse,
+  type RiskCheckRequest,
 } from '@jts/contracts/risk-api'
 import {
   accountId,
@@ -49,7 +49,7 @@ export type RiskManagementOptions = {
   readonly log: Logger
   readonly limits: RiskLimits
   readonly instruments: readonly Instrument[]
-  /** Candle topics whose closes mark the instruments. */
+  /** Topics of candles and public trades, whose prices mark the instruments. */
   readonly marketTopics: readonly Topic[]
   /** Market time from an approval to the last moment at which its intent may be written, µs. */
   readonly approvalValidUs: number
@@ -120,10 +120,11 @@ class Service implements RiskManagementApi {
     switch (event.type) {
       case 'Candle': {
         const { instrument, close, closeTimeUs } = event.payload
-        if (!this.#instruments.has(instrument)) return
-        this.#engine.mark(instrument as InstrumentId, close, closeTimeUs)
-        turn.put(marks, { instrument, price: close, time_us: closeTimeUs })
-        return
+        return this.#mark(instrument, close, closeTimeUs, turn)
+      }
+      case 'PublicTrade': {
+        const { instrument, price, timeUs } = event.payload
+        return this.#mark(instrument, price, timeUs, turn)
       }
       case 'OpeningBalance': {
         const ledger = this.#engine.ledger(accountId(event.stream))
@@ -180,12 +181,16 @@ class Service implements RiskManagementApi {
     const response =
       parsed.kind === 'advisory'
         ? toResponse(parsed.intent, this.#engine.checkAdvisory(parsed.intent, parsed.portfolio, nowUs), nowUs)
-        : this.#answer(parsed.intent, nowUs)
+        : this.#answer(parsed.intent, request.signalTimeUs, nowUs)
     return { ...response, correlationId: request.correlationId }
   }
 
+  /** The same questions on one long stream, in order; what is wrong with one is said in its answer and ends nothing. */
   async *streamTradingRiskChecks(requests: AsyncIterable<RiskCheckRequest>): AsyncIterable<RiskCheckResponse> {
-    for await (const request of requests) yield await this.checkTradingRisk(request)
+    for await (const request of requests) {
+      const answer = await this.checkTradingRisk(request).catch((error: unknown) => this.#errorAnswer(request, error))
+      yield { ...answer, requestNumber: request.requestNumber }
+    }
   }
 
   async calculatePositionSize(request: PositionSizeRequest): Promise<PositionSizeResponse> {
@@ -209,8 +214,9 @@ class Service implements RiskManagementApi {
   }
 
   /** Decides once per signal; the same signal is answered the same, another content under its id is refused and alarmed. */
-  #answer(intent: RiskIntent, nowUs: number): RiskCheckResponse {
-    const text = intentText(intent)
+  #answer(intent: RiskIntent, saidTimeUs: number, nowUs: number): RiskCheckResponse {
+    // The time as it was said: a question without one is the same question when it comes again.
+    const text = intentText({ ...intent, signalTimeUs: saidTimeUs })
     const before = this.#answers.get(intent.signalId)
     if (before !== undefined) {
       if (before.intent === text) return before.response
@@ -243,6 +249,20 @@ class Service implements RiskManagementApi {
         break
       }
     }
+  }
+
+  #errorAnswer(request: RiskCheckRequest, error: unknown): RiskCheckResponse {
+    const { correlationId, signalId } = request
+    if (!(error instanceof RpcError)) this.#options.log.error({ err: error, signalId }, 'a risk check failed')
+    const { code, message } =
+      error instanceof RpcError ? error : { code: 'INTERNAL', message: 'internal error; the service log tells more' }
+    return RiskCheckResponse.create({ correlationId, signalId, error: { code, message } })
+  }
+
+  #mark(instrument: string, price: number, timeUs: number, turn: Turn): void {
+    if (!this.#instruments.has(instrument)) return
+    this.#engine.mark(instrument as InstrumentId, price, timeUs)
+    turn.put(marks, { instrument, price, time_us: timeUs })
   }
 
   #release(signalId: SignalId, turn: Turn): void {

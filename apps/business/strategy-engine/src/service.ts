@@ -1,6 +1,6 @@
 /**
- * Strategy engine (A): runs strategy instances on candles and their own order events, asks risk about every signal, and
- * publishes each with its decision; approved ones go to order execution.
+ * Strategy engine (A): runs strategy instances on candles or public trades and on their own order events, asks risk about
+ * every signal, and publishes each with its decision; approved ones go to order execution.
  *
  * A signal is committed as pending before risk is asked, and asked again after a restart: risk answers the same id the same.
  */
@@ -30,6 +30,7 @@ import {
   type InstrumentId,
   type SignalId,
   type StrategyInstanceId,
+  type Trade,
 } from '@jts/model'
 import { computedId, type Activity, type Logger, type MarketClock, type WallClock } from '@jts/runtime'
 import {
@@ -49,7 +50,8 @@ export type StrategyInstance = {
   readonly parameters: ParameterValues<ParameterTable>
   readonly account: AccountId
   readonly instrument: Instrument
-  readonly timeframe: string
+  /** It runs on closed bars of this length or, without one, on each public trade. */
+  readonly timeframe?: string | undefined
 }
 
 export type StrategyEngineOptions = {
@@ -166,6 +168,14 @@ class Service implements StrategyApi {
           }
         }
         return
+      case 'PublicTrade':
+        for (const running of this.#running) {
+          const { instrument, timeframe } = running.config
+          if (instrument.id === event.payload.instrument && timeframe === undefined) {
+            this.#onTrade(running, event, turn)
+          }
+        }
+        return
       case 'OrderFilled': {
         const { ref } = event.payload
         return this.#onOrder(ref?.strategy, ref?.signalId, event, turn)
@@ -200,6 +210,14 @@ class Service implements StrategyApi {
     if (running.state === 'stopped' || !event.payload.final) return
     running.lastPrice = decimalTextFromDouble(event.payload.close)
     running.runner.onBar(event.payload as unknown as Bar)
+    this.#emit(running, event, turn)
+    this.#keep(running, event, turn)
+  }
+
+  #onTrade(running: Running, event: BusEventOf<'PublicTrade'>, turn: Turn): void {
+    if (running.state === 'stopped') return
+    running.lastPrice = decimalTextFromDouble(event.payload.price)
+    running.runner.onTrade(event.payload as Trade)
     this.#emit(running, event, turn)
     this.#keep(running, event, turn)
   }
@@ -246,7 +264,7 @@ class Service implements StrategyApi {
         account: config.account,
         instrument: config.instrument.id,
         price: running.lastPrice,
-        timeUs: event.type === 'Candle' ? event.payload.closeTimeUs : event.timeEventUs,
+        timeUs: event.timeEventUs,
       })
       running.signals++
       this.#signals.set(signal.signalId, { signal, status: 'pending' })
@@ -395,7 +413,7 @@ function view(running: Running): StrategyView {
     strategy: config.definition.name,
     account: config.account,
     instrument: config.instrument.id satisfies InstrumentId,
-    timeframe: config.timeframe,
+    timeframe: config.timeframe ?? 'trades',
     parameters: JSON.stringify(parameters),
     state: running.state,
     bars: runner.barCount,

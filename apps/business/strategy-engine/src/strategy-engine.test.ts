@@ -6,7 +6,7 @@ import type { RiskCheckRequest, RiskCheckResponse } from '@jts/contracts/risk-ap
 import { accountId, shippedInstrument, strategyInstanceId } from '@jts/model'
 import { defineStrategy, ema, type AnyStrategy } from '@jts/strategy-kit'
 import { Harness, START_US } from '@jts/testkit/harness'
-import { candle, orderEnded, orderFilled } from '@jts/testkit/order-events'
+import { candle, orderEnded, orderFilled, publicTrade, topicOf } from '@jts/testkit/order-events'
 import { createStrategyEngine, type StrategyEngine } from './index.ts'
 
 const ACCOUNT = 'sim.binance.main'
@@ -23,6 +23,20 @@ const strategy = defineStrategy({
     if (bar.close === 50) cancel(state.order)
     else if (bar.close === 60) cancel((state.order = buy('1')))
     else if (bar.close > 100 && position.isFlat) state.order = buy('1')
+  },
+})
+
+/** The same on trades: buys above 100 when it holds nothing. */
+const onTrades = defineStrategy({
+  name: 'above-trades',
+  parameters: {},
+  state: () => ({ average: ema(3) }),
+  onTrade(trade, { state, position, buy }) {
+    state.average.update(trade.price)
+    if (trade.price > 100 && position.isFlat) buy('1')
+  },
+  onFill(_fill, { sell }) {
+    sell('0.5')
   },
 })
 
@@ -56,7 +70,7 @@ class World {
         },
       },
       runId: 'run',
-      marketTopics: ['market-data.binance.candles'],
+      marketTopics: ['market-data.binance.candles', 'market-data.binance.trades'],
       instances: [
         {
           instance: strategyInstanceId('one'),
@@ -65,6 +79,13 @@ class World {
           account: accountId(ACCOUNT),
           instrument: shippedInstrument(BTC),
           timeframe: '1m',
+        },
+        {
+          instance: strategyInstanceId('two'),
+          definition: onTrades as unknown as AnyStrategy,
+          parameters: {},
+          account: accountId(ACCOUNT),
+          instrument: shippedInstrument(BTC),
         },
       ],
     })
@@ -83,8 +104,7 @@ class World {
 
   async hear(...events: NewEvent[]): Promise<void> {
     for (const event of events) {
-      const topic = event.type === 'Candle' ? 'market-data.binance.candles' : 'orders.events'
-      this.harness.store.transact((turn) => turn.publish(topic, event))
+      this.harness.store.transact((turn) => turn.publish(topicOf(event), event))
     }
     await this.harness.run()
   }
@@ -93,17 +113,22 @@ class World {
     for (const close of closes) await this.hear(candle(BTC, START_US + ++minutes * MINUTE, close))
   }
 
+  async trades(...prices: number[]): Promise<void> {
+    for (const price of prices) await this.hear(publicTrade(BTC, ++tradeId, price, START_US + tradeId * 1000))
+  }
+
   get signalId(): string {
     return this.asked.at(-1)!.signalId
   }
 
-  snapshot(): string {
-    const row = this.harness.store.database.prepare('SELECT snapshot FROM strategy_instances').get()!
-    return row['snapshot'] as string
+  snapshot(instance = 'one'): string {
+    const select = 'SELECT snapshot FROM strategy_instances WHERE instance = ?'
+    return this.harness.store.database.prepare(select).get(instance)!['snapshot'] as string
   }
 }
 
 let minutes = 0
+let tradeId = 0
 
 function answerTo(request: RiskCheckRequest, denialCode: string): RiskCheckResponse {
   const approved = denialCode === ''
@@ -122,7 +147,7 @@ function answerTo(request: RiskCheckRequest, denialCode: string): RiskCheckRespo
 }
 
 async function world(): Promise<World> {
-  minutes = 0
+  minutes = tradeId = 0
   return new World().start()
 }
 
@@ -243,5 +268,63 @@ it('ignores bars while it is stopped', async () => {
   assert.equal(w.asked.length, 0)
   await w.restart()
   assert.equal((await w.engine.api.listStrategies({})).strategies[0]!.state, 'stopped')
-  await assert.rejects(w.engine.api.startStrategy({ instance: 'two' }), { code: 'NOT_FOUND' })
+  await assert.rejects(w.engine.api.startStrategy({ instance: 'three' }), { code: 'NOT_FOUND' })
+})
+
+it('runs an instance without a timeframe on each trade, and no other', async () => {
+  const w = await world()
+  await w.bars(110)
+  assert.equal(w.asked.length, 1)
+  await w.trades(90, 100.5)
+  assert.equal(w.asked.length, 2)
+  const signals = await w.harness.events('strategy.signals', 'StrategySignal')
+  const signal = signals.find(({ stream }) => stream === 'two')
+  assert.equal(signal!.payload.price, '100.5')
+  assert.equal(signal!.correlationId, `trade/${BTC}/2`)
+  assert.equal(signal!.timeEventUs, START_US + 2000)
+  const { strategies } = await w.engine.api.listStrategies({})
+  assert.deepEqual(
+    strategies.map(({ instance, timeframe }) => [instance, timeframe]),
+    [
+      ['one', '1m'],
+      ['two', 'trades'],
+    ],
+  )
+})
+
+it('restores the state of an instance on trades exactly, with the number of its inputs', async () => {
+  const one = await world()
+  await one.trades(90, 91.1)
+  await one.restart()
+  await one.trades(99.9, 110)
+  const inputs = one.harness.store.database
+    .prepare('SELECT number, event_id FROM strategy_inputs ORDER BY number')
+    .all()
+  assert.deepEqual(
+    inputs.map((row) => [row['number'], row['event_id']]),
+    [1, 2, 3, 4].map((number) => [number, `market-data.binance.trades/${BTC}/${number}`]),
+  )
+  const before = one.snapshot('two')
+  const other = await world()
+  await other.trades(90, 91.1, 99.9, 110)
+  assert.equal(before, other.snapshot('two'))
+  assert.equal(one.signalId, other.signalId)
+})
+
+it('answers a fill between two trades at the price of the trade before', async () => {
+  const w = await world()
+  await w.trades(110)
+  const { signalId } = w
+  await w.hear(
+    orderFilled({ account: ACCOUNT, instrument: BTC, strategy: 'two', signalId, quantity: '1', price: '111' }, 77),
+  )
+  const request = w.asked.at(-1)!
+  assert.deepEqual([request.side, request.priceText, request.signalTimeUs], ['sell', '110', 77])
+})
+
+it('ignores trades while it is stopped', async () => {
+  const w = await world()
+  await w.engine.api.stopStrategy({ instance: 'two' })
+  await w.trades(110)
+  assert.equal(w.asked.length, 0)
 })

@@ -1,14 +1,13 @@
 /**
- * Market-data collector: one stream of closed bars per (instrument, timeframe) from its elected source onto the bus, in
- * order, each once. What was missed while the stream was down is asked for before anything newer is published.
+ * Market-data collector: one stream of closed bars per (instrument, timeframe), and one of public trades per instrument,
+ * from its elected source onto the bus, in order, each once. What was missed while the stream was down is asked for before
+ * anything newer is published.
  */
-import { candlesTopic } from '@jts/contracts'
-import type { MarketDataPort } from '@jts/broker-kit'
-import { instrumentVenue, type Bar, type InstrumentId } from '@jts/model'
+import type { MarketDataPort, MarketSubscription } from '@jts/broker-kit'
 import type { Activity, Logger, MarketClock, WallClock } from '@jts/runtime'
-import type { Store, Turn } from '@jts/transport'
-import { progress } from './adapters/tables.ts'
-import { Series } from './domain/series.ts'
+import type { Store } from '@jts/transport'
+import { progress, tradeProgress } from './adapters/tables.ts'
+import { BarFeed, TradeFeed, type Feed, type Item } from './feed.ts'
 
 export type MarketDataCollectorOptions = {
   readonly store: Store
@@ -17,38 +16,46 @@ export type MarketDataCollectorOptions = {
   readonly activity: Activity
   readonly log: Logger
   readonly source: MarketDataPort
-  readonly series: readonly { readonly instrument: InstrumentId; readonly timeframe: string }[]
-  /** Real-time figure: a bar has arrived. */
-  readonly onBar?: (correlationId: string) => void
+  readonly series: readonly MarketSubscription[]
+  /** Real-time figure: a bar or trade has arrived. */
+  readonly onItem?: (correlationId: string) => void
 }
 
 export type MarketDataCollector = {
-  /** Brings market time to the last bar published, before anyone asks what time it is. Part of `start` as well. */
+  /** Brings market time to the last bar or trade published, before anyone asks what time it is. Part of `start` as well. */
   restore(): Promise<void>
   start(): Promise<void>
   stop(): Promise<void>
   /** Bars published since the first start, of all series. */
   barCount(): number
+  /** Public trades, as `barCount`. */
+  tradeCount(): number
   gapCount(): number
 }
 
+/** A bar or trade that waits until what was missed before it has been asked for. */
+type Held = { readonly feed: Feed; readonly item: Item }
+
 const NAME = 'market-data-collector'
 const RETRY_MS = 500
-/** Bars asked for in one go when filling back. */
+/** Bars or trades asked for in one go when filling back. */
 const FILL_LIMIT = 1000
 
 export function createMarketDataCollector(options: MarketDataCollectorOptions): MarketDataCollector {
-  options.store.ensure([progress] as never[])
+  options.store.ensure([progress, tradeProgress] as never[])
   return new Service(options)
 }
 
 class Service implements MarketDataCollector {
   readonly #options: MarketDataCollectorOptions
-  readonly #series = new Map<string, Series>()
-  /** Bars that arrived while an earlier one was being asked for. */
-  #held: Bar[] = []
+  /** By instrument and timeframe. */
+  readonly #bars = new Map<string, BarFeed>()
+  /** By instrument. */
+  readonly #trades = new Map<string, TradeFeed>()
+  /** What arrived while something earlier was being asked for. */
+  #held: Held[] = []
   #filling = false
-  /** The stream has come up again while missing bars were being asked for: the answers may be older than that. */
+  /** The stream has come up again while what is missing was being asked for: the answers may be older than that. */
   #fillAgain = false
   #stopped = false
   #stream: { stop(): Promise<void> } | undefined
@@ -56,18 +63,31 @@ class Service implements MarketDataCollector {
   constructor(options: MarketDataCollectorOptions) {
     this.#options = options
     for (const { instrument, timeframe } of options.series) {
-      this.#series.set(keyOf(instrument, timeframe), new Series(instrument, timeframe))
+      if (timeframe === undefined) this.#trades.set(instrument, new TradeFeed(instrument))
+      else this.#bars.set(keyOf(instrument, timeframe), new BarFeed(instrument, timeframe))
     }
   }
 
   async restore(): Promise<void> {
-    for (const row of await this.#options.store.all(progress)) {
-      const series = this.#series.get(keyOf(row.instrument, row.timeframe))
+    const { store, marketClock } = this.#options
+    for (const row of await store.all(progress)) {
+      const series = this.#bars.get(keyOf(row.instrument, row.timeframe))?.series
       if (series === undefined) continue
+      series.isBegun = true
       series.closeTimeUs = row.close_time_us
-      series.bars = row.bars
+      series.count = row.bars
       series.gaps = row.gaps
-      this.#options.marketClock.advanceTo(row.close_time_us)
+      marketClock.advanceTo(row.close_time_us)
+    }
+    for (const row of await store.all(tradeProgress)) {
+      const series = this.#trades.get(row.instrument)?.series
+      if (series === undefined) continue
+      series.isBegun = true
+      series.tradeId = row.trade_id
+      series.timeUs = row.time_us
+      series.count = row.trades
+      series.gaps = row.gaps
+      marketClock.advanceTo(row.time_us)
     }
   }
 
@@ -75,8 +95,8 @@ class Service implements MarketDataCollector {
     await this.restore()
     this.#options.activity.absent(NAME)
     this.#stream = this.#options.source.subscribe(this.#options.series, {
-      onBar: (bar) => this.#onBar(bar),
-      onTrade: () => undefined,
+      onBar: (bar) => this.#hear(this.#bars.get(keyOf(bar.instrument, bar.timeframe)), bar),
+      onTrade: (trade) => this.#hear(this.#trades.get(trade.instrument), trade),
       onMarketStream: (state, reason) => {
         if (state === 'up') void this.#fillBack()
         else {
@@ -93,21 +113,24 @@ class Service implements MarketDataCollector {
   }
 
   barCount(): number {
-    return [...this.#series.values()].reduce((sum, series) => sum + series.bars, 0)
+    return sum(this.#bars, ({ series }) => series.count)
+  }
+
+  tradeCount(): number {
+    return sum(this.#trades, ({ series }) => series.count)
   }
 
   gapCount(): number {
-    return [...this.#series.values()].reduce((sum, series) => sum + series.gaps, 0)
+    return sum(this.#bars, ({ series }) => series.gaps) + sum(this.#trades, ({ series }) => series.gaps)
   }
 
-  #onBar(bar: Bar): void {
-    const series = this.#series.get(keyOf(bar.instrument, bar.timeframe))
-    if (series === undefined) return
-    if (this.#filling) this.#held.push(bar)
-    else if (series.decide(bar) === 'gap') {
-      this.#held.push(bar)
+  #hear(feed: Feed | undefined, item: Item): void {
+    if (feed === undefined) return
+    if (this.#filling) this.#held.push({ feed, item })
+    else if (feed.series.decide(item) === 'gap') {
+      this.#held.push({ feed, item })
       void this.#fillBack()
-    } else this.#publish(series, bar)
+    } else this.#publish(feed, item)
   }
 
   /** Asks for what is missing in every series, publishes it, then what arrived meanwhile. */
@@ -123,14 +146,14 @@ class Service implements MarketDataCollector {
         do {
           this.#fillAgain = false
           const asked = new Set(this.#held)
-          for (const series of this.#series.values()) await this.#fillSeries(series)
+          for (const feed of [...this.#bars.values(), ...this.#trades.values()]) await this.#fill(feed)
           if (this.#stopped) return
           this.#release(asked)
         } while (this.#fillAgain || this.#held.length > 0)
       } catch (error) {
         this.#filling = false
         if (this.#stopped) return
-        log.warn({ err: error }, 'missing bars could not be asked for; trying again')
+        log.warn({ err: error }, 'what is missing could not be asked for; trying again')
         activity.absent(NAME)
         wallClock.after(RETRY_MS, () => void this.#fillBack())
         return
@@ -140,71 +163,55 @@ class Service implements MarketDataCollector {
     })
   }
 
-  async #fillSeries(series: Series): Promise<void> {
-    // A series that has never been published begins with the stream: no history is told as if it were live.
-    while (series.closeTimeUs !== 0) {
-      const bars = await this.#options.source.candles({
-        instrument: series.instrument as InstrumentId,
-        timeframe: series.timeframe,
-        fromUs: series.closeTimeUs + 1,
-        limit: FILL_LIMIT,
-      })
+  async #fill(feed: Feed): Promise<void> {
+    const { source, store } = this.#options
+    if (!feed.series.isBegun) {
+      await feed.begin(source)
+      store.transact((turn) => feed.keep(turn))
+    }
+    for (;;) {
+      const items = await feed.missing(source, FILL_LIMIT)
       if (this.#stopped) return
-      for (const bar of bars) this.#publish(series, bar)
-      if (bars.length < FILL_LIMIT) return
+      for (const item of items) this.#publish(feed, item)
+      if (items.length < FILL_LIMIT) return
     }
   }
 
-  /** Publishes what was held; a bar behind a gap that has not been asked for since it came stays, and all after it. */
-  #release(asked: ReadonlySet<Bar>): void {
+  /** Publishes what was held; what is behind a gap that has not been asked for since it came stays, and all after it. */
+  #release(asked: ReadonlySet<Held>): void {
     const held = this.#held
     this.#held = []
-    for (const bar of held) {
-      const series = this.#series.get(keyOf(bar.instrument, bar.timeframe))!
-      if (this.#held.length > 0 || (series.decide(bar) === 'gap' && !asked.has(bar))) this.#held.push(bar)
-      else this.#publish(series, bar)
+    for (const one of held) {
+      const { feed, item } = one
+      if (this.#held.length > 0 || (feed.series.decide(item) === 'gap' && !asked.has(one))) this.#held.push(one)
+      else this.#publish(feed, item)
     }
   }
 
-  #publish(series: Series, bar: Bar): void {
-    const decision = series.decide(bar)
+  #publish(feed: Feed, item: Item): void {
+    const { series } = feed
+    const decision = series.decide(item)
     if (decision === 'seen') return
     if (decision === 'gap') {
-      // The source itself has no bars there: said, and gone on.
+      // The source itself has nothing there: said, and gone on.
       series.gaps++
-      this.#options.log.info(
-        { instrument: bar.instrument, timeframe: bar.timeframe, afterUs: series.closeTimeUs },
-        'the source has no bars here',
-      )
+      this.#options.log.info(feed.place(), 'the source has a gap here')
     }
-    const correlationId = `candle/${bar.instrument}/${bar.timeframe}/${bar.closeTimeUs}`
-    this.#options.onBar?.(correlationId)
-    this.#options.marketClock.advanceTo(bar.closeTimeUs)
+    const event = feed.event(item)
+    this.#options.onItem?.(event.correlationId)
+    this.#options.marketClock.advanceTo(event.timeEventUs)
     this.#options.store.transact((turn) => {
-      turn.publish(candlesTopic(instrumentVenue(bar.instrument)), {
-        type: 'Candle',
-        stream: bar.instrument,
-        correlationId,
-        causationId: '',
-        timeEventUs: bar.closeTimeUs,
-        payload: bar,
-      })
-      series.take(bar)
-      this.#keep(series, turn)
-    })
-  }
-
-  #keep(series: Series, turn: Turn): void {
-    turn.put(progress, {
-      instrument: series.instrument,
-      timeframe: series.timeframe,
-      close_time_us: series.closeTimeUs,
-      bars: series.bars,
-      gaps: series.gaps,
+      turn.publish(feed.topic, event)
+      series.take(item)
+      feed.keep(turn)
     })
   }
 }
 
 function keyOf(instrument: string, timeframe: string): string {
   return `${instrument}/${timeframe}`
+}
+
+function sum<T>(feeds: ReadonlyMap<string, T>, count: (feed: T) => number): number {
+  return [...feeds.values()].reduce((total, feed) => total + count(feed), 0)
 }

@@ -79,7 +79,9 @@ export function reportText(report: Report): string {
   const fees = Object.entries(report.fees).map(([currency, amount]) => `${amount} ${currency}`)
   const rows: [string, string][] = [
     ['strategy', `${report.strategy} ${JSON.stringify(report.parameters)}`],
-    ['bars', `${report.bars}${report.gaps > 0 ? ` (${report.gaps} gaps)` : ''}`],
+    report.trades > 0
+      ? ['trades', String(report.trades)]
+      : ['bars', `${report.bars}${report.gaps > 0 ? ` (${report.gaps} gaps)` : ''}`],
     ['signals', `${report.signals}: ${report.approved} approved, ${report.denied} denied`],
     ['orders, fills', `${report.orders}, ${report.fills}`],
     ['cash', `${report.cash} ${quote}`],

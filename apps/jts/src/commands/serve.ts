@@ -11,7 +11,16 @@ import { shippedInstrument } from '@jts/model'
 import { createPortfolioTracker } from '@jts/portfolio-tracker'
 import { createRiskManagement } from '@jts/risk-management'
 import { createLogger, MarketClock, systemClock } from '@jts/runtime'
-import { EmbeddedBus, lockFolder, SqliteStore, startRpcServer, type RpcService } from '@jts/transport'
+import {
+  EmbeddedBus,
+  lockFolder,
+  SqliteStore,
+  startRpcServer,
+  type RpcServer,
+  type RpcServerOptions,
+  type RpcService,
+} from '@jts/transport'
+import type { TlsFiles } from '@jts/transport/rpc/tls'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { readConfig, riskLimits } from '../config.ts'
 import { fatal, untilStopped } from '../process.ts'
@@ -20,14 +29,20 @@ const SERVICES = ['risk-management', 'portfolio-tracker'] as const
 
 const SPEC = {
   name: 'serve',
-  usage: `./jts serve ${SERVICES.join('|')} [--grpc-port N]`,
+  usage: `./jts serve ${SERVICES.join('|')} [--grpc-port N] [--tls-ca FILE --tls-cert FILE --tls-key FILE]`,
   summary:
-    'Runs one service alone, answering gRPC (plain text, on the loopback address only) with health and reflection.',
+    'Runs one service alone, answering gRPC with health and reflection: in plain text on the loopback address only, or with mutual TLS.',
   positionals: { min: 1, max: 1 },
   options: {
     'grpc-port': { type: 'number', value: 'N', help: 'port to listen on (50051; 0 = any free one)' },
+    host: { type: 'text', value: 'ADDRESS', help: 'address to listen on (127.0.0.1); others need TLS' },
+    'tls-ca': { type: 'text', value: 'FILE', help: 'PEM file of the authority whose certificates callers must show' },
+    'tls-cert': { type: 'text', value: 'FILE', help: 'PEM file of the certificate that is shown to callers' },
+    'tls-key': { type: 'text', value: 'FILE', help: 'PEM file of its key' },
     'data-dir': { type: 'text', value: 'DIR', help: 'folder of its state (.jts/SERVICE)' },
     config: { type: 'text', value: 'FILE', help: 'jts.yaml, for risk limits and instruments' },
+    run: { type: 'text', value: 'FILE', help: 'join the distributed run whose file this is, as the unit named' },
+    'exit-with-stdin': { type: 'flag', help: 'end when standard input ends: with whoever started this' },
     json: { type: 'flag', help: 'one JSON object on standard output when ready' },
   },
 } as const
@@ -39,10 +54,12 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseCommand(SPEC, argv)
   if (parsed === undefined) return EXIT.ok
   const { options, positionals } = parsed
+  if (options.run !== undefined) return await serveRun(positionals[0]!, options.run, options)
   const name = positionals[0] as (typeof SERVICES)[number]
   if (!SERVICES.includes(name)) {
     throw new UserError(`expected a service of ${SERVICES.join(', ')}, found ${JSON.stringify(name)}`)
   }
+  const tls = tlsFiles(options)
   const config = readConfig(options.config)
   const log = createLogger({ name, mode: config.mode })
   const folder = resolve(options['data-dir'] ?? join('.jts', name))
@@ -70,16 +87,19 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
     services = [PortfolioServiceService, BarePortfolio].map((definition) => ({ definition, handlers: portfolio.api }))
   }
   await bus.start()
-  const server = await startRpcServer({
-    host: '127.0.0.1',
+  const host = options.host ?? '127.0.0.1'
+  const server = await listening({
+    host,
     port: options['grpc-port'] ?? 50051,
     services,
     log,
     beforeAnswer: () => store.durable(),
+    tls,
   })
-  const ready = { service: name, address: `127.0.0.1:${server.port}`, dataDir: folder }
+  const ready = { service: name, address: `${host}:${server.port}`, tls: tls !== undefined, dataDir: folder }
+  const how = tls === undefined ? 'in plain text, loopback only' : 'mutual TLS'
   process.stdout.write(
-    options.json ? `${JSON.stringify(ready)}\n` : `${name} answers gRPC on ${ready.address} (loopback only)\n`,
+    options.json ? `${JSON.stringify(ready)}\n` : `${name} answers gRPC on ${ready.address} (${how})\n`,
   )
   await untilStopped()
   await server.stop()
@@ -87,4 +107,49 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   await store.close()
   lock.release()
   return EXIT.ok
+}
+
+/** One service of a distributed run. */
+async function serveRun(
+  unit: string,
+  file: string,
+  options: { readonly json: boolean; readonly 'exit-with-stdin': boolean },
+): Promise<number> {
+  const { startHost } = await import('../distributed/host.ts')
+  const { memberOf, readRunFile } = await import('../distributed/run-file.ts')
+  const run = readRunFile(resolve(file))
+  const member = memberOf(run, unit)
+  const log = createLogger({ name: unit, mode: run.mode, ...(run.replay ? { level: 'warn' } : {}) })
+  const stopped = options['exit-with-stdin'] ? Promise.race([untilStopped(), untilStdinEnds()]) : untilStopped()
+  const host = await startHost({ run, member, owner: unit, log, fatal: fatal(log) })
+  const ready = { unit, address: `127.0.0.1:${host.port}`, pid: process.pid }
+  process.stdout.write(options.json ? `${JSON.stringify(ready)}\n` : `${unit} answers gRPC on ${ready.address}\n`)
+  await stopped
+  await host.stop()
+  return EXIT.ok
+}
+
+function untilStdinEnds(): Promise<void> {
+  return new Promise((done) => {
+    process.stdin.once('end', done).once('close', done).resume()
+  })
+}
+
+/** All three, or none. */
+function tlsFiles(
+  options: Partial<Record<'tls-ca' | 'tls-cert' | 'tls-key', string | undefined>>,
+): TlsFiles | undefined {
+  const { 'tls-ca': ca, 'tls-cert': cert, 'tls-key': key } = options
+  if (ca !== undefined && cert !== undefined && key !== undefined) return { ca, cert, key }
+  if (ca === undefined && cert === undefined && key === undefined) return undefined
+  throw new UserError('expected --tls-ca, --tls-cert and --tls-key together, found only some of them')
+}
+
+/** An address that is taken or not allowed, and a certificate that cannot be used, are for the person to mend. */
+async function listening(options: RpcServerOptions): Promise<RpcServer> {
+  try {
+    return await startRpcServer(options)
+  } catch (cause) {
+    throw new UserError((cause as Error).message, { cause })
+  }
 }

@@ -207,6 +207,11 @@ export function klineEvent(symbol: string, interval: string, kline: Kline, timeU
   )
 }
 
+export function tradeRow({ id, timeUs, price, quantity, buyerMaker }: PublicTrade, time: TimeOf): object {
+  const amounts = { price: float(price), qty: float(quantity), quoteQty: float(price * quantity) }
+  return { id, ...amounts, time: time(timeUs), isBuyerMaker: buyerMaker, isBestMatch: true }
+}
+
 export function tradeEvent(symbol: string, trade: PublicTrade, time: TimeOf): string {
   const { id, timeUs, price, quantity, buyerMaker } = trade
   const at = time(timeUs)

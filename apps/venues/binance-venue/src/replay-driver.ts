@@ -58,7 +58,7 @@ export class ReplayDriver implements LockStepVenue {
     return this.#venue.connections.sentOn(port)
   }
 
-  /** Phases until one has touched an order or closed a bar; on disk, then told. */
+  /** Phases until one has touched an order or is the last of its bar (trade); on disk, then told. */
   release(): LockStepPhase {
     let step: Step
     let isOver: boolean
@@ -78,12 +78,12 @@ export class ReplayDriver implements LockStepVenue {
       case 'open':
         return this.#exchange.onOpen(track.symbol, track.open[index]!, timeUs)
       case 'match':
+        if (track.recorded.kind === 'trades') return this.#exchange.onTrade(track.symbol, track.close[index]!, timeUs)
         return this.#exchange.onRange(track.symbol, track.low[index]!, track.high[index]!, timeUs)
       case 'close':
+      case 'trade':
         this.#exchange.onClose(track.symbol, track.close[index]!, timeUs)
         return false
-      case 'trade':
-        return this.#exchange.onTrade(track.symbol, track.close[index]!, timeUs)
     }
   }
 

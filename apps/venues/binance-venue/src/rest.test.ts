@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { RunningVenue } from './index.ts'
 import { sign } from './signature.ts'
-import { recordWalk, START_MS, startVenue, type Conductor, type VenueClient } from './testing/venue-client.ts'
+import {
+  recordTrades,
+  recordWalk,
+  START_MS,
+  startVenue,
+  type Conductor,
+  type VenueClient,
+} from './testing/venue-client.ts'
 
 let running: RunningVenue
 let client: VenueClient
@@ -33,6 +40,29 @@ test('the public pages answer in shape', async () => {
   for (const page of ['ticker/price', 'ticker/bookTicker', 'ticker/24hr', 'avgPrice', 'trades', 'aggTrades']) {
     assert.equal((await client.get(`/api/v3/${page}?symbol=BTCUSDT`)).status, 200, page)
   }
+})
+
+test('old trades are asked for by id, weigh what they weigh at Binance, and end with what has happened', async (t) => {
+  const seconds = Array.from({ length: 30 }, (_, second) => [second, 100 + second] as const)
+  const { running: other, client: trader } = await startVenue('--replay', recordTrades('BTCUSDT', seconds))
+  t.after(() => other.stop())
+  const trades = await trader.conductor()
+  for (let i = 0; i < 20; i++) await trades.release()
+  const path = '/api/v3/historicalTrades?symbol=BTCUSDT'
+  const ids = async (query: string) =>
+    ((await trader.get(`${path}${query}`)).body as { id: number }[]).map(({ id }) => id)
+  assert.deepEqual(await ids('&fromId=4&limit=3'), [4, 5, 6])
+  assert.deepEqual(await ids('&fromId=19'), [19, 20])
+  assert.deepEqual(await ids('&limit=2'), [19, 20])
+  const { body, headers } = await trader.get(`${path}&fromId=1&limit=1`)
+  assert.deepEqual(body, [
+    {
+      ...{ id: 1, price: '100.00000000', qty: '1.00000000', quoteQty: '100.00000000' },
+      ...{ time: START_MS, isBuyerMaker: false, isBestMatch: true },
+    },
+  ])
+  assert.equal(Number(headers.get('x-mbx-used-weight-1m')), 100)
+  assert.equal((await trader.get(`${path}&fromId=x`)).status, 400)
 })
 
 test('klines hold only what has been released', async () => {

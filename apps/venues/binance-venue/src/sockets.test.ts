@@ -135,7 +135,7 @@ test('a limit order executes in its own phase, timed at the close and before the
   assert.equal(await conductor.release(), 'close')
 })
 
-test('recorded trades are released one by one, fill what waits, and end klines', async (t) => {
+test('recorded trades are released one by one, and one that fills orders is told after its fills', async (t) => {
   const file = recordTrades('BTCUSDT', [
     [0, 100],
     [30, 101],
@@ -146,18 +146,43 @@ test('recorded trades are released one by one, fill what waits, and end klines',
   const conductor = await client.conductor()
   const stream = await client.open('/stream?streams=btcusdt@trade/btcusdt@kline_1m')
   const user = await client.userStream()
+  const shown = async (): Promise<unknown> =>
+    ((await client.get('/api/v3/trades?symbol=BTCUSDT')).body as Json[]).map(({ id }) => id)
   assert.equal(await conductor.release(), 'trade')
   await client.order({ side: 'BUY', type: 'MARKET', quantity: '1' })
   await client.order({ side: 'BUY', type: 'LIMIT', timeInForce: 'GTC', quantity: '1', price: '99.5' })
+  assert.equal(await conductor.release(), 'match')
+  await user.until(() => user.reports().length === 3)
+  assert.deepEqual(await shown(), [1], 'the trade itself has not been told')
+  // An answer to the fill: it meets its first price with the next trade.
+  await client.order({ side: 'SELL', type: 'MARKET', quantity: '0.5' })
   assert.equal(await conductor.release(), 'trade')
+  assert.deepEqual(await shown(), [1, 2])
+  assert.equal(await conductor.release(), 'match')
   assert.equal(await conductor.release(), 'trade')
-  await user.until(() => user.reports().length === 4)
+  await user.until(() => user.reports().length === 6)
   const prices = user.events('executionReport').flatMap((event) => (event['x'] === 'TRADE' ? [event['L']] : []))
-  assert.deepEqual(prices, ['101.00000000', '99.50000000'])
+  assert.deepEqual(prices, ['101.00000000', '99.50000000', '99.00000000'])
   assert.deepEqual(
     stream.received.map((message) => message['stream']),
     ['btcusdt@trade', 'btcusdt@trade', 'btcusdt@kline_1m', 'btcusdt@trade'],
   )
+  await assert.rejects(conductor.release(), /done/)
+})
+
+test('a trade that fills nothing is one release', async (t) => {
+  const { running, client } = await startVenue(
+    '--replay',
+    recordTrades('BTCUSDT', [
+      [0, 100],
+      [1, 101],
+    ]),
+  )
+  t.after(() => running.stop())
+  const conductor = await client.conductor()
+  assert.equal(await conductor.release(), 'trade')
+  await client.order({ side: 'BUY', type: 'LIMIT', timeInForce: 'GTC', quantity: '1', price: '99' })
+  assert.equal(await conductor.release(), 'trade')
 })
 
 test('a made-up market trades at once, and its streams and history are alive', async (t) => {

@@ -221,6 +221,7 @@ export class Exchange {
     return this.#match(book, timeUs, (order) => decideInRange(order, this.#isNew(book, order), lowUnits, highUnits))
   }
 
+  /** What the market shows last: a bar's close, a trade whose orders have met it already. */
   onClose(symbol: string, price: number, timeUs: number): void {
     this.#arrive(symbol, timeUs).last = price
   }

@@ -53,7 +53,16 @@ test('volumes differ from bar to bar, and a short bar has the volume of its trad
   }
   const [last] = generator.klines('BTCUSDT', '1s', { limit: 2 })
   const trades = generator
-    .trades('BTCUSDT', 8)
+    .trades('BTCUSDT', { limit: 8 })
     .filter(({ timeUs }) => timeUs >= last!.openUs && timeUs <= last!.closeUs)
   assert.equal(last!.volume.toFixed(5), trades.reduce((sum, { quantity }) => sum + quantity, 0).toFixed(5))
+})
+
+test('trades are asked for from an id on, as far as they have happened', () => {
+  const generator = new Generator(['BTCUSDT'], 1, NOW)
+  const last = generator.quarter
+  const ids = (fromId: number) => generator.trades('BTCUSDT', { fromId, limit: 3 }).map(({ id }) => id)
+  assert.deepEqual(ids(last - 9), [last - 9, last - 8, last - 7])
+  assert.deepEqual(ids(last), [last])
+  assert.deepEqual(ids(last + 1), [])
 })

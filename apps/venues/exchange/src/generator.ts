@@ -11,6 +11,7 @@ import {
   type KlineQuery,
   type Market,
   type PublicTrade,
+  type TradeQuery,
 } from './market.ts'
 
 /** Trades are a quarter of a second apart. */
@@ -78,9 +79,11 @@ export class Generator implements Market {
     return Math.max(1, Math.round(QUANTITY_USUAL * Math.exp(ACTIVITY_HEIGHT * activity) * size * 100_000)) / 100_000
   }
 
-  trades(symbol: string, limit: number): PublicTrade[] {
-    const first = this.quarter - limit + 1
-    return Array.from({ length: limit }, (_, index) => this.trade(symbol, first + index))
+  /** A trade's id is its quarter. */
+  trades(symbol: string, { fromId, limit }: TradeQuery): PublicTrade[] {
+    const first = fromId === undefined ? this.quarter - limit + 1 : Math.max(fromId, HISTORY_START_US / QUARTER_US)
+    const length = Math.max(0, Math.min(limit, this.quarter - first + 1))
+    return Array.from({ length }, (_, index) => this.trade(symbol, first + index))
   }
 
   klines(symbol: string, interval: string, { fromUs, toUs = Infinity, limit }: KlineQuery): Kline[] {

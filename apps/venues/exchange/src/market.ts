@@ -36,7 +36,7 @@ export type Kline = {
 }
 
 export type PublicTrade = {
-  readonly id: string | number
+  readonly id: number
   readonly timeUs: number
   readonly price: number
   readonly quantity: number
@@ -44,6 +44,7 @@ export type PublicTrade = {
 }
 
 export type KlineQuery = { readonly fromUs?: number; readonly toUs?: number; readonly limit: number }
+export type TradeQuery = { readonly fromId?: number; readonly limit: number }
 
 /** Only what has already happened; a source never shows its future. */
 export type Market = {
@@ -51,7 +52,8 @@ export type Market = {
   supports(symbol: string, interval: string): boolean
   /** Oldest first: from `fromUs` on, or else the newest up to `toUs`. */
   klines(symbol: string, interval: string, query: KlineQuery): Kline[]
-  trades(symbol: string, limit: number): PublicTrade[]
+  /** Oldest first: from `fromId` on, or else the newest. */
+  trades(symbol: string, query: TradeQuery): PublicTrade[]
 }
 
 export function isInterval(interval: string): boolean {

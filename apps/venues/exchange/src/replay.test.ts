@@ -99,23 +99,29 @@ test('a longer kline closes once, with the last bar that belongs to it', () => {
   assert.ok(replay.supports('A', '1M'))
 })
 
-test('recorded trades have one phase each and make klines of any length', () => {
-  const trades: RecordedMarket = {
-    kind: 'trades',
-    file: 'trades.csv',
-    sha256: 'trades',
-    instrument: 'X:A',
-    length: 4,
-    tradeId: ['11', '12', '13', '14'],
-    timeUs: Float64Array.of(START, START + 1e6, START + 61e6, START + 62e6),
-    price: Float64Array.of(10, 12, 9, 11),
-    quantity: Float64Array.of(1, 2, 3, 4),
-    buyerMaker: Uint8Array.of(0, 1, 0, 1),
+const TRADES: RecordedMarket = {
+  kind: 'trades',
+  file: 'trades.csv',
+  sha256: 'trades',
+  instrument: 'X:T',
+  length: 4,
+  tradeId: ['11', '12', '14', '15'],
+  timeUs: Float64Array.of(START, START + 1e6, START + 61e6, START + 62e6),
+  price: Float64Array.of(10, 12, 9, 11),
+  quantity: Float64Array.of(1, 2, 3, 4),
+  buyerMaker: Uint8Array.of(0, 1, 0, 1),
+}
+
+test('recorded trades have two phases each and make klines of any length', () => {
+  const replay = new Replay([TRADES])
+  while (replay.released < 3) {
+    const { released } = replay
+    assert.equal(replay.advance()?.phase, 'match')
+    assert.deepEqual([replay.released, replay.tracks[0]!.openedAt], [released, replay.position])
+    assert.equal(replay.advance()?.phase, 'trade')
   }
-  const replay = new Replay([trades])
-  while (replay.released < 3) assert.equal(replay.advance()?.phase, 'trade')
   assert.deepEqual(
-    replay.klines('A', '1m', { limit: 10 }).map(({ open, high, low, close, volume, trades: count }) => {
+    replay.klines('T', '1m', { limit: 10 }).map(({ open, high, low, close, volume, trades: count }) => {
       return [open, high, low, close, volume, count]
     }),
     [
@@ -125,8 +131,41 @@ test('recorded trades have one phase each and make klines of any length', () => 
   )
   assert.equal(replay.closedBefore(replay.tracks[0]!, 2, '1m')?.close, 12)
   assert.equal(replay.closedBefore(replay.tracks[0]!, 1, '1m'), undefined)
-  assert.deepEqual(
-    replay.trades('A', 2).map(({ id }) => id),
-    [12, 13],
-  )
+})
+
+test('trades are shown once they were told: the newest, or from an id on', () => {
+  const replay = new Replay([TRADES])
+  while (replay.released < 3) replay.advance()
+  replay.advance()
+  assert.equal(replay.lastPrice('T'), 11, 'orders have met it already')
+  const ids = (query: { fromId?: number; limit: number }) => replay.trades('T', query).map(({ id }) => id)
+  assert.deepEqual(ids({ limit: 2 }), [12, 14])
+  assert.deepEqual(ids({ fromId: 0, limit: 2 }), [11, 12])
+  assert.deepEqual(ids({ fromId: 13, limit: 9 }), [14])
+  assert.deepEqual(ids({ fromId: 15, limit: 9 }), [])
+})
+
+test('the two phases of a trade are not torn apart by another market at the same time', () => {
+  const at = (timeUs: number[]) => ({ length: 2, tradeId: ['1', '2'], timeUs: Float64Array.from(timeUs) })
+  const trades = { ...TRADES, ...at([START, START]) }
+  assert.deepEqual(phases([bars('X:A', 1), trades], 8), [
+    'A0 open',
+    'T0 match',
+    'T0 trade',
+    'T1 match',
+    'T1 trade',
+    'A0 match',
+    'A0 close',
+    'end',
+  ])
+})
+
+test('a replay of trades that starts at a position goes on as the one that got there', () => {
+  for (let position = 0; position <= 8; position++) {
+    const walked: Replay = new Replay([TRADES])
+    while (walked.position < position) walked.advance()
+    const jumped: Replay = new Replay([TRADES], position)
+    assert.equal(jumped.lastPrice('T'), walked.lastPrice('T'))
+    assert.deepEqual({ ...jumped.advance()?.track }, { ...walked.advance()?.track })
+  }
 })

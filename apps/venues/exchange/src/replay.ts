@@ -1,6 +1,6 @@
 /**
  * A recorded market, released phase by phase. Several instruments are merged by event time, ties in the order given; each
- * bar has three phases of its own (`open`, `match`, `close`), each recorded trade one (`trade`).
+ * bar has three phases of its own (`open`, `match`, `close`), each recorded trade two (`match`, `trade`).
  */
 import { createHash } from 'node:crypto'
 import type { LockStepPhase } from '@jts/contracts/lock-step'
@@ -12,6 +12,7 @@ import {
   type KlineQuery,
   type Market,
   type PublicTrade,
+  type TradeQuery,
 } from './market.ts'
 
 type Recorded = { readonly file: string; readonly sha256: string; readonly instrument: string; readonly length: number }
@@ -36,7 +37,11 @@ export type RecordedTrades = Recorded & {
 }
 export type RecordedMarket = RecordedBars | RecordedTrades
 
-const BAR_PHASES: readonly LockStepPhase[] = ['open', 'match', 'close']
+/** In the order in which they are released; orders meet their first price in the first, the last is told. */
+const PHASES = { bars: ['open', 'match', 'close'], trades: ['match', 'trade'] } as const satisfies Record<
+  RecordedMarket['kind'],
+  readonly LockStepPhase[]
+>
 
 /** One instrument's record, as columns that bars and trades share, and how far it has been released. */
 export type Track = {
@@ -50,9 +55,9 @@ export type Track = {
   readonly volume: Float64Array
   /** Bars (trades) whose last phase has been released. */
   released: number
-  /** Next phase of the bar at `released`. */
+  /** Next phase of the bar (trade) at `released`. */
   phase: number
-  /** Position right after the last `open` or `trade`. */
+  /** Position right after the last bar's (trade's) first phase. */
   openedAt: number
 }
 
@@ -118,14 +123,15 @@ export class Replay implements Market {
     step.track = track
     step.index = track.released
     step.timeUs = timeOf(track)
-    step.phase = track.recorded.kind === 'trades' ? 'trade' : BAR_PHASES[track.phase]!
-    if (step.phase === 'trade' || step.phase === 'close') {
+    const phases = PHASES[track.recorded.kind]
+    step.phase = phases[track.phase]!
+    this.position++
+    if (track.phase === 0) track.openedAt = this.position
+    if (++track.phase === phases.length) {
       track.released++
       track.phase = 0
       this.released++
-    } else track.phase++
-    this.position++
-    if (step.phase === 'open' || step.phase === 'trade') track.openedAt = this.position
+    }
     this.timeUs = step.timeUs
     return step
   }
@@ -192,13 +198,13 @@ export class Replay implements Market {
     return { ...combine(track, interval, startOf(track, interval, index - 1), index), isClosed: true }
   }
 
-  trades(symbol: string, limit: number): PublicTrade[] {
+  trades(symbol: string, { fromId, limit }: TradeQuery): PublicTrade[] {
     const track = this.#bySymbol.get(symbol)
     if (track?.recorded.kind !== 'trades') return []
-    const rows: PublicTrade[] = []
-    for (let index = Math.max(0, track.released - limit); index < track.released; index++)
-      rows.push(tradeAt(track, index))
-    return rows
+    const { released } = track
+    const first = fromId === undefined ? Math.max(0, released - limit) : firstTrade(track, fromId)
+    const length = Math.min(limit, released - first)
+    return Array.from({ length }, (_, index) => tradeAt(track, first + index))
   }
 }
 
@@ -293,6 +299,18 @@ function combine(track: Track, interval: string, start: number, end: number): Kl
     trades,
     isClosed: isOwn,
   }
+}
+
+/** First released trade whose id is at least this; the ids of a record rise. */
+function firstTrade(track: Track, id: number): number {
+  let low = 0
+  let high = track.released
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (tradeAt(track, middle).id < id) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** First index below `length` whose value is at least `value`. */

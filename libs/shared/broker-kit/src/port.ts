@@ -140,17 +140,26 @@ export type CandleQuery = {
   readonly limit?: number
 }
 
+export type TradeQuery = {
+  readonly instrument: InstrumentId
+  /** Exclusive; undefined = the latest `limit`. */
+  readonly afterTradeId?: string
+  readonly limit?: number
+}
+
+/** Closed bars of a timeframe or, without one, each public trade. */
+export type MarketSubscription = { readonly instrument: InstrumentId; readonly timeframe?: string | undefined }
+
 /** Broker calls for market data that answer a question fail with `BrokerError`. */
 export interface MarketDataPort {
   readonly capabilities: Capabilities
   instruments(symbols?: readonly InstrumentId[]): Promise<readonly Instrument[]>
   /** Closed bars only, oldest first. */
   candles(query: CandleQuery): Promise<readonly Bar[]>
-  /** Streams closed bars of these until `stop`; reconnects and resubscribes by itself, saying so by `onMarketStream`. */
-  subscribe(
-    subscriptions: readonly { readonly instrument: InstrumentId; readonly timeframe: string }[],
-    listener: MarketListener,
-  ): { stop(): Promise<void> }
+  /** Public trades, oldest first. Their ids are unique per instrument, and each is one more than the last. */
+  trades(query: TradeQuery): Promise<readonly Trade[]>
+  /** Streams these until `stop`; reconnects and resubscribes by itself, saying so by `onMarketStream`. */
+  subscribe(subscriptions: readonly MarketSubscription[], listener: MarketListener): { stop(): Promise<void> }
 }
 
 /** One account at one broker. */

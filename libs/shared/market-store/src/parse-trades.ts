@@ -24,7 +24,7 @@ export function parseTrades(cells: CsvCells, layout: CsvLayout): TradeRows {
     for (let i = 0; i < columns.length; i++) {
       if (i > 0) cells.comma(i, columns.length)
       const name = columns[i]!
-      if (name === 'trade_id') tradeId.push(readTradeId(cells))
+      if (name === 'trade_id') tradeId.push(readTradeId(cells, tradeId.at(-1)))
       else if (name === 'price') prices.push(above0(cells, cells.number(name), name))
       else if (name === 'qty') quantities.push(above0(cells, cells.number(name), name))
       else if (name === 'time_ms') times.push(readTime(cells, times.at(-1)))
@@ -43,10 +43,17 @@ export function parseTrades(cells: CsvCells, layout: CsvLayout): TradeRows {
   }
 }
 
-function readTradeId(cells: CsvCells): string {
+function readTradeId(cells: CsvCells, previous: string | undefined): string {
   const text = cells.text()
   if (!/^\d+$/.test(text)) cells.fail('a trade id of digits', JSON.stringify(text))
+  if (previous !== undefined && !isLater(text, previous)) {
+    cells.fail('trades in order of id, none twice', `${text} after ${previous}`)
+  }
   return text
+}
+
+function isLater(id: string, previous: string): boolean {
+  return id.length === previous.length ? id > previous : BigInt(id) > BigInt(previous)
 }
 
 function readTime(cells: CsvCells, previousUs: number | undefined): number {

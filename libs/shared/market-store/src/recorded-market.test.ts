@@ -182,6 +182,8 @@ describe('recorded trades', () => {
       /line 3: expected trades in order of time, found 999 ms after 1000 ms/,
     ],
     [text.replace('False', 'maybe'), /line 3: expected true or false in is_buyer_maker, found "maybe"/],
+    [text.replace('8,100.25', '7,100.25'), /line 3: expected trades in order of id, none twice, found 7 after 7/],
+    [text.replace('7,100.5', '10,100.5'), /line 3: expected trades in order of id, none twice, found 8 after 10/],
     [text.replace('100.25,2', '100.25,0'), /line 3: expected qty above 0, found 0/],
     [text.replace(',qty,', ',size,'), /line 1: expected a header with qty/],
   ]

@@ -9,6 +9,7 @@ type Waiter = { ready: () => boolean; resolve: () => void }
 export class Activity {
   #busy = new Map<string, number>()
   #total = 0
+  #begun = 0
   #received = new Map<string, number>()
   #waiters: Waiter[] = []
   #absent = new Set<string>()
@@ -26,6 +27,12 @@ export class Activity {
   enter(participant: string): void {
     this.#busy.set(participant, (this.#busy.get(participant) ?? 0) + 1)
     this.#total++
+    this.#begun++
+  }
+
+  /** How often work has begun: equal at two looks, nothing happened between them. */
+  get begun(): number {
+    return this.#begun
   }
 
   leave(participant: string): void {

@@ -1,2 +1,3 @@
+export * from './any-order.ts'
 export * from './recorded-csv.ts'
 export * from './processes.ts'

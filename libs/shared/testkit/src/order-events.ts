@@ -1,5 +1,5 @@
 /** What order execution would say, for tests of those who hear it. */
-import type { NewEvent, Payload } from '@jts/contracts'
+import type { NewEvent, Payload, Topic } from '@jts/contracts'
 
 export type SaidOfOrder = {
   readonly account: string
@@ -90,6 +90,23 @@ export function candle(instrument: string, closeTimeUs: number, close: number): 
     timeEventUs: closeTimeUs,
     payload: bar(instrument, closeTimeUs, close),
   }
+}
+
+export function publicTrade(instrument: string, id: number, price: number, timeUs: number): NewEvent {
+  return {
+    type: 'PublicTrade',
+    stream: instrument,
+    correlationId: `trade/${instrument}/${id}`,
+    causationId: '',
+    timeEventUs: timeUs,
+    payload: { instrument, tradeId: String(id), timeUs, price, quantity: 1, aggressor: 'buy' },
+  }
+}
+
+/** Where the events of this file are published. */
+export function topicOf({ type }: NewEvent): Topic {
+  if (type === 'Candle') return 'market-data.binance.candles'
+  return type === 'PublicTrade' ? 'market-data.binance.trades' : 'orders.events'
 }
 
 /** A closed minute bar that ends here. */

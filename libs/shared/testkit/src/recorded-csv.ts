@@ -1,4 +1,4 @@
-/** Synthetic recorded markets: bars from a seeded random walk with swings, so that moving averages cross often. */
+/** Synthetic recorded markets from a seeded random walk with swings: bars whose averages cross often, and trades. */
 import { writeFileSync } from 'node:fs'
 
 /** A small seeded generator (mulberry32): the same seed gives the same market everywhere. */
@@ -45,5 +45,39 @@ export function syntheticBarsCsv(options: SyntheticBars): string {
 
 export function writeSyntheticBars(file: string, options: SyntheticBars): string {
   writeFileSync(file, syntheticBarsCsv(options))
+  return file
+}
+
+/** Ids of a busy market are above 32 bits. */
+const FIRST_TRADE_ID = 5_000_000_000
+
+export type SyntheticTrades = {
+  readonly trades: number
+  readonly seed: number
+  readonly priceStart?: number
+  readonly startMs?: number
+  /** Mean time between two trades; a fifth of them come in the same millisecond as the one before. */
+  readonly intervalMs?: number
+}
+
+/** CSV in the form of the recorded trades: `trade_id,price,qty,time_ms,is_buyer_maker`. */
+export function syntheticTradesCsv(options: SyntheticTrades): string {
+  const random = seededRandom(options.seed)
+  const interval = options.intervalMs ?? 1000
+  const lines = ['trade_id,price,qty,time_ms,is_buyer_maker']
+  let price = options.priceStart ?? 40_000
+  let time = options.startMs ?? Date.UTC(2024, 0, 1)
+  for (let i = 0; i < options.trades; i++) {
+    const swing = Math.sin(i / 7 + options.seed) * 0.0008
+    price = Math.max(1, price * (1 + swing + (random() - 0.5) * 0.002))
+    if (random() > 0.2) time += Math.ceil(random() * 2.5 * interval)
+    const quantity = Math.max(0.00001, random() ** 4).toFixed(5)
+    lines.push([FIRST_TRADE_ID + i, price.toFixed(2), quantity, time, random() < 0.5].join(','))
+  }
+  return `${lines.join('\n')}\n`
+}
+
+export function writeSyntheticTrades(file: string, options: SyntheticTrades): string {
+  writeFileSync(file, syntheticTradesCsv(options))
   return file
 }

@@ -95,8 +95,9 @@ export class TradeReleaser implements Releaser {
     const run = this.#run
     const view = this.#view
     view.show(this.#trades, this.#next++)
-    run.mark(view.price, view.timeUs)
+    // As with an open: risk judges what a fill causes by the trade before, this one is announced after its fills.
     if (run.matching.orderCount !== 0) run.trade(view.price, view.timeUs)
+    run.mark(view.price, view.timeUs)
     run.runner.onTrade(view)
     if (run.runner.intentCount !== 0) run.answer(view.price, view.timeUs)
     run.watchEquity()

@@ -208,6 +208,22 @@ describe('backtest', () => {
     assert.equal(formatUnits(fills[0]!.quantity), '0.00333')
   })
 
+  function trades(...prices: number[]): RecordedTrades {
+    const column = (value: (i: number) => number) => Float64Array.from(prices, (_, i) => value(i))
+    return {
+      kind: 'trades',
+      file: 'made.csv',
+      sha256: '',
+      instrument: instrumentId('BINANCE:BTCUSDT'),
+      length: prices.length,
+      tradeId: prices.map((_, i) => String(i + 1)),
+      timeUs: column((i) => (i + 1) * 1000),
+      price: column((i) => prices[i]!),
+      quantity: column(() => 0.001),
+      buyerMaker: Uint8Array.from(prices, () => 0),
+    }
+  }
+
   it('trades: a market order fills at the next trade', () => {
     const strategy = defineStrategy({
       name: 'ticks',
@@ -217,21 +233,31 @@ describe('backtest', () => {
         if (++state.seen === 1) buy('0.5')
       },
     })
-    const market: RecordedTrades = {
-      kind: 'trades',
-      file: 'made.csv',
-      sha256: '',
-      instrument: instrumentId('BINANCE:BTCUSDT'),
-      length: 2,
-      tradeId: ['1', '2'],
-      timeUs: Float64Array.of(1000, 2000),
-      price: Float64Array.of(100, 101.5),
-      quantity: Float64Array.of(0.001, 0.001),
-      buyerMaker: Uint8Array.of(0, 1),
-    }
+    const market = trades(100, 101.5)
     const { fills } = run(strategy, market)
     assert.deepEqual([fills.length, formatUnits(fills[0]!.price), fills[0]!.timeUs], [1, '101.5', 2000])
     assert.throws(() => run(scripted({}), market), /scripted: expected bars, which it handles, found trades/)
+  })
+
+  it('trades: a fill is told before the trade that made it, and its answer is judged by the trade before', () => {
+    const told: string[] = []
+    const strategy = defineStrategy({
+      name: 'ticks',
+      parameters: {},
+      state: () => ({ seen: 0 }),
+      onTrade(trade, { state, buy }) {
+        told.push(`trade ${trade.price}`)
+        if (++state.seen === 1) buy('1')
+      },
+      onFill(fill, { buy }) {
+        told.push(`fill ${fill.price}`)
+        if (told.length < 4) buy('1')
+      },
+    })
+    const limits = { notionalMaxPerOrder: parseUnits('105'), marketCollar: 0 }
+    const { counts } = run(strategy, trades(100, 110, 120), { limits })
+    assert.deepEqual(told, ['trade 100', 'fill 110', 'trade 110', 'fill 120', 'trade 120'])
+    assert.equal(counts.denied, 0, 'at 110 the second would be above the limit')
   })
 
   it('several instruments share the cash, in order of time', () => {

@@ -9,7 +9,14 @@ import {
   type RecordedMarket,
   type StrategyInstanceId,
 } from '@jts/model'
-import { StrategyError, StrategyRunner, formatParameters, parseParameters, type AnyStrategy } from '@jts/strategy-kit'
+import {
+  StrategyError,
+  StrategyRunner,
+  checkMarket,
+  formatParameters,
+  parseParameters,
+  type AnyStrategy,
+} from '@jts/strategy-kit'
 import { AccountRun } from './account-run.ts'
 import type { BacktestOptions, BacktestResult } from './backtest-options.ts'
 import { MarketRun } from './market-run.ts'
@@ -104,16 +111,8 @@ function checkMarkets(strategy: AnyStrategy, markets: readonly RecordedMarket[])
   const names = new Set(markets.map((market) => market.instrument))
   if (names.size !== markets.length) throw new StrategyError('expected one recording per instrument, found one twice')
   for (const market of markets) {
-    const handler = market.kind === 'bars' ? 'onBar' : 'onTrade'
-    if (strategy[handler] === undefined && strategy.onTimer === undefined) {
-      throw new StrategyError(
-        `${strategy.name}: expected ${handler === 'onBar' ? 'trades' : 'bars'}, which it handles, found ${market.kind} in ${market.file}`,
-      )
-    }
-    const wanted = strategy.bars?.timeframe
-    if (market.kind === 'bars' && wanted !== undefined && wanted !== market.timeframe) {
-      throw new StrategyError(`${strategy.name}: expected ${wanted} bars, found ${market.timeframe} in ${market.file}`)
-    }
+    const { file } = market
+    checkMarket(strategy, market.kind === 'bars' ? { file, timeframe: market.timeframe } : { file })
   }
 }
 

@@ -128,3 +128,19 @@ export function checkDefinition(value: unknown): asserts value is AnyStrategy {
     throw new StrategyError(`${given.name}: expected onBar, onTrade or onTimer, found none of them`)
   }
 }
+
+/** What a strategy is to run on: bars of a timeframe or, without one, trades. `file` is where it was found. */
+export type MarketGiven = { readonly timeframe?: string | undefined; readonly file?: string | undefined }
+
+/** @throws StrategyError when the strategy has no handler for this, or insists on bars of another length. */
+export function checkMarket(strategy: AnyStrategy, { timeframe, file }: MarketGiven): void {
+  const where = file === undefined ? '' : ` in ${file}`
+  const [handler, kind, other] =
+    timeframe === undefined ? (['onTrade', 'trades', 'bars'] as const) : (['onBar', 'bars', 'trades'] as const)
+  if (strategy[handler] === undefined && strategy.onTimer === undefined) {
+    throw new StrategyError(`${strategy.name}: expected ${other}, which it handles, found ${kind}${where}`)
+  }
+  const wanted = strategy.bars?.timeframe
+  if (wanted === undefined || wanted === timeframe) return
+  throw new StrategyError(`${strategy.name}: expected ${wanted} bars, found ${timeframe ?? kind}${where}`)
+}

@@ -178,6 +178,31 @@ const KlineEvent = Type.Object({
 export type KlineEventPayload = Static<typeof KlineEvent>
 export const readKlineEvent = reader('kline', KlineEvent)
 
+// https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints#old-trade-lookup
+const PublicTrade = Type.Object({
+  id: Id,
+  price: Amount,
+  qty: Amount,
+  time: Milliseconds,
+  isBuyerMaker: Type.Boolean(),
+})
+export type PublicTradePayload = Static<typeof PublicTrade>
+export const readPublicTrades = reader('trades', Type.Array(PublicTrade))
+
+// https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#trade-streams
+const TradeEvent = Type.Object({
+  e: Type.Literal('trade'),
+  s: Type.String(),
+  t: Id,
+  p: Amount,
+  q: Amount,
+  T: Milliseconds,
+  /** The buyer was the maker, so the aggressor sold. */
+  m: Type.Boolean(),
+})
+export type TradeEventPayload = Static<typeof TradeEvent>
+export const readTradeEvent = reader('trade', TradeEvent)
+
 // https://developers.binance.com/docs/binance-spot-api-docs/user-data-stream#order-update
 const ExecutionReport = Type.Object({
   e: Type.Literal('executionReport'),

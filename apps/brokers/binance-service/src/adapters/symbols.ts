@@ -28,3 +28,7 @@ export function toInstrumentId(symbol: string): InstrumentId {
 export function toKlineStream(instrument: InstrumentId, timeframe: string): string {
   return `${toSymbol(instrument).toLowerCase()}@kline_${timeframe}`
 }
+
+export function toTradeStream(instrument: InstrumentId): string {
+  return `${toSymbol(instrument).toLowerCase()}@trade`
+}

@@ -108,6 +108,24 @@ test('kline rows and closed kline events of one minute are the same bar', () => 
   })
 })
 
+test('a trade is the same whether it was streamed or asked for, and its aggressor is the side that took', () => {
+  const [frame, second] = fixture('trade-events') as object[]
+  const streamed = translate.toStreamedTrade(BTCUSDT, messages.readTradeEvent(frame))
+  const asked = messages.readPublicTrades(fixture('historical-trades')).map((row) => translate.toTrade(BTCUSDT, row))
+  assert.deepEqual(streamed, {
+    instrument: 'BINANCE:BTCUSDT',
+    tradeId: '3735683259',
+    timeUs: 1723161255342_000,
+    price: 61837.63,
+    quantity: 0.02,
+    aggressor: 'sell',
+  })
+  assert.deepEqual(asked[0], streamed)
+  assert.equal(asked.length, 3)
+  assert.equal(translate.toStreamedTrade(BTCUSDT, messages.readTradeEvent({ ...second, m: false })).aggressor, 'buy')
+  assert.throws(() => messages.readTradeEvent({ ...frame, p: 'NaN' }), { name: 'PayloadError', message: /^trade\/p/ })
+})
+
 test('an instrument takes its steps and bounds from the filters, and 0 where there is none', () => {
   const [btc, old] = messages.readExchangeInfo(fixture('exchange-info')).symbols.slice(0, 2).map(translate.toInstrument)
   assert.deepEqual(btc, {

@@ -9,6 +9,7 @@ import {
   type Instrument,
   type InstrumentId,
   type Side,
+  type Trade,
   type VenueOrderId,
 } from '@jts/model'
 import type { Param } from './auth.ts'
@@ -25,8 +26,10 @@ import {
   type KlineRowPayload,
   type MyTradePayload,
   type NewOrderPayload,
+  type PublicTradePayload,
   type QueriedOrderPayload,
   type StatusPayload,
+  type TradeEventPayload,
 } from './messages.ts'
 import { toInstrumentId, toSymbol } from './symbols.ts'
 
@@ -187,6 +190,21 @@ function bar(instrument: InstrumentId, timeframe: string, openMs: number, closeM
   const [open, high, low, close, volume] = ohlcv
   const times = { openTimeUs: toUs(openMs), closeTimeUs: toUs(closeMs) }
   return { instrument, timeframe, ...times, open, high, low, close, volume, final: true, revision: 0, source: SOURCE }
+}
+
+export function toTrade(instrument: InstrumentId, payload: PublicTradePayload): Trade {
+  const { id, price, qty, time, isBuyerMaker } = payload
+  const aggressor = toAggressor(isBuyerMaker)
+  return { instrument, tradeId: String(id), timeUs: toUs(time), price: Number(price), quantity: Number(qty), aggressor }
+}
+
+export function toStreamedTrade(instrument: InstrumentId, { t, T, p, q, m }: TradeEventPayload): Trade {
+  const aggressor = toAggressor(m)
+  return { instrument, tradeId: String(t), timeUs: toUs(T), price: Number(p), quantity: Number(q), aggressor }
+}
+
+function toAggressor(buyerMaker: boolean): Side {
+  return buyerMaker ? 'sell' : 'buy'
 }
 
 /** @throws IdError when the symbol cannot be said as an InstrumentId, PayloadError when a filter is missing a field. */

@@ -37,6 +37,8 @@ export type StreamOptions = {
   readonly timings?: Partial<StreamTimings> | undefined
   /** 0 … 1, spreads the reconnections of many clients. */
   readonly random?: (() => number) | undefined
+  /** Each frame in a turn of the loop of its own: what it causes in this process is decided before the next one is read. */
+  readonly oneByOne?: boolean
   /** The connection is open: subscribe on it, and call `up` once the venue has agreed. */
   onOpen(): void
   /** One text frame, in the order of the wire. An unreadable one is thrown as an error, and the stream starts anew. */
@@ -123,6 +125,7 @@ export class LastingStream {
     const socket = new WebSocket(this.#options.url, {
       perMessageDeflate: false,
       handshakeTimeout: this.#timings.setupMs,
+      allowSynchronousEvents: this.#options.oneByOne !== true,
     })
     const connection: Connection = { socket, port: '', heard: true, closed: false, sendAtUs: 0 }
     this.#connection = connection

@@ -6,6 +6,7 @@ export type AccountFacts = {
   readonly ledger: Ledger
   readonly fillCount: number
   readonly reconciled: string
+  readonly differences: readonly { readonly currency: string; readonly ours: string; readonly venue: string }[]
   readonly marks: ReadonlyMap<string, number>
   readonly instruments: ReadonlyMap<string, Instrument>
   /** The currency that equity is told in. */
@@ -51,5 +52,6 @@ export function accountView(facts: AccountFacts): AccountView {
     unrealisedPnl: formatUnits(unrealised),
     reconciled: facts.reconciled,
     fillCount: facts.fillCount,
+    differences: facts.differences.map((one) => ({ ...one })),
   }
 }

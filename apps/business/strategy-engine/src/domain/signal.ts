@@ -61,6 +61,7 @@ export function riskRequest(signal: Signal): RiskCheckRequest {
     quoteQuantity: signal.quoteQuantity,
     limitPrice: signal.limitPrice,
     signalTimeUs: signal.timeUs,
+    causationId: signal.causationId,
   }
 }
 

@@ -1,19 +1,19 @@
-/** One series of bars: which bar is next, which was seen before, where one is missing. */
-import { timeframeUs, type Bar } from '@jts/model'
+/** One series from its source: which item is next, which was seen before, where one is missing. */
+import { timeframeUs, type Bar, type Trade } from '@jts/model'
 
 export type SeriesDecision = 'publish' | 'seen' | 'gap'
 
-export class Series {
-  readonly instrument: string
+export class BarSeries {
   readonly timeframe: string
-  /** Close of the last bar published, µs; 0 before the first. */
+  /** Its beginning is known: what follows is told, and asked for when it was missed. */
+  isBegun = false
+  /** Close of the bar after which it goes on, µs; 0 for the first that the source ever has. */
   closeTimeUs = 0
-  bars = 0
+  count = 0
   gaps = 0
   readonly #lengthUs: number
 
-  constructor(instrument: string, timeframe: string) {
-    this.instrument = instrument
+  constructor(timeframe: string) {
     this.timeframe = timeframe
     this.#lengthUs = timeframeUs(timeframe)
   }
@@ -26,6 +26,29 @@ export class Series {
 
   take(bar: Bar): void {
     this.closeTimeUs = bar.closeTimeUs
-    this.bars++
+    this.count++
+  }
+}
+
+export class TradeSeries {
+  isBegun = false
+  /** Of the trade after which it goes on; empty for the first that the source ever has. */
+  tradeId = ''
+  timeUs = 0
+  count = 0
+  gaps = 0
+
+  /** A source numbers the trades of an instrument one by one. */
+  decide({ tradeId }: Trade): SeriesDecision {
+    if (this.tradeId === '') return 'publish'
+    const ahead = BigInt(tradeId) - BigInt(this.tradeId)
+    if (ahead <= 0n) return 'seen'
+    return ahead === 1n ? 'publish' : 'gap'
+  }
+
+  take({ tradeId, timeUs }: Trade): void {
+    this.tradeId = tradeId
+    this.timeUs = timeUs
+    this.count++
   }
 }

@@ -14,7 +14,6 @@ export const REST_PATHS = new Set(ENDPOINTS.map(({ rest }) => rest.slice(rest.in
 /** Pages of `/api/v3` that exist at Binance and not here: answered −1020, so that a client knows it is not its mistake. */
 export const LEFT_OUT_PATHS = new Set(
   [
-    'historicalTrades',
     'historicalBlockTrades',
     'executionRules',
     'referencePrice',

@@ -5,7 +5,7 @@ import { isInterval, type Kline } from '@jts/exchange'
 import { errors } from '../errors.ts'
 import { RATE_LIMITS } from '../limits.ts'
 import type { Params } from '../params.ts'
-import { aggregateTrade, float, klineRow, symbolInfo } from '../payloads.ts'
+import { aggregateTrade, float, klineRow, symbolInfo, tradeRow } from '../payloads.ts'
 import type { Venue } from '../venue.ts'
 import type { Call, Endpoint } from './endpoint.ts'
 
@@ -42,6 +42,14 @@ export const marketData: readonly Endpoint[] = [
     security: 'none',
     mandatory: ['symbol'],
     run: trades,
+  },
+  {
+    rest: 'GET /api/v3/historicalTrades',
+    socket: 'trades.historical',
+    weight: 25,
+    security: 'none',
+    mandatory: ['symbol'],
+    run: historicalTrades,
   },
   {
     rest: 'GET /api/v3/aggTrades',
@@ -156,22 +164,23 @@ function trades({ venue, params, time }: Call): unknown {
   const { symbol } = instrumentOf(venue, params.symbol())
   const limit = params.limit(500, ROWS_MAX)
   params.finish()
-  return venue.market.trades(symbol, limit).map((trade) => ({
-    id: trade.id,
-    price: float(trade.price),
-    qty: float(trade.quantity),
-    quoteQty: float(trade.price * trade.quantity),
-    time: time(trade.timeUs),
-    isBuyerMaker: trade.buyerMaker,
-    isBestMatch: true,
-  }))
+  return venue.market.trades(symbol, { limit }).map((trade) => tradeRow(trade, time))
+}
+
+function historicalTrades({ venue, params, time }: Call): unknown {
+  const { symbol } = instrumentOf(venue, params.symbol())
+  const fromId = params.integer('fromId')
+  const limit = params.limit(500, ROWS_MAX)
+  params.finish()
+  const query = { limit, ...(fromId === undefined ? {} : { fromId }) }
+  return venue.market.trades(symbol, query).map((trade) => tradeRow(trade, time))
 }
 
 function aggTrades({ venue, params, time }: Call): unknown {
   const { symbol } = instrumentOf(venue, params.symbol())
   const limit = params.limit(500, ROWS_MAX)
   params.finish()
-  return venue.market.trades(symbol, limit).map((trade) => aggregateTrade(trade, time))
+  return venue.market.trades(symbol, { limit }).map((trade) => aggregateTrade(trade, time))
 }
 
 function avgPrice({ venue, params, time }: Call): object {

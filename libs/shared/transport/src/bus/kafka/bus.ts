@@ -5,11 +5,12 @@
  * Kafka delivers at least once. Every stream is numbered without gaps, and the last number handled is kept beside the offset:
  * what comes again is dropped, and a hole stops the partition.
  */
-import { decodeEvent, EventError, TOPICS, TOPIC_NAMES, type BusEvent, type Topic } from '@jts/contracts'
+import { decodeEvent, RpcError, TOPICS, TOPIC_NAMES, type BusEvent, type Topic } from '@jts/contracts'
 import type { Activity, Logger } from '@jts/runtime'
 import type { Handled, OffsetMove, PostgresStore } from '../../store/postgres.ts'
 import { BusError, type Bus, type Subscription } from '../port.ts'
 import { KafkaClient, type KafkaOptions } from './client.ts'
+import { KafkaLog } from './log.ts'
 import { KafkaOutbox } from './outbox.ts'
 import { KafkaReader, type KafkaRecord } from './reader.ts'
 
@@ -18,6 +19,8 @@ export type KafkaBusOptions = {
   readonly kafka: Omit<KafkaOptions, 'log'>
   readonly log: Logger
   readonly activity?: Activity
+  /** Called before each event's handler: market time moves with the events. */
+  readonly beforeHandle?: (event: BusEvent) => void
   /** Told when a partition stops at an event that its handler could not take. */
   readonly onPoison?: (event: BusEvent, group: string, error: unknown) => void
 }
@@ -50,19 +53,20 @@ export class KafkaBus implements Bus {
   readonly #store: PostgresStore
   readonly #client: KafkaClient
   readonly #outbox: KafkaOutbox
+  readonly #log: KafkaLog
   readonly #groups: Group[] = []
-  readonly #taps = new Set<{ stop(): void }>()
   readonly #dirtyCursors = new Set<Cursor>()
   #uncommitted = 0
   #started = false
   #stopped = false
   #showing: { cancel(): void } | undefined
-  #onCaughtUp: (() => void) | undefined
+  #waiters: { readonly isTrue: () => boolean; readonly resolve: () => void }[] = []
 
   constructor(options: KafkaBusOptions) {
     this.#options = options
     this.#store = options.store
     this.#client = new KafkaClient({ ...options.kafka, log: options.log })
+    this.#log = new KafkaLog(this.#client, options.store.unit)
     this.#outbox = new KafkaOutbox(this.#client, options.store, options.activity)
     this.#store.plugParticipant({
       collect: () => this.#collect(),
@@ -89,40 +93,7 @@ export class KafkaBus implements Bus {
   }
 
   tap(topics: readonly Topic[], listener: (event: BusEvent) => void): () => void {
-    let reader: KafkaReader | undefined
-    let isOff = false
-    const begin = async (): Promise<void> => {
-      const ends = await this.#client.offsets(topics, 'end')
-      if (isOff) return
-      reader = new KafkaReader(this.#client, `${this.#store.unit} tap`, {
-        onRecords: (topic, partition, records) => {
-          for (const record of records) {
-            const event = this.#decodeOrSay(topic, partition, record)
-            if (event !== undefined && !isOff) listener(event)
-          }
-        },
-        onLost: () => true,
-      })
-      for (const topic of topics) ends.get(topic)?.forEach((end, partition) => reader!.add(topic, partition, end))
-      reader.start()
-    }
-    const tryBegin = (): void => {
-      begin().catch((error: unknown) => {
-        if (isOff || this.#stopped) return
-        this.#options.log.warn({ err: error }, 'events cannot be watched yet; trying again')
-        setTimeout(tryBegin, 500)
-      })
-    }
-    tryBegin()
-    const tap = {
-      stop: (): void => {
-        isOff = true
-        this.#taps.delete(tap)
-        void reader?.stop()
-      },
-    }
-    this.#taps.add(tap)
-    return tap.stop
+    return this.#log.tap(topics, listener)
   }
 
   async start(): Promise<void> {
@@ -136,11 +107,9 @@ export class KafkaBus implements Bus {
         group.reader = this.#readerOf(group)
       }
       // What is in the log now is handled before anyone says that the start is over.
-      const caughtUp = new Promise<void>((resolve) => (this.#onCaughtUp = resolve))
       this.#started = true
       for (const group of this.#groups) group.reader?.start()
-      this.#checkCaughtUp()
-      await caughtUp
+      await this.#when(() => !this.#isBehind())
       await this.#store.durable()
     }
     this.#started = true
@@ -151,33 +120,14 @@ export class KafkaBus implements Bus {
     this.#stopped = true
     this.#client.close()
     this.#showing?.cancel()
-    for (const tap of this.#taps) tap.stop()
+    this.#log.stop()
     await Promise.all(this.#groups.map(async (group) => group.reader?.stop()))
     if (!this.#store.isClosed) await this.#store.durable()
     await this.#outbox.stop()
   }
 
-  async *read(
-    topic: Topic,
-    options: { partition?: number; from?: number; limit?: number } = {},
-  ): AsyncIterable<BusEvent> {
-    const starts = (await this.#client.offsets([topic], 'start')).get(topic)!
-    const ends = (await this.#client.offsets([topic], 'end')).get(topic)!
-    let left = options.limit ?? Infinity
-    for (let partition = 0; partition < ends.length && left > 0; partition++) {
-      if (options.partition !== undefined && options.partition !== partition) continue
-      const end = ends[partition]!
-      let from = Math.max(options.from ?? 0, starts[partition] ?? 0)
-      while (from < end && left > 0) {
-        const records = await this.#readSome(topic, partition, from)
-        for (const record of records) {
-          if (record.offset >= end || left <= 0) break
-          yield decodeEvent(record.value, topic, partition, record.offset)
-          left--
-        }
-        from = records.at(-1)!.offset + 1
-      }
-    }
+  read(topic: Topic, options?: { partition?: number; from?: number; limit?: number }): AsyncIterable<BusEvent> {
+    return this.#log.read(topic, options)
   }
 
   lag(): readonly { group: string; topic: Topic; partition: number; lag: number }[] {
@@ -193,25 +143,42 @@ export class KafkaBus implements Bus {
     )
   }
 
-  /** Every group has handled what this process has produced, save where a partition is stopped. */
-  isCaughtUp(): boolean {
-    const produced = this.#outbox.ends()
+  /** `topic/partition` → the next offset after what this process has produced. */
+  produced(): Record<string, number> {
+    return Object.fromEntries(this.#outbox.ends())
+  }
+
+  /** Every group has handled what is below these offsets, by default what this process has produced; stopped partitions aside. */
+  isCaughtUp(produced: Readonly<Record<string, number>> = this.produced()): boolean {
     return this.#groups.every((group) =>
-      [...group.cursors].every(([place, cursor]) => cursor.stopped || cursor.next >= (produced.get(place) ?? 0)),
+      [...group.cursors].every(([place, cursor]) => cursor.stopped || cursor.next >= (produced[place] ?? 0)),
     )
   }
 
-  /** How far everything is, for the conductor of a replay: what was produced, and what each group has handled. */
-  progress(): { produced: Record<string, number>; handled: Record<string, Record<string, number>> } {
-    return {
-      produced: Object.fromEntries(this.#outbox.ends()),
-      handled: Object.fromEntries(
-        this.#groups.map((group) => [
-          group.subscription.group,
-          Object.fromEntries([...group.cursors].map(([place, cursor]) => [place, cursor.next])),
-        ]),
-      ),
-    }
+  whenCaughtUp(produced: Readonly<Record<string, number>>): Promise<void> {
+    return this.#when(() => this.isCaughtUp(produced))
+  }
+
+  /**
+   * Resolves when the event has been handled here, or when nothing here reads its topic.
+   * @throws RpcError UNAVAILABLE when that takes longer than `limitMs`.
+   */
+  async whenHandled(eventId: string, limitMs: number): Promise<void> {
+    const [first, last] = [eventId.indexOf('/'), eventId.lastIndexOf('/')]
+    if (first < 0 || last <= first) return
+    const [topic, stream] = [eventId.slice(0, first), eventId.slice(first + 1, last)]
+    const sequence = Number(eventId.slice(last + 1))
+    const groups = this.#groups.filter(({ subscription }) => subscription.topics.includes(topic as Topic))
+    const isHandled = (): boolean => groups.every((group) => (group.seen.get(`${topic}\n${stream}`) ?? 0) >= sequence)
+    if (isHandled()) return
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      this.#checkWaiters()
+    }, limitMs)
+    await this.#when(() => isLate || isHandled())
+    clearTimeout(timer)
+    if (!isHandled()) throw new RpcError('UNAVAILABLE', `${eventId} has not come here yet`)
   }
 
   async #openGroup(
@@ -284,7 +251,7 @@ export class KafkaBus implements Bus {
       if (record.offset < cursor.next) continue
       this.#deliver(group, cursor, record)
     }
-    this.#checkCaughtUp()
+    this.#checkWaiters()
     if (this.#uncommitted > UNCOMMITTED_MAX) await this.#store.durable()
   }
 
@@ -294,6 +261,7 @@ export class KafkaBus implements Bus {
       event = decodeEvent(record.value, cursor.topic, cursor.partition, record.offset)
       if (this.#isNew(group, event)) {
         const delivered = event
+        this.#options.beforeHandle?.(event)
         this.#store.transact((turn) => group.subscription.handle(delivered, turn))
         this.#markSeen(group, event)
       }
@@ -337,7 +305,7 @@ export class KafkaBus implements Bus {
     if (stops) {
       cursor.stopped = true
       group.reader?.drop(cursor.topic, cursor.partition)
-      this.#checkCaughtUp()
+      this.#checkWaiters()
     }
     if (event !== undefined) this.#options.onPoison?.(event, name, error)
   }
@@ -356,7 +324,7 @@ export class KafkaBus implements Bus {
       this.#dirtyCursors.add(cursor)
       this.#store.touch()
     } else cursor.stopped = true
-    this.#checkCaughtUp()
+    this.#checkWaiters()
     return isRelaxed
   }
 
@@ -393,39 +361,26 @@ export class KafkaBus implements Bus {
     return { moves, handled }
   }
 
-  #checkCaughtUp(): void {
-    if (this.#onCaughtUp === undefined) return
-    const isBehind = this.#groups.some((group) =>
+  #isBehind(): boolean {
+    return this.#groups.some((group) =>
       [...group.cursors.values()].some((cursor) => !cursor.stopped && cursor.next < cursor.end),
     )
-    if (isBehind) return
-    this.#onCaughtUp()
-    this.#onCaughtUp = undefined
   }
 
-  /** One fetch of one partition. */
-  #readSome(topic: Topic, partition: number, from: number): Promise<readonly KafkaRecord[]> {
-    return new Promise((resolve) => {
-      const reader = new KafkaReader(this.#client, `${this.#store.unit} read`, {
-        onRecords: (_topic, _partition, records) => {
-          resolve(records)
-          void reader.stop()
-        },
-        onLost: () => true,
-      })
-      reader.add(topic, partition, from)
-      reader.start()
-    })
+  #when(isTrue: () => boolean): Promise<void> {
+    if (isTrue()) return Promise.resolve()
+    return new Promise((resolve) => this.#waiters.push({ isTrue, resolve }))
   }
 
-  #decodeOrSay(topic: Topic, partition: number, record: KafkaRecord): BusEvent | undefined {
-    try {
-      return decodeEvent(record.value, topic, partition, record.offset)
-    } catch (error) {
-      if (!(error instanceof EventError)) throw error
-      this.#options.log.error({ topic, partition, offset: record.offset, err: error }, 'an event could not be read')
-      return undefined
+  /** After anything was handled or stopped. */
+  #checkWaiters(): void {
+    if (this.#waiters.length === 0) return
+    const still = []
+    for (const waiter of this.#waiters) {
+      if (waiter.isTrue()) waiter.resolve()
+      else still.push(waiter)
     }
+    this.#waiters = still
   }
 
   /** Kafka's own tools show the lag of our groups. */

@@ -1,0 +1,190 @@
+/**
+ * How each service is made from the settings of a run and the plumbing of its process. One process makes them all on one
+ * store; in the distributed mode each process makes one.
+ */
+import {
+  createBinanceBroker,
+  createBinanceMarketData,
+  type BinanceBroker,
+  type BinanceEndpoints,
+} from '@jts/binance-service'
+import { BrokerError, type BrokerPort } from '@jts/broker-kit'
+import { candlesTopic, tradesTopic, type RiskManagementApi, type Topic } from '@jts/contracts'
+import { createMarketDataCollector, type MarketDataCollector } from '@jts/market-data-collector'
+import { instrumentVenue, type AccountId, type Instrument, type Mode, type RiskLimits } from '@jts/model'
+import { createNotificationService } from '@jts/notification-service'
+import { createOrderExecution, type OrderExecution } from '@jts/order-execution'
+import { createPortfolioTracker, type PortfolioTracker } from '@jts/portfolio-tracker'
+import { createRiskManagement, type RiskManagement } from '@jts/risk-management'
+import type { Activity, Logger, MarketClock, WallClock } from '@jts/runtime'
+import { createStrategyEngine, type StrategyEngine, type StrategyInstance } from '@jts/strategy-engine'
+import type { Bus, Store } from '@jts/transport'
+import type { LatencyProbe } from './latency.ts'
+
+export type BrokerAccount = { readonly account: AccountId; readonly apiKey: string; readonly apiSecret: string }
+
+export type RunSettings = {
+  readonly mode: Mode
+  readonly endpoints: BinanceEndpoints
+  readonly accounts: readonly BrokerAccount[]
+  readonly instances: readonly StrategyInstance[]
+  readonly instruments: readonly Instrument[]
+  readonly limits: RiskLimits
+  /** Names this run in every computed id. */
+  readonly runId: string
+  /** A replay lets market time stand; everything else never falls behind the wall clock. */
+  readonly replay: boolean
+  readonly sendWindowUs: number
+  readonly webhookUrl?: string | undefined
+}
+
+export type Plumbing = {
+  readonly store: Store
+  readonly bus: Bus
+  readonly activity: Activity
+  readonly marketClock: MarketClock
+  readonly wallClock: WallClock
+  readonly log: Logger
+  readonly probe?: LatencyProbe | undefined
+}
+
+/** Market time from an approval to the last moment at which its intent may be written. */
+const APPROVAL_VALID_US = 10_000_000
+/** Market time without a word about an open order after which the venue is asked. */
+const QUIET_MARKET_ORDER_US = 2_000_000
+const QUIET_ORDER_US = 30_000_000
+const START_AGAIN_MS = 500
+
+export type MarketData = ReturnType<typeof createBinanceMarketData>
+
+export function createMarketData({ endpoints }: RunSettings, plumbing: Omit<Plumbing, 'store' | 'bus'>): MarketData {
+  const { wallClock, activity, log } = plumbing
+  return createBinanceMarketData({ endpoints, wallClock, activity, log })
+}
+
+export function createBroker(
+  settings: RunSettings,
+  plumbing: Omit<Plumbing, 'store' | 'bus'>,
+  { account, apiKey, apiSecret }: BrokerAccount,
+): BinanceBroker {
+  const { wallClock, activity, log, marketClock } = plumbing
+  return createBinanceBroker({
+    account,
+    endpoints: settings.endpoints,
+    credentials: { apiKey, apiSecret },
+    wallClock,
+    ...(settings.replay ? { marketClock } : {}),
+    activity,
+    log,
+  })
+}
+
+export function createRisk(settings: RunSettings, { store, bus, marketClock, log }: Plumbing): RiskManagement {
+  const { limits, instruments } = settings
+  const marketTopics = marketTopicsOf(settings)
+  return createRiskManagement({
+    store,
+    bus,
+    marketClock,
+    log,
+    limits,
+    instruments,
+    marketTopics,
+    approvalValidUs: APPROVAL_VALID_US,
+  })
+}
+
+export function createPortfolio(settings: RunSettings, { store, bus, log }: Plumbing): PortfolioTracker {
+  const { instruments } = settings
+  const equityCurrency = instruments[0]?.quoteCurrency ?? 'USDT'
+  return createPortfolioTracker({
+    store,
+    bus,
+    log,
+    instruments,
+    marketTopics: marketTopicsOf(settings),
+    equityCurrency,
+  })
+}
+
+export function createStrategies(
+  settings: RunSettings,
+  { probe, ...plumbing }: Plumbing,
+  risk: Pick<RiskManagementApi, 'checkTradingRisk'>,
+): StrategyEngine {
+  return createStrategyEngine({
+    ...plumbing,
+    risk,
+    runId: settings.runId,
+    instances: settings.instances,
+    marketTopics: marketTopicsOf(settings),
+    ...(probe === undefined ? {} : { onSignal: (id: string) => probe.signal(id) }),
+  })
+}
+
+export function createExecution(
+  settings: RunSettings,
+  { probe, ...plumbing }: Plumbing,
+  brokers: ReadonlyMap<AccountId, BrokerPort>,
+): OrderExecution {
+  return createOrderExecution({
+    ...plumbing,
+    accounts: [...brokers].map(([account, broker]) => ({
+      account,
+      broker,
+      instruments: [
+        ...new Set(settings.instances.filter((one) => one.account === account).map((one) => one.instrument.id)),
+      ],
+    })),
+    sendWindowUs: settings.sendWindowUs,
+    quietMarketOrderUs: settings.replay ? 0 : QUIET_MARKET_ORDER_US,
+    quietOrderUs: QUIET_ORDER_US,
+    ...(probe === undefined
+      ? {}
+      : { onSent: (id: string) => probe.sent(id), onAnswered: (id: string) => probe.answered(id) }),
+  })
+}
+
+export function createNotifications(
+  { webhookUrl }: RunSettings,
+  { store, bus, wallClock, log }: Plumbing,
+): ReturnType<typeof createNotificationService> {
+  return createNotificationService({ store, bus, wallClock, log, ...(webhookUrl === undefined ? {} : { webhookUrl }) })
+}
+
+export function createCollector(
+  settings: RunSettings,
+  { probe, bus: _, ...plumbing }: Plumbing,
+  source: MarketData,
+): MarketDataCollector {
+  const series = new Map(
+    settings.instances.map((one) => [
+      `${one.instrument.id}/${one.timeframe}`,
+      { instrument: one.instrument.id, timeframe: one.timeframe },
+    ]),
+  )
+  return createMarketDataCollector({
+    ...plumbing,
+    source,
+    series: [...series.values()],
+    ...(probe === undefined ? {} : { onItem: (id: string) => probe.tick(id) }),
+  })
+}
+
+/** A broker that is away is waited for, and said so; anything else that keeps it from starting ends the start. */
+export async function untilAvailable(start: () => Promise<void>, log: Logger): Promise<void> {
+  for (;;) {
+    try {
+      return await start()
+    } catch (error) {
+      if (!(error instanceof BrokerError) || !error.retryable) throw error
+      log.warn({ reason: error.message }, 'the broker does not answer; trying again')
+      await new Promise((resolve) => setTimeout(resolve, START_AGAIN_MS))
+    }
+  }
+}
+
+function marketTopicsOf({ instruments }: RunSettings): readonly Topic[] {
+  const venues = [...new Set(instruments.map(({ id }) => instrumentVenue(id)))]
+  return venues.flatMap((venue) => [candlesTopic(venue), tradesTopic(venue)])
+}

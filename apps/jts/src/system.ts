@@ -1,0 +1,83 @@
+/**
+ * A running JTS as its surroundings see it (the summary, the comparison with the venue, the gateway): the same whether its
+ * services share one process or not.
+ */
+import type { BrokerPort } from '@jts/broker-kit'
+import type { OrderExecutionApi, PortfolioApi, StrategyApi } from '@jts/contracts'
+import type { AccountId } from '@jts/model'
+import type { FillRow } from '@jts/order-execution/service'
+import type { Bus } from '@jts/transport'
+import { restOf, type Rest } from './rest.ts'
+import type { MarketData } from './services.ts'
+import type { Trader } from './trader.ts'
+
+export type ServiceLight = {
+  readonly name: string
+  readonly state: 'up' | 'starting' | 'down'
+  readonly reason?: string
+}
+
+export type System = {
+  readonly log: Pick<Bus, 'read' | 'tap'>
+  readonly orders: OrderExecutionApi
+  readonly portfolio: PortfolioApi
+  readonly strategies: StrategyApi
+  readonly brokers: ReadonlyMap<AccountId, BrokerPort>
+  readonly marketData: Pick<MarketData, 'candles'>
+  readonly rest: Rest
+  marketTimeUs(): number
+  lights(): readonly ServiceLight[]
+  /** Bars and trades published since the first start. */
+  counts(): Promise<{ readonly bars: number; readonly trades: number }>
+  /** Every fill booked, in the order of each account and instrument. */
+  fills(): Promise<readonly FillRow[]>
+  /** Compares an account with its broker now. False when the account would not hold still. */
+  reconcile(account: AccountId): Promise<boolean>
+  /** What differed in the last comparison. */
+  differences(account: AccountId): Promise<readonly { currency: string; ours: string; venue: string }[]>
+  /** Resolves when everything said so far is on disk. */
+  durable(): Promise<void>
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export function systemOf(trader: Trader): System {
+  const { execution, portfolio, collector, activity } = trader
+  return {
+    log: trader.bus,
+    orders: execution.api,
+    portfolio: portfolio.api,
+    strategies: trader.strategies.api,
+    brokers: trader.brokers,
+    marketData: trader.marketData,
+    rest: restOf(trader),
+    marketTimeUs: () => trader.marketClock.nowUs(),
+    lights: () => lightsOf(activity.absentees()),
+    counts: () => Promise.resolve({ bars: collector.barCount(), trades: collector.tradeCount() }),
+    fills: () => execution.fills(),
+    reconcile: (account) => execution.reconcile(account),
+    differences: (account) => Promise.resolve(portfolio.differences(account)),
+    durable: () => trader.store.durable(),
+    start: () => trader.start(),
+    stop: () => trader.stop(),
+  }
+}
+
+/** In one process the services live and die together; what may be missing by itself is what waits for the broker. */
+function lightsOf(absent: readonly string[]): ServiceLight[] {
+  const light = (name: string, participant: string = name): ServiceLight => {
+    const waiting = absent.filter((one) => one.startsWith(participant))
+    return waiting.length === 0
+      ? { name, state: 'up' }
+      : { name, state: 'starting', reason: `waiting for: ${waiting.join(', ')}` }
+  }
+  return [
+    light('strategy-engine'),
+    light('risk-management'),
+    light('portfolio-tracker'),
+    light('order-execution'),
+    light('market-data-collector'),
+    light('notification-service'),
+    light('binance-service', 'binance'),
+  ]
+}

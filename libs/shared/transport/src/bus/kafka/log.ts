@@ -1,0 +1,126 @@
+/** The event log on Kafka as something to look at: without a group, an offset or a transaction. */
+import { decodeEvent, EventError, type BusEvent, type Topic } from '@jts/contracts'
+import type { Bus } from '../port.ts'
+import type { KafkaClient } from './client.ts'
+import { KafkaReader, type KafkaRecord } from './reader.ts'
+
+const TRY_AGAIN_MS = 500
+
+export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
+  readonly #client: KafkaClient
+  readonly #name: string
+  readonly #taps = new Set<() => void>()
+  #stopped = false
+
+  /** @param name who looks, for the broker's own log. */
+  constructor(client: KafkaClient, name: string) {
+    this.#client = client
+    this.#name = name
+  }
+
+  tap(topics: readonly Topic[], listener: (event: BusEvent) => void): () => void {
+    let reader: KafkaReader | undefined
+    let isOff = false
+    const begin = async (): Promise<void> => {
+      const ends = await this.#client.offsets(topics, 'end')
+      if (isOff) return
+      reader = new KafkaReader(this.#client, `${this.#name} tap`, {
+        onRecords: (topic, partition, records) => {
+          for (const record of records) {
+            const event = this.#decodeOrSay(topic, partition, record)
+            if (event !== undefined && !isOff) listener(event)
+          }
+        },
+        onLost: () => true,
+      })
+      for (const topic of topics) ends.get(topic)?.forEach((end, partition) => reader!.add(topic, partition, end))
+      reader.start()
+    }
+    const tryBegin = (): void => {
+      begin().catch((error: unknown) => {
+        if (isOff || this.#stopped) return
+        this.#client.options.log.warn({ err: error }, 'events cannot be watched yet; trying again')
+        setTimeout(tryBegin, TRY_AGAIN_MS)
+      })
+    }
+    tryBegin()
+    const off = (): void => {
+      isOff = true
+      this.#taps.delete(off)
+      void reader?.stop()
+    }
+    this.#taps.add(off)
+    return off
+  }
+
+  async *read(
+    topic: Topic,
+    options: { partition?: number; from?: number; limit?: number } = {},
+  ): AsyncIterable<BusEvent> {
+    const starts = (await this.#client.offsets([topic], 'start')).get(topic)!
+    const ends = (await this.#client.offsets([topic], 'end')).get(topic)!
+    let left = options.limit ?? Infinity
+    for (let partition = 0; partition < ends.length && left > 0; partition++) {
+      if (options.partition !== undefined && options.partition !== partition) continue
+      const end = ends[partition]!
+      const from = Math.max(options.from ?? 0, starts[partition] ?? 0)
+      if (from >= end) continue
+      for await (const record of this.#records(topic, partition, from, end)) {
+        if (left <= 0) break
+        yield decodeEvent(record.value, topic, partition, record.offset)
+        left--
+      }
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const off of this.#taps) off()
+  }
+
+  /** The records of one partition up to `end`, as fast as they are taken. */
+  async *#records(topic: Topic, partition: number, from: number, end: number): AsyncIterable<KafkaRecord> {
+    let batches: (readonly KafkaRecord[])[] = []
+    let wake: () => void = () => undefined
+    let taken: () => void = () => undefined
+    const reader = new KafkaReader(this.#client, `${this.#name} read`, {
+      onRecords: (_topic, _partition, records) => {
+        batches.push(records)
+        wake()
+        return new Promise((resolve) => (taken = resolve))
+      },
+      onLost: () => true,
+    })
+    reader.add(topic, partition, from)
+    reader.start()
+    try {
+      for (;;) {
+        if (batches.length === 0) await new Promise<void>((resolve) => (wake = resolve))
+        const now = batches
+        batches = []
+        for (const record of now.flat()) {
+          if (record.offset >= end) return
+          yield record
+          if (record.offset + 1 >= end) return
+        }
+        taken()
+      }
+    } finally {
+      taken()
+      void reader.stop()
+    }
+  }
+
+  #decodeOrSay(topic: Topic, partition: number, record: KafkaRecord): BusEvent | undefined {
+    try {
+      return decodeEvent(record.value, topic, partition, record.offset)
+    } catch (error) {
+      if (!(error instanceof EventError)) throw error
+      this.#client.options.log.error(
+        { topic, partition, offset: record.offset, err: error },
+        'an event could not be read',
+      )
+      return undefined
+    }
+  }
+}

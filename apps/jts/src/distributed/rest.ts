@@ -1,0 +1,63 @@
+/** The rest of several processes: all idle, everything produced handled, and the same at a second look. */
+import type { SentCounters } from '@jts/contracts/lock-step'
+import { HostServiceService, type IdleReport, type WhenIdleRequest } from '@jts/contracts/host-api'
+import type { Logger } from '@jts/runtime'
+import type { RpcConnection } from '@jts/transport/rpc/grpc-client'
+import type { Rest } from '../rest.ts'
+
+/** Longer than a service takes to come back after a kill. */
+const DEADLINE_MS = 20_000
+
+export class DistributedRest implements Rest {
+  readonly #hosts: readonly RpcConnection[]
+  readonly #log: Logger
+  readonly #produced = new Map<string, number>()
+  #received: Record<string, number> = {}
+  #advanceToUs = 0
+
+  constructor(hosts: readonly RpcConnection[], log: Logger) {
+    this.#hosts = hosts
+    this.#log = log
+  }
+
+  async whenIdle(sent: SentCounters): Promise<void> {
+    for (let last = ''; ;) {
+      const request = {
+        advanceToUs: this.#advanceToUs,
+        produced: Object.fromEntries(this.#produced),
+        sent: { ...sent },
+      }
+      const reports = await Promise.all(this.#hosts.map((host) => this.#ask(host, request)))
+      this.#received = Object.assign({}, ...reports.map((report) => report.received)) as Record<string, number>
+      for (const { produced } of reports) {
+        for (const [place, end] of Object.entries(produced)) {
+          this.#produced.set(place, Math.max(this.#produced.get(place) ?? 0, end))
+        }
+      }
+      // Work that began and ended between the two looks may have reached a process that had answered already.
+      const look = JSON.stringify([reports.map(({ begun, startedAtUs }) => [begun, startedAtUs]), [...this.#produced]])
+      if (look === last) return
+      last = look
+    }
+  }
+
+  received(): SentCounters {
+    return this.#received
+  }
+
+  advanceTo(timeUs: number): void {
+    this.#advanceToUs = timeUs
+  }
+
+  /** A process that is away is waited for: it comes back, and is not at rest before. */
+  async #ask(host: RpcConnection, request: WhenIdleRequest): Promise<IdleReport> {
+    for (;;) {
+      try {
+        return await host.call(HostServiceService.whenIdle, request, true, { deadlineMs: DEADLINE_MS })
+      } catch (error) {
+        if (host.isClosed) throw error
+        this.#log.warn({ host: host.address, err: error }, 'a service has not come to rest; asking again')
+      }
+    }
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * What every process of a distributed run must know, in one file of the run's folder: written by the supervisor, readable
+ * for its owner alone (it holds the broker's keys and the database's password), read by each service that joins.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { strategyInstanceId, type AccountId, type Instrument, type InstrumentId, type RiskLimits } from '@jts/model'
+import { UserError } from '../cli.ts'
+import type { RunSettings } from '../services.ts'
+import { findStrategy } from '../strategies.ts'
+
+export const RUN_FILE = 'run-distributed.json'
+
+/** A service as a process: its name, what it owns, and where it answers gRPC. */
+export type Member = { readonly service: ServiceName; readonly unit: string; readonly port: number }
+
+export const SERVICE_NAMES = [
+  'risk-management',
+  'portfolio-tracker',
+  'order-execution',
+  'strategy-engine',
+  'market-data-collector',
+  'notification-service',
+] as const
+export type ServiceName = (typeof SERVICE_NAMES)[number]
+
+const schema = z.strictObject({
+  mode: z.enum(['sim', 'paper', 'live']),
+  replay: z.boolean(),
+  namespace: z.string(),
+  databaseUrl: z.string(),
+  kafkaBrokers: z.array(z.string()).min(1),
+  redisUrl: z.string().optional(),
+  endpoints: z.strictObject({ rest: z.string(), streams: z.string(), wsApi: z.string() }),
+  accounts: z.array(z.strictObject({ account: z.string(), apiKey: z.string(), apiSecret: z.string() })),
+  instances: z.array(
+    z.strictObject({
+      instance: z.string(),
+      strategy: z.string(),
+      parameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+      account: z.string(),
+      instrument: z.string(),
+      timeframe: z.string().optional(),
+    }),
+  ),
+  instruments: z.array(z.looseObject({ id: z.string() })),
+  limits: z.looseObject({}),
+  runId: z.string(),
+  sendWindowUs: z.number(),
+  webhookUrl: z.string().optional(),
+  members: z.array(
+    z.strictObject({ service: z.enum(SERVICE_NAMES), unit: z.string(), port: z.number().int().positive() }),
+  ),
+})
+export type RunFile = z.infer<typeof schema>
+
+export function writeRunFile(folder: string, run: RunFile): string {
+  const file = join(folder, RUN_FILE)
+  const text = JSON.stringify(run, (_, value: unknown) =>
+    typeof value === 'bigint' ? { bigint: String(value) } : value,
+  )
+  writeFileSync(file, `${text}\n`, { mode: 0o600 })
+  return file
+}
+
+/** @throws UserError when the file is not there or not what a supervisor has written. */
+export function readRunFile(file: string): RunFile {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new UserError(`expected the file of a distributed run at ${file}, found ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(text, (_, part: unknown) => {
+      const units = (part as { bigint?: unknown } | null)?.bigint
+      return typeof units === 'string' ? BigInt(units) : part
+    })
+  } catch (cause) {
+    throw new UserError(`${file}: expected JSON, found ${(cause as Error).message}`, { cause })
+  }
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  // Only where and what was expected: the values may be secrets.
+  const [issue] = parsed.error.issues
+  throw new UserError(`${file}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not a run file'}`)
+}
+
+export async function settingsOf(run: RunFile): Promise<RunSettings> {
+  const instruments = run.instruments as unknown as readonly Instrument[]
+  const instances = await Promise.all(
+    run.instances.map(async (one) => {
+      const { definition, parameters } = await findStrategy(one.strategy, one.parameters)
+      const instrument = instruments.find(({ id }) => id === (one.instrument as InstrumentId))
+      if (instrument === undefined) throw new UserError(`expected ${one.instrument} among the instruments, found none`)
+      return {
+        instance: strategyInstanceId(one.instance),
+        definition,
+        parameters,
+        account: one.account as AccountId,
+        instrument,
+        timeframe: one.timeframe,
+      }
+    }),
+  )
+  return {
+    mode: run.mode,
+    endpoints: run.endpoints,
+    accounts: run.accounts.map((one) => ({ ...one, account: one.account as AccountId })),
+    instances,
+    instruments,
+    limits: run.limits as RiskLimits,
+    runId: run.runId,
+    replay: run.replay,
+    sendWindowUs: run.sendWindowUs,
+    webhookUrl: run.webhookUrl,
+  }
+}
+
+export function memberOf(run: RunFile, unit: string): Member {
+  const member = run.members.find((one) => one.unit === unit)
+  if (member === undefined) {
+    const known = run.members.map((one) => one.unit).join(', ')
+    throw new UserError(`expected one of ${known}, found ${JSON.stringify(unit)}`)
+  }
+  return member
+}
+
+export function addressOf(run: RunFile, service: ServiceName): string {
+  const member = run.members.find((one) => one.service === service)
+  if (member === undefined) throw new UserError(`expected a ${service} in this run, found none`)
+  return `127.0.0.1:${member.port}`
+}

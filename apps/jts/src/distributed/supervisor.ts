@@ -1,0 +1,137 @@
+/**
+ * The processes of a distributed run on one machine: each service under a fixed name, started again when it ends. A service
+ * that comes back takes its unit back at once, because its former self is known dead.
+ */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from '@jts/runtime'
+import type { Member } from './run-file.ts'
+
+export type SupervisedState = {
+  readonly unit: string
+  readonly pid: number | undefined
+  readonly starts: number
+  readonly state: 'starting' | 'up' | 'down'
+}
+
+/** Who runs under which process id, for a person who looks. */
+export const PROCESSES_FILE = 'processes.json'
+
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
+const RESTART_MS = 50
+const RESTART_MAX_MS = 5000
+/** A process that lived this long has earned a quick restart. */
+const SETTLED_MS = 10_000
+const STOP_MS = 8000
+
+export class Supervisor {
+  readonly #runFile: string
+  readonly #log: Logger
+  readonly #children = new Map<string, Child>()
+  #stopped = false
+
+  constructor(runFile: string, log: Logger) {
+    this.#runFile = runFile
+    this.#log = log
+  }
+
+  /** Starts them all at once; resolves when each has said that it is ready. */
+  async start(members: readonly Member[]): Promise<void> {
+    await Promise.all(
+      members.map((member) => {
+        const child = new Child(member, this.#runFile, this.#log, {
+          isStopping: () => this.#stopped,
+          onChange: () => this.#tell(),
+        })
+        this.#children.set(member.unit, child)
+        return child.firstReady
+      }),
+    )
+  }
+
+  states(): readonly SupervisedState[] {
+    return [...this.#children.values()].map((child) => child.view())
+  }
+
+  #tell(): void {
+    const file = join(dirname(this.#runFile), PROCESSES_FILE)
+    const rows = this.states().map(({ unit, ...rest }) => [unit, rest])
+    writeFileSync(`${file}.new`, `${JSON.stringify(Object.fromEntries(rows))}\n`)
+    renameSync(`${file}.new`, file)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await Promise.all([...this.#children.values()].map((child) => child.stop()))
+  }
+}
+
+type Watcher = { isStopping(): boolean; onChange(): void }
+
+class Child {
+  readonly #member: Member
+  readonly #runFile: string
+  readonly #log: Logger
+  readonly #watcher: Watcher
+  readonly firstReady: Promise<void>
+  #becameReady: () => void = () => undefined
+  #process!: ChildProcess
+  #starts = 0
+  #pauseMs = RESTART_MS
+  #state: SupervisedState['state'] = 'starting'
+
+  constructor(member: Member, runFile: string, log: Logger, watcher: Watcher) {
+    this.#member = member
+    this.#runFile = runFile
+    this.#log = log
+    this.#watcher = watcher
+    this.firstReady = new Promise((resolve) => (this.#becameReady = resolve))
+    this.#launch()
+  }
+
+  view(): SupervisedState {
+    return { unit: this.#member.unit, pid: this.#process.pid, starts: this.#starts, state: this.#state }
+  }
+
+  async stop(): Promise<void> {
+    const { exitCode, signalCode } = this.#process
+    if (exitCode !== null || signalCode !== null) return
+    const ended = new Promise<void>((resolve) => this.#process.once('exit', () => resolve()))
+    this.#process.stdin?.end()
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), STOP_MS)
+    await ended
+    clearTimeout(timer)
+  }
+
+  #launch(): void {
+    const startedMs = performance.now()
+    this.#starts++
+    this.#state = 'starting'
+    const { unit } = this.#member
+    const args = ['serve', unit, '--run', this.#runFile, '--exit-with-stdin', '--json']
+    // A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which then stops them in order.
+    this.#process = spawn(process.execPath, [...process.execArgv, MAIN, ...args], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      detached: true,
+    })
+    this.#process.stdin?.on('error', () => undefined)
+    this.#process.stdout?.once('data', () => {
+      this.#state = 'up'
+      this.#watcher.onChange()
+      this.#becameReady()
+    })
+    this.#process.once('exit', (code, signal) => {
+      this.#state = 'down'
+      if (this.#watcher.isStopping()) return
+      this.#watcher.onChange()
+      const lived = performance.now() - startedMs
+      this.#pauseMs = lived > SETTLED_MS ? RESTART_MS : Math.min(RESTART_MAX_MS, this.#pauseMs * 2)
+      this.#log.error({ unit, code, signal, livedMs: Math.round(lived) }, 'a service ended; starting it again')
+      setTimeout(() => {
+        if (!this.#watcher.isStopping()) this.#launch()
+      }, this.#pauseMs)
+    })
+  }
+}

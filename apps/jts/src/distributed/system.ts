@@ -1,0 +1,190 @@
+/** A JTS of several processes on this machine: its servers, its services under a supervisor, and what one may ask of it. */
+import { join } from 'node:path'
+import type { BrokerPort } from '@jts/broker-kit'
+import { TOPIC_NAMES, type BusEventOf } from '@jts/contracts'
+import { HostServiceService, type HostState } from '@jts/contracts/host-api'
+import { instrumentSymbol, type AccountId } from '@jts/model'
+import type { FillRow } from '@jts/order-execution/service'
+import { Activity, computedId, MarketClock, systemClock, type Logger } from '@jts/runtime'
+import { freePort, provideKafka, providePostgres } from '@jts/servers'
+import { KafkaClient } from '@jts/transport/bus/kafka/client'
+import { KafkaLog } from '@jts/transport/bus/kafka/log'
+import { orderExecutionClient, portfolioClient, RpcConnection, strategyClient } from '@jts/transport/rpc/grpc-client'
+import { createBroker, createMarketData, untilAvailable, type RunSettings } from '../services.ts'
+import type { LoadedStrategy } from '../strategies.ts'
+import type { ServiceLight, System } from '../system.ts'
+import { DistributedRest } from './rest.ts'
+import { SERVICE_NAMES, writeRunFile, type Member, type RunFile, type ServiceName } from './run-file.ts'
+import { Supervisor, type SupervisedState } from './supervisor.ts'
+
+export type DistributedOptions = {
+  readonly settings: RunSettings
+  /** The instances' strategies, in their order. */
+  readonly strategies: readonly Pick<LoadedStrategy, 'file' | 'given'>[]
+  readonly dataDir: string
+  /** The run leaves nothing behind: its servers keep their data in the system's temporary folder. */
+  readonly temporary: boolean
+  readonly log: Logger
+}
+
+export type DistributedSystem = System & {
+  processes(): readonly SupervisedState[]
+  /** What each service's process says of itself; those that do not answer are left out. */
+  hosts(): Promise<readonly HostState[]>
+}
+
+const LIGHTS_MS = 1000
+const STATE_DEADLINE_MS = 900
+
+export async function openDistributed(options: DistributedOptions): Promise<DistributedSystem> {
+  const { settings, dataDir, log, temporary } = options
+  const dir = (name: string): { dir?: string } => (temporary ? {} : { dir: join(dataDir, 'servers', name) })
+  const [kafka, postgres] = await Promise.all([provideKafka(dir('kafka')), providePostgres(dir('postgres'))])
+  const members: Member[] = []
+  for (const service of SERVICE_NAMES) members.push({ service, unit: service, port: await freePort() })
+  const run: RunFile = {
+    mode: settings.mode,
+    replay: settings.replay,
+    // Given servers are shared: a run meets no other run's topics or tables.
+    namespace: `${settings.mode}-${computedId('namespace', dataDir).slice(0, 10)}`,
+    databaseUrl: postgres.url,
+    kafkaBrokers: [...kafka.brokers],
+    endpoints: { ...settings.endpoints },
+    accounts: settings.accounts.map(({ account, apiKey, apiSecret }) => ({ account, apiKey, apiSecret })),
+    instances: settings.instances.map((one, i) => ({
+      instance: one.instance,
+      strategy: options.strategies[i]!.file,
+      parameters: { ...options.strategies[i]!.given },
+      account: one.account,
+      instrument: one.instrument.id,
+      ...(one.timeframe === undefined ? {} : { timeframe: one.timeframe }),
+    })),
+    instruments: settings.instruments.map((instrument) => ({ ...instrument })),
+    limits: { ...settings.limits },
+    runId: settings.runId,
+    sendWindowUs: settings.sendWindowUs,
+    ...(settings.webhookUrl === undefined ? {} : { webhookUrl: settings.webhookUrl }),
+    members,
+  }
+  const client = new KafkaClient({
+    brokers: run.kafkaBrokers,
+    prefix: `${run.namespace}.`,
+    clientId: 'supervisor',
+    log,
+  })
+  const eventLog = new KafkaLog(client, 'supervisor')
+  const supervisor = new Supervisor(writeRunFile(dataDir, run), log)
+  const connections = new Map<ServiceName, RpcConnection>(
+    members.map(({ service, port }) => [service, new RpcConnection({ address: `127.0.0.1:${port}` })]),
+  )
+  const connectionTo = (service: ServiceName): RpcConnection => connections.get(service)!
+  // The supervisor asks the broker, and never acts on it.
+  const activity = new Activity()
+  const plumbing = { activity, marketClock: new MarketClock(systemClock), wallClock: systemClock, log }
+  const brokers = new Map(settings.accounts.map((one) => [one.account, createBroker(settings, plumbing, one)] as const))
+  const marketData = createMarketData(settings, plumbing)
+  const portfolio = portfolioClient(connectionTo('portfolio-tracker'))
+
+  const hosts = async (): Promise<HostState[]> => {
+    const asked = [...connections.values()].map((connection) =>
+      connection.call(HostServiceService.getState, {}, true, { deadlineMs: STATE_DEADLINE_MS, waitForReady: false }),
+    )
+    return (await Promise.allSettled(asked)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  }
+  let states: readonly HostState[] = []
+  let watching: NodeJS.Timeout | undefined
+  const watch = (): void => {
+    void hosts().then((found) => (states = found))
+  }
+
+  return {
+    log: eventLog,
+    orders: orderExecutionClient(connectionTo('order-execution')),
+    portfolio,
+    strategies: strategyClient(connectionTo('strategy-engine')),
+    brokers: brokers as ReadonlyMap<AccountId, BrokerPort>,
+    marketData,
+    rest: new DistributedRest([...connections.values()], log),
+    marketTimeUs: () => Math.max(0, ...states.map((state) => state.marketTimeUs)),
+    lights: () => supervisor.states().map((process) => lightOf(process, states)),
+    processes: () => supervisor.states(),
+    hosts,
+    async counts() {
+      let bars = 0
+      let trades = 0
+      for await (const _ of eventLog.read('market-data.binance.candles')) bars++
+      for await (const _ of eventLog.read('market-data.binance.trades')) trades++
+      return { bars, trades }
+    },
+    async fills() {
+      const rows: FillRow[] = []
+      for await (const event of eventLog.read('orders.events')) {
+        if (event.type === 'OrderFilled') rows.push(fillRow(event))
+      }
+      return rows
+    },
+    async reconcile(account) {
+      const { settled } = await connectionTo('order-execution').call(HostServiceService.reconcile, { account }, true)
+      return settled
+    },
+    async differences(account) {
+      const { accounts } = await portfolio.getCurrentPortfolio({ account })
+      return accounts.filter((one) => one.account === account).flatMap((one) => one.differences)
+    },
+    durable: () => Promise.resolve(),
+    async start() {
+      await client.ensureTopics(TOPIC_NAMES)
+      await supervisor.start(members)
+      await untilAvailable(() => marketData.start(), log)
+      for (const broker of brokers.values()) await untilAvailable(() => broker.start(), log)
+      watching = setInterval(watch, LIGHTS_MS)
+      watch()
+    },
+    async stop() {
+      clearInterval(watching)
+      eventLog.stop()
+      client.close()
+      await supervisor.stop()
+      for (const connection of connections.values()) connection.close()
+      for (const broker of brokers.values()) await broker.stop()
+      await marketData.stop()
+      await Promise.all([kafka.stop(), postgres.stop()])
+    },
+  }
+}
+
+function lightOf(process: SupervisedState, states: readonly HostState[]): ServiceLight {
+  const { unit: name } = process
+  const host = states.find((state) => state.unit === name && state.pid === process.pid)
+  if (process.state === 'down') return { name, state: 'down', reason: 'its process has ended; it is started again' }
+  if (process.state === 'starting') return { name, state: 'starting', reason: 'its process is starting' }
+  if (host === undefined) return { name, state: 'down', reason: 'its process does not answer' }
+  return host.absent.length === 0
+    ? { name, state: 'up' }
+    : { name, state: 'starting', reason: `waiting for: ${host.absent.join(', ')}` }
+}
+
+/** A fill as order execution keeps it, from its event. */
+function fillRow(event: BusEventOf<'OrderFilled'>): FillRow {
+  const { ref, fillId, lastQuantity, lastPrice, fee, feeCurrency, liquidity } = event.payload
+  const instrument = ref!.instrument
+  // A fill's id is venue:account:symbol:trade.
+  const tradeId = fillId.slice(fillId.lastIndexOf(':') + 1)
+  if (!fillId.endsWith(`:${instrumentSymbol(instrument as never)}:${tradeId}`)) {
+    throw new Error(`expected a fill id that ends with the symbol and the trade, found ${fillId}`)
+  }
+  return {
+    account: event.stream,
+    instrument,
+    trade_id: tradeId,
+    strategy: ref!.strategy,
+    side: ref!.side,
+    quantity: lastQuantity,
+    price: lastPrice,
+    fee,
+    fee_currency: feeCurrency,
+    time_us: event.timeEventUs,
+    order_id: ref!.orderId,
+    liquidity,
+  }
+}

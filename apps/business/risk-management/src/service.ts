@@ -55,7 +55,12 @@ export type RiskManagementOptions = {
   readonly approvalValidUs: number
 }
 
-export type RiskManagement = { readonly api: RiskManagementApi; start(): Promise<void> }
+/** What it answers: the conversations of the contract, and risk checks on one long stream. */
+export type RiskManagementHandlers = RiskManagementApi & {
+  streamTradingRiskChecks(requests: AsyncIterable<RiskCheckRequest>): AsyncIterable<RiskCheckResponse>
+}
+
+export type RiskManagement = { readonly api: RiskManagementHandlers; start(): Promise<void> }
 
 type Remembered = { readonly intent: string; readonly response: RiskCheckResponse }
 
@@ -73,7 +78,7 @@ export function createRiskManagement(options: RiskManagementOptions): RiskManage
   return { api: service, start: () => service.restore() }
 }
 
-class Service implements RiskManagementApi {
+class Service implements RiskManagementHandlers {
   readonly #options: RiskManagementOptions
   readonly #lookup: InstrumentLookup
   readonly #instruments: Map<string, Instrument>

@@ -148,6 +148,8 @@ const HOSTED: Readonly<Record<ServiceName, (context: Context) => Hosted>> = {
               await bus.whenHandled(request.causationId, CAUSE_MS)
               return risk.api.checkTradingRisk(request)
             },
+            streamTradingRiskChecks: (requests: AsyncIterable<RiskCheckRequest>) =>
+              risk.api.streamTradingRiskChecks(caused(requests, bus)),
             calculatePositionSize: risk.api.calculatePositionSize.bind(risk.api),
           },
         },
@@ -245,6 +247,14 @@ const HOSTED: Readonly<Record<ServiceName, (context: Context) => Hosted>> = {
       },
     }
   },
+}
+
+/** Each question once its cause has been handled here. One that waits too long ends the stream, and is asked again. */
+async function* caused(requests: AsyncIterable<RiskCheckRequest>, bus: KafkaBus): AsyncIterable<RiskCheckRequest> {
+  for await (const request of requests) {
+    await bus.whenHandled(request.causationId, CAUSE_MS)
+    yield request
+  }
 }
 
 type ControlOptions = {

@@ -4,7 +4,7 @@ import { installKafka, kafkaInstalled } from '@jts/servers/kafka-jars'
 import { JAVA_OLDEST, javaVersion, onPath, postgresFolders } from '@jts/servers/programs'
 import { runChild } from './child.ts'
 
-export type Need = 'chromium' | 'python3' | 'redis-server' | 'postgresql' | 'java' | 'maven' | 'kafka'
+export type Need = 'chromium' | 'openssl' | 'python3' | 'redis-server' | 'postgresql' | 'java' | 'maven' | 'kafka'
 
 type Program = {
   readonly found: () => boolean
@@ -16,6 +16,7 @@ type Program = {
 
 const PROGRAMS: Readonly<Record<Need, Program>> = {
   chromium: { found: () => onPath('chromium'), aptPackage: 'chromium' },
+  openssl: { found: () => onPath('openssl'), aptPackage: 'openssl' },
   python3: { found: () => onPath('python3'), aptPackage: 'python3' },
   'redis-server': { found: () => onPath('redis-server'), aptPackage: 'redis-server' },
   // Where Debian has an init system, the package also starts a server of its own; ours is another.

@@ -56,7 +56,7 @@ export function suites(root: string): readonly Suite[] {
       name: 'integration',
       about: 'several parts over real files, sockets, processes and servers',
       budgetSeconds: 240,
-      needs: ['redis-server', 'postgresql', 'java', 'kafka'],
+      needs: ['openssl', 'redis-server', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 90 }],
     },
     {
@@ -72,8 +72,8 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'system',
       about: 'the whole system: replays and kills, one at a time',
-      budgetSeconds: 540,
-      needs: ['python3'],
+      budgetSeconds: 720,
+      needs: ['python3', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'system', atOnce: 1, fileSeconds: 400 }],
     },
     {

@@ -10,7 +10,7 @@ import { openLog } from '../open-log.ts'
 import { SERVICE_NAMES } from './run-file.ts'
 import { PROCESSES_FILE } from './supervisor.ts'
 
-const ROUNDS = process.env['JTS_TEST_FULL'] === '1' ? 20 : 1
+const ROUNDS = process.env['JTS_TEST_FULL'] === '1' ? 8 : 1
 const BARS = 300
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-killed-services-'))

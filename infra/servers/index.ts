@@ -11,5 +11,6 @@ export {
   type ProvidedRedis,
 } from './given.ts'
 export { installKafka, kafkaInstalled } from './kafka-jars.ts'
-export { freePort } from './ports.ts'
+export { answers, freePort, isFree } from './ports.ts'
+export { JAVA_OLDEST, javaVersion, onPath, postgresFolders } from './programs.ts'
 export type { Server, ServerOptions } from './server.ts'

@@ -33,6 +33,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'show the event log of a data folder: events tail TOPIC',
     run: async (argv) => (await import('./commands/events.ts')).eventsCommand(argv),
   },
+  doctor: {
+    summary: 'check versions, ports, clock, disk, keys and servers, and say how to mend each',
+    run: async (argv) => (await import('./commands/doctor.ts')).doctorCommand(argv),
+  },
   bench: {
     summary: 'measure speed, as ratios in one run',
     run: async (argv) => (await import('./commands/bench.ts')).benchCommand(argv),

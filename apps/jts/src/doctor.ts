@@ -1,0 +1,186 @@
+/** What a machine needs to run JTS, as questions with answers for a person. Nothing here changes anything. */
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { PRODUCTION, TESTNET } from '@jts/binance-service'
+import { answers, isFree, JAVA_OLDEST, javaVersion, kafkaInstalled, onPath, postgresFolders } from '@jts/servers'
+import { readConfig, type JtsConfig } from './config.ts'
+import { keysFromEnvironment } from './venue.ts'
+
+export type Finding = {
+  readonly about: string
+  /** `note`: only some ways of running JTS need it. */
+  readonly state: 'ok' | 'note' | 'mend'
+  readonly found: string
+  readonly mend?: string
+}
+
+export type DoctorOptions = {
+  readonly config?: string | undefined
+  readonly dataDir?: string | undefined
+  readonly port?: number | undefined
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+const NODE_OLDEST = 24
+const DISK_LOW_BYTES = 2 * 1024 ** 3
+const DISK_LEAST_BYTES = 200 * 1024 ** 2
+const PORT_DEFAULT = 8700
+const ANSWER_MS = 3000
+/** Binance refuses what is stamped more than a second ahead of its clock. */
+const SKEW_MAX_MS = 1000
+
+export async function examine(options: DoctorOptions): Promise<Finding[]> {
+  const { finding, config } = readConfiguration(options)
+  return [
+    nodeVersion(process.versions.node),
+    diskSpace(resolve(options.dataDir ?? '.jts')),
+    await dashboardPort(options.port ?? config?.port ?? PORT_DEFAULT),
+    finding,
+    ...(config === undefined ? [] : [keys(config), ...(await brokerClock(config))]),
+    await kafka(options.env),
+    await postgres(options.env),
+    await redis(options.env),
+  ]
+}
+
+export function nodeVersion(version: string): Finding {
+  const about = 'Node.js'
+  if (Number(version.split('.')[0]) >= NODE_OLDEST) return { about, state: 'ok', found: version }
+  const mend = `start with ./jts on Linux (x64), which brings its own, or install Node.js ${NODE_OLDEST}`
+  return { about, state: 'mend', found: `${version}, expected ${NODE_OLDEST} or newer`, mend }
+}
+
+function diskSpace(folder: string): Finding {
+  const about = 'data folder'
+  // The folder may not be there yet: then where it would be made.
+  let there = folder
+  while (!existsSync(there)) there = dirname(there)
+  try {
+    accessSync(there, constants.W_OK)
+  } catch {
+    return { about, state: 'mend', found: `${there} cannot be written to`, mend: 'give another one with --data-dir' }
+  }
+  const { bavail, bsize } = statfsSync(there)
+  return freeSpace(folder, bavail * bsize)
+}
+
+export function freeSpace(folder: string, bytes: number): Finding {
+  const about = 'data folder'
+  const found = `${folder}, ${(bytes / 1024 ** 3).toFixed(1)} GB free`
+  const mend = 'make room: JTS ends rather than trade what it cannot write down'
+  if (bytes < DISK_LEAST_BYTES) return { about, state: 'mend', found, mend }
+  return bytes < DISK_LOW_BYTES ? { about, state: 'note', found, mend } : { about, state: 'ok', found }
+}
+
+async function dashboardPort(port: number): Promise<Finding> {
+  const about = 'port of the dashboard'
+  if (await isFree(port)) return { about, state: 'ok', found: `${port} is free` }
+  return {
+    about,
+    state: 'note',
+    found: `${port} is taken, perhaps by a JTS that runs`,
+    mend: 'the next free one is used, unless you ask for this one with --port',
+  }
+}
+
+function readConfiguration(options: DoctorOptions): { finding: Finding; config: JtsConfig | undefined } {
+  const about = 'configuration'
+  const file = options.config ?? (existsSync('jts.yaml') ? 'jts.yaml' : undefined)
+  try {
+    const config = readConfig(file)
+    const found = file === undefined ? 'none: the example strategies in mode sim' : `${file}, mode ${config.mode}`
+    return { finding: { about, state: 'ok', found }, config }
+  } catch (error) {
+    const mend = 'jts.example.yaml shows every part'
+    return { finding: { about, state: 'mend', found: (error as Error).message, mend }, config: undefined }
+  }
+}
+
+function keys(config: JtsConfig): Finding {
+  const about = "the brokers' keys"
+  if (config.mode === 'sim') return { about, state: 'ok', found: 'mode sim needs none' }
+  try {
+    const accounts = keysFromEnvironment(config)
+    return { about, state: 'ok', found: `there for ${accounts.map(({ account }) => account).join(', ')}` }
+  } catch (error) {
+    return {
+      about,
+      state: 'mend',
+      found: (error as Error).message,
+      mend: 'set them where JTS is started; never in a file',
+    }
+  }
+}
+
+/** In sim nobody outside is asked. */
+async function brokerClock(config: JtsConfig): Promise<Finding[]> {
+  if (config.mode === 'sim') return []
+  const about = 'Binance, and the clock'
+  const { rest } = config.mode === 'live' ? PRODUCTION : TESTNET
+  const sentMs = Date.now()
+  try {
+    const response = await fetch(new URL('/api/v3/time', rest), { signal: AbortSignal.timeout(ANSWER_MS) })
+    const { serverTime } = (await response.json()) as { serverTime: number }
+    return [clockSkew(rest, serverTime - (sentMs + Date.now()) / 2)]
+  } catch (error) {
+    const mend = 'check the network, and whether this country and address may reach Binance'
+    return [{ about, state: 'mend', found: `${rest} does not answer: ${(error as Error).message}`, mend }]
+  }
+}
+
+export function clockSkew(broker: string, skewMs: number): Finding {
+  const about = 'Binance, and the clock'
+  const found = `${broker} answers; this clock is ${Math.abs(Math.round(skewMs))} ms ${skewMs > 0 ? 'behind' : 'ahead'}`
+  if (Math.abs(skewMs) <= SKEW_MAX_MS) return { about, state: 'ok', found }
+  return { about, state: 'mend', found, mend: 'let the system keep the time: timedatectl set-ntp true' }
+}
+
+async function kafka(env: DoctorOptions['env']): Promise<Finding> {
+  const about = 'Kafka (--distributed)'
+  const given = env['KAFKA_BROKERS']
+  if (given) return await givenServer(about, 'KAFKA_BROKERS', given.split(',')[0]!, 9092)
+  const java = javaVersion()
+  if (java < JAVA_OLDEST) {
+    const mend = 'apt-get install openjdk-17-jre-headless, or set KAFKA_BROKERS'
+    return { about, state: 'note', found: java === 0 ? 'no Java' : `Java ${java}, expected ${JAVA_OLDEST}`, mend }
+  }
+  if (kafkaInstalled()) return { about, state: 'ok', found: `its jars and Java ${java} are there` }
+  if (onPath('mvn'))
+    return { about, state: 'ok', found: `Java ${java}; its jars are fetched when they are first needed` }
+  return {
+    about,
+    state: 'note',
+    found: 'no Maven to fetch its jars',
+    mend: 'apt-get install maven, or set KAFKA_BROKERS',
+  }
+}
+
+async function postgres(env: DoctorOptions['env']): Promise<Finding> {
+  const about = 'PostgreSQL (--distributed)'
+  const given = env['DATABASE_URL']
+  if (given) return await givenServer(about, 'DATABASE_URL', URL.parse(given)?.host ?? '', 5432)
+  const versions = [...postgresFolders().keys()]
+  if (versions.length > 0) return { about, state: 'ok', found: `version ${versions.join(', ')} is there` }
+  return { about, state: 'note', found: 'none', mend: 'apt-get install postgresql, or set DATABASE_URL' }
+}
+
+async function redis(env: DoctorOptions['env']): Promise<Finding> {
+  const about = 'Redis (--distributed)'
+  const given = env['REDIS_URL']
+  if (given) return await givenServer(about, 'REDIS_URL', URL.parse(given)?.host ?? '', 6379)
+  if (onPath('redis-server')) return { about, state: 'ok', found: 'redis-server is there' }
+  return { about, state: 'note', found: 'none', mend: 'apt-get install redis-server, or set REDIS_URL' }
+}
+
+/** Never the whole address: it may hold a password. */
+async function givenServer(about: string, variable: string, host: string, usualPort: number): Promise<Finding> {
+  const mend = `start that server, or unset ${variable} to have one started here`
+  const address = URL.parse(`tcp://${host}`)
+  if (host === '' || address === null) {
+    return { about, state: 'mend', found: `${variable} names no host`, mend }
+  }
+  const port = Number(address.port) || usualPort
+  const answer = await answers(address.hostname.replace(/^\[|\]$/g, ''), port, ANSWER_MS)
+  if (answer === true) return { about, state: 'ok', found: `${host} of ${variable} answers` }
+  return { about, state: 'mend', found: `${host} of ${variable}: ${answer}`, mend }
+}

@@ -125,8 +125,7 @@ async function play(context: Context): Promise<ReplayResult> {
     ],
     log,
   })
-  const probe = new LatencyProbe()
-  const system = await systemFor(context, venue, probe)
+  const system = await systemFor(context, venue)
   const conductor = new Conductor({
     url: venue.controlUrl,
     token: venue.controlToken,
@@ -164,7 +163,7 @@ async function play(context: Context): Promise<ReplayResult> {
       slippageBps,
       gaps: markets.reduce((sum, market) => sum + market.gaps, 0),
       durationMs,
-      latency: probe.view(),
+      latency: await system.latency(),
       quoteCurrency: quote,
     }
     await system.durable()
@@ -180,9 +179,12 @@ async function play(context: Context): Promise<ReplayResult> {
 }
 
 /** All services in this process, or each in its own. */
-async function systemFor(context: Context, venue: Venue, probe: LatencyProbe): Promise<System> {
+async function systemFor(context: Context, venue: Venue): Promise<System> {
   const { dataDir, log, options, strategies } = context
-  if (!options.distributed) return systemOf(traderOf(context, venue, probe))
+  if (!options.distributed) {
+    const probe = new LatencyProbe()
+    return systemOf(traderOf(context, venue, probe), probe)
+  }
   const { openDistributed } = await import('./distributed/system.ts')
   return await openDistributed({
     settings: settingsOf(context, venue),

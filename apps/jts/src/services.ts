@@ -19,7 +19,7 @@ import { createRiskManagement, type RiskManagement } from '@jts/risk-management'
 import type { Activity, Logger, MarketClock, WallClock } from '@jts/runtime'
 import { createStrategyEngine, type StrategyEngine, type StrategyInstance } from '@jts/strategy-engine'
 import type { Bus, Store } from '@jts/transport'
-import type { LatencyProbe } from './latency.ts'
+import type { Probe } from './latency.ts'
 
 export type BrokerAccount = { readonly account: AccountId; readonly apiKey: string; readonly apiSecret: string }
 
@@ -45,7 +45,7 @@ export type Plumbing = {
   readonly marketClock: MarketClock
   readonly wallClock: WallClock
   readonly log: Logger
-  readonly probe?: LatencyProbe | undefined
+  readonly probe?: Probe | undefined
 }
 
 /** Market time from an approval to the last moment at which its intent may be written. */

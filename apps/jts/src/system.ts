@@ -7,6 +7,7 @@ import type { OrderExecutionApi, PortfolioApi, StrategyApi } from '@jts/contract
 import type { AccountId } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
 import type { Bus } from '@jts/transport'
+import { LatencyProbe } from './latency.ts'
 import { restOf, type Rest } from './rest.ts'
 import type { MarketData } from './services.ts'
 import type { Trader } from './trader.ts'
@@ -35,13 +36,15 @@ export type System = {
   reconcile(account: AccountId): Promise<boolean>
   /** What differed in the last comparison. */
   differences(account: AccountId): Promise<readonly { currency: string; ours: string; venue: string }[]>
+  /** Real time from tick to wire, as far as it was measured. */
+  latency(): Promise<ReturnType<LatencyProbe['view']>>
   /** Resolves when everything said so far is on disk. */
   durable(): Promise<void>
   start(): Promise<void>
   stop(): Promise<void>
 }
 
-export function systemOf(trader: Trader): System {
+export function systemOf(trader: Trader, probe = new LatencyProbe()): System {
   const { execution, portfolio, collector, activity } = trader
   return {
     log: trader.bus,
@@ -57,6 +60,7 @@ export function systemOf(trader: Trader): System {
     fills: () => execution.fills(),
     reconcile: (account) => execution.reconcile(account),
     differences: (account) => Promise.resolve(portfolio.differences(account)),
+    latency: () => Promise.resolve(probe.view()),
     durable: () => trader.store.durable(),
     start: () => trader.start(),
     stop: () => trader.stop(),

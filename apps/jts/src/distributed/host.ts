@@ -5,8 +5,10 @@
 import type { BrokerPort } from '@jts/broker-kit'
 import {
   HostServiceService,
+  type GetMarksRequest,
   type HostState,
   type IdleReport,
+  type Marks,
   type ReconcileRequest,
   type ReconcileResponse,
   type WhenIdleRequest,
@@ -22,6 +24,7 @@ import { startRpcServer, type RpcService } from '@jts/transport'
 import { KafkaBus } from '@jts/transport/bus/kafka/bus'
 import { RpcConnection, streamedRiskManagementClient } from '@jts/transport/rpc/grpc-client'
 import { PostgresStore, UnitTakenError } from '@jts/transport/store/postgres'
+import { LatencyMarks } from '../latency.ts'
 import {
   createBroker,
   createCollector,
@@ -84,10 +87,12 @@ export async function startHost({ run, member, owner, log, fatal }: HostOptions)
     activity,
     beforeHandle: (event) => marketClock.advanceTo(event.timeEventUs),
   })
-  const plumbing: Plumbing = { store, bus, activity, marketClock, wallClock: systemClock, log }
+  // Only a replay ends with a summary that tells how fast it was.
+  const marks = run.replay ? new LatencyMarks() : undefined
+  const plumbing: Plumbing = { store, bus, activity, marketClock, wallClock: systemClock, log, probe: marks }
   const hosted = HOSTED[member.service]({ run, settings, bus, plumbing })
   activity.absent(member.unit)
-  const control = new HostControl({ member, store, bus, activity, marketClock, reconcile: hosted.reconcile })
+  const control = new HostControl({ member, store, bus, activity, marketClock, marks, reconcile: hosted.reconcile })
   await hosted.restore()
   const server = await startRpcServer({
     host: '127.0.0.1',
@@ -263,6 +268,7 @@ type ControlOptions = {
   readonly bus: KafkaBus
   readonly activity: Activity
   readonly marketClock: MarketClock
+  readonly marks: LatencyMarks | undefined
   readonly reconcile: ((account: AccountId) => Promise<boolean>) | undefined
 }
 
@@ -308,6 +314,10 @@ class HostControl {
       kafkaBreaker: bus.breakerState,
       memoryBytes: process.memoryUsage.rss(),
     })
+  }
+
+  getMarks({ correlationIds }: GetMarksRequest): Promise<Marks> {
+    return Promise.resolve({ marks: [...(this.#options.marks?.list(correlationIds) ?? [])] })
   }
 
   async reconcile({ account }: ReconcileRequest): Promise<ReconcileResponse> {

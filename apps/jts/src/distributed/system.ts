@@ -10,6 +10,7 @@ import { freePort, provideKafka, providePostgres } from '@jts/servers'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { KafkaLog } from '@jts/transport/bus/kafka/log'
 import { orderExecutionClient, portfolioClient, RpcConnection, strategyClient } from '@jts/transport/rpc/grpc-client'
+import { latencyOf, type Mark } from '../latency.ts'
 import { createBroker, createMarketData, untilAvailable, type RunSettings } from '../services.ts'
 import type { LoadedStrategy } from '../strategies.ts'
 import type { ServiceLight, System } from '../system.ts'
@@ -130,6 +131,17 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     async differences(account) {
       const { accounts } = await portfolio.getCurrentPortfolio({ account })
       return accounts.filter((one) => one.account === account).flatMap((one) => one.differences)
+    },
+    async latency() {
+      const marksOf = async (service: ServiceName, correlationIds: string[]): Promise<Mark[]> => {
+        const { marks } = await connectionTo(service).call(HostServiceService.getMarks, { correlationIds }, true)
+        return marks as Mark[]
+      }
+      const signals = await marksOf('strategy-engine', [])
+      const ids = [...new Set(signals.map(({ correlationId }) => correlationId))]
+      if (ids.length === 0) return latencyOf([]).view()
+      const others = await Promise.all([marksOf('market-data-collector', ids), marksOf('order-execution', ids)])
+      return latencyOf([...signals, ...others.flat()]).view()
     },
     durable: () => Promise.resolve(),
     async start() {

@@ -23,6 +23,23 @@ export const protobufPackage = "jts.host.v1";
 
 export const protobufFileName = "jts/host/v1/host.proto";
 
+export interface GetMarksRequest {
+  /** Only these; empty: all that are remembered. */
+  correlationIds: string[];
+}
+
+export interface Mark {
+  correlationId: string;
+  /** `tick`, `signal`, `sent` or `answered`. */
+  step: string;
+  /** Wall time of this machine, milliseconds with a fraction. */
+  timeMs: number;
+}
+
+export interface Marks {
+  marks: Mark[];
+}
+
 export interface WhenIdleRequest {
   /** Market time moves on to this before anything else; 0 leaves it. */
   advanceToUs: number;
@@ -94,6 +111,255 @@ export interface ReconcileRequest {
 export interface ReconcileResponse {
   settled: boolean;
 }
+
+function createBaseGetMarksRequest(): GetMarksRequest {
+  return { correlationIds: [] };
+}
+
+export const GetMarksRequest: MessageFns<GetMarksRequest> = {
+  encode(message: GetMarksRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.correlationIds) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetMarksRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetMarksRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.correlationIds.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetMarksRequest {
+    return {
+      correlationIds: globalThis.Array.isArray(object?.correlationIds)
+        ? object.correlationIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.correlation_ids)
+        ? object.correlation_ids.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GetMarksRequest): unknown {
+    const obj: any = {};
+    if (message.correlationIds?.length) {
+      obj.correlationIds = message.correlationIds;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetMarksRequest>, I>>(base?: I): GetMarksRequest {
+    return GetMarksRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetMarksRequest>, I>>(object: I): GetMarksRequest {
+    const message = createBaseGetMarksRequest();
+    message.correlationIds = object.correlationIds?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseMark(): Mark {
+  return { correlationId: "", step: "", timeMs: 0 };
+}
+
+export const Mark: MessageFns<Mark> = {
+  encode(message: Mark, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.correlationId !== "") {
+      writer.uint32(10).string(message.correlationId);
+    }
+    if (message.step !== "") {
+      writer.uint32(18).string(message.step);
+    }
+    if (message.timeMs !== 0) {
+      writer.uint32(25).double(message.timeMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Mark {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMark();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.correlationId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.step = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.timeMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Mark {
+    return {
+      correlationId: isSet(object.correlationId)
+        ? globalThis.String(object.correlationId)
+        : isSet(object.correlation_id)
+        ? globalThis.String(object.correlation_id)
+        : "",
+      step: isSet(object.step) ? globalThis.String(object.step) : "",
+      timeMs: isSet(object.timeMs)
+        ? globalThis.Number(object.timeMs)
+        : isSet(object.time_ms)
+        ? globalThis.Number(object.time_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: Mark): unknown {
+    const obj: any = {};
+    if (message.correlationId !== "") {
+      obj.correlationId = message.correlationId;
+    }
+    if (message.step !== "") {
+      obj.step = message.step;
+    }
+    if (message.timeMs !== 0) {
+      obj.timeMs = floatToJson(message.timeMs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Mark>, I>>(base?: I): Mark {
+    return Mark.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Mark>, I>>(object: I): Mark {
+    const message = createBaseMark();
+    message.correlationId = object.correlationId ?? "";
+    message.step = object.step ?? "";
+    message.timeMs = object.timeMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseMarks(): Marks {
+  return { marks: [] };
+}
+
+export const Marks: MessageFns<Marks> = {
+  encode(message: Marks, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.marks) {
+      Mark.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Marks {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMarks();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.marks.push(Mark.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Marks {
+    return { marks: globalThis.Array.isArray(object?.marks) ? object.marks.map((e: any) => Mark.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: Marks): unknown {
+    const obj: any = {};
+    if (message.marks?.length) {
+      obj.marks = message.marks.map((e) => Mark.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Marks>, I>>(base?: I): Marks {
+    return Marks.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Marks>, I>>(object: I): Marks {
+    const message = createBaseMarks();
+    message.marks = object.marks?.map((e) => Mark.fromPartial(e)) || [];
+    return message;
+  },
+};
 
 function createBaseWhenIdleRequest(): WhenIdleRequest {
   return { advanceToUs: 0, produced: {}, sent: {} };
@@ -1381,6 +1647,16 @@ export const HostServiceService = {
     responseSerialize: (value: ReconcileResponse): Buffer => Buffer.from(ReconcileResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReconcileResponse => ReconcileResponse.decode(value),
   },
+  /** When ticks, signals and requests passed through this process, for the latency of a replay. */
+  getMarks: {
+    path: "/jts.host.v1.HostService/GetMarks" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetMarksRequest): Buffer => Buffer.from(GetMarksRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetMarksRequest => GetMarksRequest.decode(value),
+    responseSerialize: (value: Marks): Buffer => Buffer.from(Marks.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Marks => Marks.decode(value),
+  },
 } as const;
 
 export interface HostServiceServer extends UntypedServiceImplementation {
@@ -1392,6 +1668,8 @@ export interface HostServiceServer extends UntypedServiceImplementation {
   getState: handleUnaryCall<GetStateRequest, HostState>;
   /** Order execution only: compares an account with the venue now. False when the account would not hold still. */
   reconcile: handleUnaryCall<ReconcileRequest, ReconcileResponse>;
+  /** When ticks, signals and requests passed through this process, for the latency of a replay. */
+  getMarks: handleUnaryCall<GetMarksRequest, Marks>;
 }
 
 export interface HostServiceClient extends Client {
@@ -1445,6 +1723,19 @@ export interface HostServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReconcileResponse) => void,
   ): ClientUnaryCall;
+  /** When ticks, signals and requests passed through this process, for the latency of a replay. */
+  getMarks(request: GetMarksRequest, callback: (error: ServiceError | null, response: Marks) => void): ClientUnaryCall;
+  getMarks(
+    request: GetMarksRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Marks) => void,
+  ): ClientUnaryCall;
+  getMarks(
+    request: GetMarksRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Marks) => void,
+  ): ClientUnaryCall;
 }
 
 export const HostServiceClient = makeGenericClientConstructor(
@@ -1455,6 +1746,10 @@ export const HostServiceClient = makeGenericClientConstructor(
   service: typeof HostServiceService;
   serviceName: string;
 };
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
 

@@ -92,7 +92,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     webhookUrl: config.notifications?.webhook,
   }
   const system = options.distributed
-    ? await distributed(settings, strategies, dataDir, log)
+    ? await distributed(settings, strategies, config, dataDir, log)
     : systemOf(createTrader({ ...settings, dataDir, log, fatal: fatal(log) }))
   await system.start()
   const stopReconciling = options.distributed ? (): void => undefined : keepReconciled(system, log)
@@ -133,11 +133,12 @@ export async function runLive(options: UpOptions): Promise<number> {
 async function distributed(
   settings: RunSettings,
   strategies: readonly LoadedStrategy[],
+  { accounts }: JtsConfig,
   dataDir: string,
   log: Logger,
 ): Promise<System> {
   const { openDistributed } = await import('./distributed/system.ts')
-  return await openDistributed({ settings, strategies, dataDir, temporary: false, log })
+  return await openDistributed({ settings, strategies, accounts, dataDir, temporary: false, log })
 }
 
 /** Compares every account with its broker, now and then. Between processes, order execution does so itself. */

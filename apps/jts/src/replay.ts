@@ -189,6 +189,7 @@ async function systemFor(context: Context, venue: Venue): Promise<System> {
   return await openDistributed({
     settings: settingsOf(context, venue),
     strategies,
+    accounts: context.config.accounts,
     dataDir,
     temporary: options['data-dir'] === undefined,
     log,

@@ -3,8 +3,10 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 
-const PARTS = ['backtest', 'lock-step', 'latency', 'bus', 'at-rest', 'install'] as const
+const PARTS = ['backtest', 'lock-step', 'latency', 'bus', 'at-rest', 'install', 'distributed'] as const
 type Part = (typeof PARTS)[number]
+/** Needs servers beside: only when it is asked for. */
+const BY_DEFAULT = PARTS.filter((part) => part !== 'distributed')
 
 const SPEC = {
   name: 'bench',
@@ -23,7 +25,7 @@ export async function benchCommand(argv: readonly string[]): Promise<number> {
   for (const name of parsed.positionals) {
     if (!PARTS.includes(name as Part)) throw new UserError(`expected a part of ${PARTS.join(', ')}, found ${name}`)
   }
-  const parts = parsed.positionals.length === 0 ? PARTS : (parsed.positionals as Part[])
+  const parts = parsed.positionals.length === 0 ? BY_DEFAULT : (parsed.positionals as Part[])
   const result: Record<string, unknown> = { node: process.version, at: new Date().toISOString() }
   for (const part of parts) {
     process.stderr.write(`jts: measuring ${part}\n`)
@@ -69,6 +71,12 @@ async function measure(part: Part, bars: number | undefined): Promise<unknown> {
     case 'install': {
       const { benchInstall } = (await import(`${root}/install.ts`)) as typeof import('../../../../bench/install.ts')
       return benchInstall()
+    }
+    case 'distributed': {
+      const { benchDistributed } = (await import(
+        `${root}/distributed.ts`
+      )) as typeof import('../../../../bench/distributed.ts')
+      return benchDistributed()
     }
     case 'at-rest': {
       const { benchAtRest } = (await import(`${root}/at-rest.ts`)) as typeof import('../../../../bench/at-rest.ts')

@@ -38,7 +38,7 @@ import {
   type Plumbing,
   type RunSettings,
 } from '../services.ts'
-import { addressOf, settingsOf, type Member, type RunFile, type ServiceName } from './run-file.ts'
+import { addressOf, databaseUrlOf, settingsOf, type Member, type RunFile, type ServiceName } from './run-file.ts'
 
 export type HostOptions = {
   readonly run: RunFile
@@ -123,7 +123,7 @@ async function openStore(options: HostOptions & { readonly activity: Activity })
   for (let isSaid = false; ; isSaid = true) {
     try {
       return await PostgresStore.open({
-        url: run.databaseUrl,
+        url: databaseUrlOf(run),
         namespace: run.namespace,
         unit: member.unit,
         owner,

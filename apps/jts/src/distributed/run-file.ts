@@ -1,6 +1,7 @@
 /**
  * What every process of a distributed run must know, in one file of the run's folder: written by the supervisor, readable
- * for its owner alone (it holds the broker's keys and the database's password), read by each service that joins.
+ * for its owner alone, read by each service that joins. Keys of a real account and the password of a database that was given
+ * stay in the environment; only what this run made up itself is in it (a local venue's keys, its own database's password).
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +9,9 @@ import { z } from 'zod'
 import { strategyInstanceId, type AccountId, type Instrument, type InstrumentId, type RiskLimits } from '@jts/model'
 import { UserError } from '../cli.ts'
 import type { RunSettings } from '../services.ts'
+import { accountOf } from '../config.ts'
 import { findStrategy } from '../strategies.ts'
+import { keysFromEnvironment } from '../venue.ts'
 
 export const RUN_FILE = 'run-distributed.json'
 
@@ -29,11 +32,20 @@ const schema = z.strictObject({
   mode: z.enum(['sim', 'paper', 'live']),
   replay: z.boolean(),
   namespace: z.string(),
-  databaseUrl: z.string(),
+  /** Of our own database; a given one is in DATABASE_URL. */
+  databaseUrl: z.string().optional(),
   kafkaBrokers: z.array(z.string()).min(1),
   redisUrl: z.string().optional(),
   endpoints: z.strictObject({ rest: z.string(), streams: z.string(), wsApi: z.string() }),
-  accounts: z.array(z.strictObject({ account: z.string(), apiKey: z.string(), apiSecret: z.string() })),
+  accounts: z.array(
+    z.strictObject({
+      name: z.string(),
+      apiKeyEnv: z.string().optional(),
+      apiSecretEnv: z.string().optional(),
+      /** Of the local venue. */
+      play: z.strictObject({ apiKey: z.string(), apiSecret: z.string() }).optional(),
+    }),
+  ),
   instances: z.array(
     z.strictObject({
       instance: z.string(),
@@ -110,7 +122,7 @@ export async function settingsOf(run: RunFile): Promise<RunSettings> {
   return {
     mode: run.mode,
     endpoints: run.endpoints,
-    accounts: run.accounts.map((one) => ({ ...one, account: one.account as AccountId })),
+    accounts: accountsOf(run),
     instances,
     instruments,
     limits: run.limits as RiskLimits,
@@ -119,6 +131,22 @@ export async function settingsOf(run: RunFile): Promise<RunSettings> {
     sendWindowUs: run.sendWindowUs,
     webhookUrl: run.webhookUrl,
   }
+}
+
+/** Play keys from the file, real ones from the environment. @throws UserError when they are not there */
+function accountsOf({ mode, accounts }: RunFile): RunSettings['accounts'] {
+  if (mode !== 'sim') return keysFromEnvironment({ mode, accounts })
+  return accounts.map(({ name, play }) => {
+    if (play === undefined) throw new UserError(`expected the local venue's keys of account ${name}, found none`)
+    return { account: accountOf(mode, name), ...play }
+  })
+}
+
+/** @throws UserError when the run uses a given database and DATABASE_URL is not set here */
+export function databaseUrlOf(run: RunFile): string {
+  const url = run.databaseUrl ?? process.env['DATABASE_URL']
+  if (url !== undefined) return url
+  throw new UserError('expected DATABASE_URL, as where this run was started, found none')
 }
 
 export function memberOf(run: RunFile, unit: string): Member {

@@ -12,6 +12,7 @@ import { KafkaLog } from '@jts/transport/bus/kafka/log'
 import { orderExecutionClient, portfolioClient, RpcConnection, strategyClient } from '@jts/transport/rpc/grpc-client'
 import { latencyOf, type Mark } from '../latency.ts'
 import { createBroker, createMarketData, untilAvailable, type RunSettings } from '../services.ts'
+import { accountOf, type JtsConfig } from '../config.ts'
 import type { LoadedStrategy } from '../strategies.ts'
 import type { ServiceLight, System } from '../system.ts'
 import { DistributedRest } from './rest.ts'
@@ -22,6 +23,8 @@ export type DistributedOptions = {
   readonly settings: RunSettings
   /** The instances' strategies, in their order. */
   readonly strategies: readonly Pick<LoadedStrategy, 'file' | 'given'>[]
+  /** The accounts as the configuration names them, in the order of the settings. */
+  readonly accounts: JtsConfig['accounts']
   readonly dataDir: string
   /** The run leaves nothing behind: its servers keep their data in the system's temporary folder. */
   readonly temporary: boolean
@@ -48,10 +51,13 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     replay: settings.replay,
     // Given servers are shared: a run meets no other run's topics or tables.
     namespace: `${settings.mode}-${computedId('namespace', dataDir).slice(0, 10)}`,
-    databaseUrl: postgres.url,
+    ...(postgres.server === undefined ? {} : { databaseUrl: postgres.url }),
     kafkaBrokers: [...kafka.brokers],
     endpoints: { ...settings.endpoints },
-    accounts: settings.accounts.map(({ account, apiKey, apiSecret }) => ({ account, apiKey, apiSecret })),
+    accounts: options.accounts.map(({ name, apiKeyEnv, apiSecretEnv }) => {
+      const { apiKey, apiSecret } = settings.accounts.find(({ account }) => account === accountOf(settings.mode, name))!
+      return settings.mode === 'sim' ? { name, play: { apiKey, apiSecret } } : { name, apiKeyEnv, apiSecretEnv }
+    }),
     instances: settings.instances.map((one, i) => ({
       instance: one.instance,
       strategy: options.strategies[i]!.file,

@@ -273,10 +273,11 @@ async function instancesOf(
   config: JtsConfig,
   markets: readonly Market[],
 ): Promise<{ instances: StrategyInstance[]; strategies: LoadedStrategy[] }> {
+  const name = basename(options.strategy ?? '', '.ts')
   const wanted =
     options.strategy !== undefined
       ? markets.map((market) => ({
-          instance: markets.length === 1 ? options.strategy! : `${options.strategy!}-${market.instrument.symbol}`,
+          instance: markets.length === 1 ? name : `${name}-${market.instrument.symbol}`,
           strategy: options.strategy!,
           account: undefined,
           instrument: market.instrument.id as string,

@@ -58,8 +58,13 @@ export class Supervisor {
   #tell(): void {
     const file = join(dirname(this.#runFile), PROCESSES_FILE)
     const rows = this.states().map(({ unit, ...rest }) => [unit, rest])
-    writeFileSync(`${file}.new`, `${JSON.stringify(Object.fromEntries(rows))}\n`)
-    renameSync(`${file}.new`, file)
+    try {
+      writeFileSync(`${file}.new`, `${JSON.stringify(Object.fromEntries(rows))}\n`)
+      renameSync(`${file}.new`, file)
+    } catch (error) {
+      // A full disk must not take the supervisor along: the services end and come back as they must.
+      this.#log.warn({ err: error }, `${PROCESSES_FILE} could not be written`)
+    }
   }
 
   async stop(): Promise<void> {

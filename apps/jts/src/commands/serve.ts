@@ -1,5 +1,6 @@
 /** `./jts serve SERVICE`: one service alone, as its own process, answering gRPC with health and reflection. */
 import { mkdirSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
   PortfolioServiceService as BarePortfolio,
@@ -42,6 +43,11 @@ const SPEC = {
     'data-dir': { type: 'text', value: 'DIR', help: 'folder of its state (.jts/SERVICE)' },
     config: { type: 'text', value: 'FILE', help: 'jts.yaml, for risk limits and instruments' },
     run: { type: 'text', value: 'FILE', help: 'join the distributed run whose file this is, as the unit named' },
+    owner: {
+      type: 'text',
+      value: 'NAME',
+      help: 'with --run: who owns the unit (this process); the same name again takes it at once, another one stands by',
+    },
     'exit-with-stdin': { type: 'flag', help: 'end when standard input ends: with whoever started this' },
     json: { type: 'flag', help: 'one JSON object on standard output when ready' },
   },
@@ -109,19 +115,28 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   return EXIT.ok
 }
 
+type JoinOptions = {
+  readonly json: boolean
+  readonly owner: string | undefined
+  readonly 'grpc-port': number | undefined
+  readonly 'exit-with-stdin': boolean
+}
+
 /** One service of a distributed run. */
-async function serveRun(
-  unit: string,
-  file: string,
-  options: { readonly json: boolean; readonly 'exit-with-stdin': boolean },
-): Promise<number> {
+async function serveRun(unit: string, file: string, options: JoinOptions): Promise<number> {
   const { startHost } = await import('../distributed/host.ts')
   const { memberOf, readRunFile } = await import('../distributed/run-file.ts')
   const run = readRunFile(resolve(file))
   const member = memberOf(run, unit)
   const log = createLogger({ name: unit, mode: run.mode, ...(run.replay ? { level: 'warn' } : {}) })
   const stopped = options['exit-with-stdin'] ? Promise.race([untilStopped(), untilStdinEnds()]) : untilStopped()
-  const host = await startHost({ run, member, owner: unit, log, fatal: fatal(log) })
+  const host = await startHost({
+    run,
+    member: { ...member, port: options['grpc-port'] ?? member.port },
+    owner: options.owner ?? `${hostname()}-${process.pid}`,
+    log,
+    fatal: fatal(log),
+  })
   const ready = { unit, address: `127.0.0.1:${host.port}`, pid: process.pid }
   process.stdout.write(options.json ? `${JSON.stringify(ready)}\n` : `${unit} answers gRPC on ${ready.address}\n`)
   await stopped

@@ -19,6 +19,9 @@ export type SupervisedState = {
 /** Who runs under which process id, for a person who looks. */
 export const PROCESSES_FILE = 'processes.json'
 
+/** The name under which a supervised service owns its unit: its next self takes the unit back at once. */
+const SUPERVISED = 'supervised'
+
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
 const RESTART_MS = 50
 const RESTART_MAX_MS = 5000
@@ -115,7 +118,7 @@ class Child {
     this.#starts++
     this.#state = 'starting'
     const { unit } = this.#member
-    const args = ['serve', unit, '--run', this.#runFile, '--exit-with-stdin', '--json']
+    const args = ['serve', unit, '--run', this.#runFile, '--owner', SUPERVISED, '--exit-with-stdin', '--json']
     // A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which then stops them in order.
     this.#process = spawn(process.execPath, [...process.execArgv, MAIN, ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -135,7 +138,9 @@ class Child {
       this.#pauseMs = lived > SETTLED_MS ? RESTART_MS : Math.min(RESTART_MAX_MS, this.#pauseMs * 2)
       this.#log.error({ unit, code, signal, livedMs: Math.round(lived) }, 'a service ended; starting it again')
       setTimeout(() => {
-        if (!this.#watcher.isStopping()) this.#launch()
+        if (this.#watcher.isStopping()) return
+        this.#launch()
+        this.#watcher.onChange()
       }, this.#pauseMs)
     })
   }

@@ -174,20 +174,20 @@ export class RpcConnection {
   ): Promise<Answer> {
     const { signal, waitForReady = repeatable } = options
     const deadline = Date.now() + (options.deadlineMs ?? this.deadlineMs)
+    let refused: RpcError | undefined
     for (let pauseMs = REPEAT_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, REPEAT_MAX_MS)) {
       try {
         return await this.#once(method, request, deadline, waitForReady, signal)
       } catch (caught) {
         const error = toRpcError(caught)
+        // The time may end in the middle of an attempt: why the ones before it failed says more than that it ended.
+        if (refused !== undefined && error.code === 'DEADLINE_EXCEEDED') throw outOfTime(refused)
         if (!repeatable || !waitForReady || error.code !== 'UNAVAILABLE') throw error
+        refused = error
         const restMs = deadline - Date.now()
         await new Promise((done) => setTimeout(done, Math.max(0, Math.min(pauseMs, restMs))))
         if (this.#isOver(signal)) throw cancelled()
-        if (restMs <= pauseMs) {
-          throw new RpcError('DEADLINE_EXCEEDED', `no answer in time, the last attempt: ${error.message}`, {
-            cause: error,
-          })
-        }
+        if (restMs <= pauseMs) throw outOfTime(refused)
       }
     }
   }
@@ -336,6 +336,12 @@ export class RpcConnection {
     this.#state = state
     for (const listener of [...this.#listeners]) listener(state)
   }
+}
+
+function outOfTime(refused: RpcError): RpcError {
+  return new RpcError('DEADLINE_EXCEEDED', `no answer in time, the last attempt: ${refused.message}`, {
+    cause: refused,
+  })
 }
 
 function toHealth(found: Serving): HealthStatus {

@@ -92,10 +92,20 @@ describe('a deadline', () => {
     })
   }
 
+  it('that ends during an attempt tells why the attempts before it failed', async () => {
+    const { scripted, apis } = await started()
+    scripted.answer = () =>
+      scripted.calls.length < 3 ? Promise.reject(new RpcError('UNAVAILABLE', 'not yet leader')) : never()
+    await assert.rejects(apis.orders.listOrders(LIST, { deadlineMs: 2000 }), {
+      code: 'DEADLINE_EXCEEDED',
+      message: /not yet leader/,
+    })
+  })
+
   it('counts every attempt, and the last reason is told', async () => {
     const { scripted, apis } = await started()
     scripted.answer = () => Promise.reject(new RpcError('UNAVAILABLE', 'not yet leader'))
-    await assert.rejects(apis.orders.listOrders(LIST, { deadlineMs: 200 }), {
+    await assert.rejects(apis.orders.listOrders(LIST, { deadlineMs: 1000 }), {
       code: 'DEADLINE_EXCEEDED',
       message: /not yet leader/,
     })

@@ -1,0 +1,128 @@
+/** What becomes of a request that the venue has not answered. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { PlaceOutcome } from '@jts/broker-kit'
+import { deferred } from '@jts/testkit/fake-broker'
+import { SECOND, UNKNOWN, world } from '../testing/world.ts'
+
+describe('a request without an answer', () => {
+  it('is settled by the query that finds it', async () => {
+    const w = await world()
+    w.broker.onPlace = (intent) => {
+      w.broker.take(intent)
+      return UNKNOWN
+    }
+    await w.approve('s1')
+    assert.deepEqual(await w.said(), ['OrderSubmitting', 'OrderUnknown', 'OrderAccepted'])
+    assert.equal(w.broker.placed.length, 1)
+  })
+
+  it('is settled by the stream while the query still finds nothing', async () => {
+    const w = await world()
+    w.broker.onPlace = () => UNKNOWN
+    await w.approve('s1')
+    await w.run(500)
+    const taken = w.broker.take(w.broker.placed[0]!)
+    w.broker.notice((taken as { report: Parameters<typeof w.broker.notice>[0] }).report)
+    await w.run(5000)
+    assert.deepEqual(await w.said(), ['OrderSubmitting', 'OrderUnknown', 'OrderAccepted'])
+    assert.equal(w.broker.placed.length, 1)
+  })
+
+  it('is made anew exactly once, under a new id, when the venue has proved its absence', async () => {
+    const w = await world()
+    w.broker.onPlace = (intent) => (w.broker.placed.length === 1 ? UNKNOWN : w.broker.take(intent))
+    await w.approve('s1')
+    await w.run(1900)
+    assert.equal(w.broker.placed.length, 1, 'not before the window is over')
+    await w.run(10_000)
+    assert.equal(w.broker.placed.length, 2)
+    assert.notEqual(w.broker.placed[0]!.clientOrderId, w.broker.placed[1]!.clientOrderId)
+    const requests = await w.harness.events('orders.events', 'OrderSubmitting')
+    assert.deepEqual(
+      requests.map((one) => one.payload.requestNumber),
+      [1, 2],
+    )
+    assert.deepEqual(await w.status(), ['accepted 0'])
+  })
+
+  it('is made anew exactly once, although the stream came up again and again while it was asked for', async () => {
+    const w = await world()
+    w.broker.onPlace = (intent) => (w.broker.placed.length === 1 ? UNKNOWN : w.broker.take(intent))
+    await w.approve('s1')
+    for (let times = 0; times < 4; times++) {
+      w.broker.down()
+      w.broker.up()
+      await w.run(300)
+    }
+    w.broker.down()
+    await w.run(5000)
+    w.broker.up()
+    await w.run(10_000)
+    assert.equal(w.broker.placed.length, 2)
+  })
+
+  it('ends as expired(NOT_FOUND) when its absence is proved after the approval is over', async () => {
+    const w = await world()
+    w.broker.onPlace = () => UNKNOWN
+    await w.approve('s1', { validForUs: SECOND })
+    await w.run(5000)
+    const [expired] = await w.harness.events('orders.events', 'OrderExpired')
+    assert.equal(expired!.payload.reasonCode, 'NOT_FOUND')
+    assert.equal(w.broker.placed.length, 1)
+  })
+
+  it('is never made anew at a broker that cannot prove absence, and keeps the order open through the settle window', async () => {
+    const w = await world({ absenceProof: 'none' })
+    w.broker.onPlace = () => UNKNOWN
+    await w.approve('s1', { validForUs: 600 * SECOND })
+    await w.run(31_000)
+    assert.deepEqual(await w.status(), ['unknown 0'])
+    await w.run(5000)
+    assert.deepEqual(await w.status(), ['expired 0'])
+    assert.equal(w.broker.placed.length, 1)
+  })
+
+  it('books the fills of an order that turns up after it was given up', async () => {
+    const w = await world({ absenceProof: 'none' })
+    w.broker.onPlace = () => UNKNOWN
+    await w.approve('s1')
+    await w.run(40_000)
+    w.broker.take(w.broker.placed[0]!)
+    const { report, fill } = w.broker.execute(w.clientId, '1')
+    w.broker.notice(report, fill)
+    await w.run()
+    assert.deepEqual(await w.status(), ['filled 1'])
+    assert.deepEqual(await w.said(), ['OrderSubmitting', 'OrderUnknown', 'OrderExpired', 'OrderFilled'])
+  })
+
+  it('is asked for until the venue answers', async () => {
+    const w = await world()
+    w.broker.onPlace = (intent) => {
+      w.broker.take(intent)
+      w.broker.away = true
+      return UNKNOWN
+    }
+    await w.approve('s1')
+    await w.run(20_000)
+    assert.deepEqual(await w.status(), ['unknown 0'])
+    w.broker.away = false
+    await w.run(1000)
+    assert.deepEqual(await w.status(), ['accepted 0'])
+  })
+
+  it('holds the next request back until its own answer has come', async () => {
+    const w = await world()
+    const answer = deferred<PlaceOutcome>()
+    w.broker.onPlace = (intent) => (w.broker.placed.length === 1 ? answer.promise : w.broker.take(intent))
+    await w.approve('s1')
+    // The stream falls and returns, and the window passes, while the request is still on its way.
+    w.broker.down()
+    w.broker.up()
+    await w.run(10_000)
+    answer.resolve({ kind: 'rejected', code: 'REJECTED', message: 'no', timeUs: 0 })
+    await w.run(10_000)
+    assert.equal(w.broker.placed.length, 1)
+    assert.deepEqual(await w.status(), ['rejected 0'])
+  })
+})

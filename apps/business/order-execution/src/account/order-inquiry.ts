@@ -1,0 +1,137 @@
+/** Asks the venue about one order: what became of a request without an answer, and what it has been silent about. */
+import { BrokerError, type OrderReport, type QueryOutcome } from '@jts/broker-kit'
+import type { Turn } from '@jts/transport'
+import { decideAbsence } from '../domain/decisions.ts'
+import type { OrderRecord } from '../domain/order-record.ts'
+import type { AccountState } from './account-state.ts'
+import type { FillSearch } from './fill-search.ts'
+import type { OrderSending } from './order-sending.ts'
+import { expire } from './own-endings.ts'
+import type { VenueReports } from './venue-reports.ts'
+
+export class OrderInquiry {
+  readonly #state: AccountState
+  readonly #reports: VenueReports
+  readonly #fillSearch: FillSearch
+  readonly #sending: OrderSending
+  /** A report says that the order is open, which somebody may no longer want. */
+  readonly #onReport: (record: OrderRecord, report: OrderReport, turn: Turn) => void
+  /** Orders whose fate is being asked for: one asks for each, however often the stream comes up. */
+  readonly #settling = new Map<OrderRecord, Promise<void>>()
+
+  constructor(
+    state: AccountState,
+    reports: VenueReports,
+    fillSearch: FillSearch,
+    sending: OrderSending,
+    onReport: (record: OrderRecord, report: OrderReport, turn: Turn) => void,
+  ) {
+    this.#state = state
+    this.#reports = reports
+    this.#fillSearch = fillSearch
+    this.#sending = sending
+    this.#onReport = onReport
+  }
+
+  /** Finds out what became of a request that was never answered; never sends it again. */
+  settle(record: OrderRecord): Promise<void> {
+    let settling = this.#settling.get(record)
+    if (settling === undefined) {
+      settling = this.#askUntilSettled(record).finally(() => this.#settling.delete(record))
+      this.#settling.set(record, settling)
+    }
+    return settling
+  }
+
+  /** Asks about open orders that the venue has been silent about. */
+  checkQuiet(marketNowUs: number): void {
+    const state = this.#state
+    if (!state.ready) return
+    const { quietMarketOrderUs, quietOrderUs } = state.options
+    for (const record of state.orders.open) {
+      if (record.isUnsettled || record.life.status === 'approved' || record.checking) continue
+      const limitUs = record.terms.type === 'market' ? quietMarketOrderUs : quietOrderUs
+      if (marketNowUs - record.lastNoticeUs <= limitUs) continue
+      state.background(() => this.check(record))
+    }
+  }
+
+  async check(record: OrderRecord): Promise<void> {
+    const { log, marketClock } = this.#state.options
+    record.checking = true
+    try {
+      const outcome = await this.query(record)
+      record.lastNoticeUs = Math.max(record.lastNoticeUs, marketClock.nowUs())
+      if (!record.isClosed && outcome.kind === 'found') await this.orLater(record, this.adopt(record, outcome))
+      if (!record.isClosed && outcome.kind === 'not_found') {
+        log.error({ orderId: record.terms.orderId }, 'the venue no longer knows an order it had accepted')
+      }
+    } finally {
+      record.checking = false
+    }
+  }
+
+  async query(record: OrderRecord): Promise<QueryOutcome> {
+    try {
+      return await this.#state.options.broker.queryOrder({
+        instrument: record.terms.instrument,
+        clientOrderId: record.request!.clientOrderId,
+      })
+    } catch (error) {
+      return { kind: 'failed', message: (error as Error).message }
+    }
+  }
+
+  /** Takes over what the venue has found: its id, its fills, its end. */
+  async adopt(record: OrderRecord, outcome: QueryOutcome): Promise<void> {
+    if (outcome.kind !== 'found') return
+    const { store } = this.#state.options
+    const { report } = outcome
+    store.transact((turn) => this.#reports.bind(record, report, turn))
+    await this.#fillSearch.ofReport(record, report)
+    store.transact((turn) => {
+      this.#reports.apply(record, report, turn)
+      this.#onReport(record, report, turn)
+    })
+  }
+
+  /** A venue that does not answer now is asked again when the order stays quiet. */
+  async orLater(record: OrderRecord, work: Promise<void>): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error
+      const { log } = this.#state.options
+      log.warn({ orderId: record.terms.orderId, err: error }, 'an order could not be asked about')
+    }
+  }
+
+  async #askUntilSettled(record: OrderRecord): Promise<void> {
+    const state = this.#state
+    const { broker, wallClock, store } = state.options
+    for (let absences = 0; record.isUnsettled && !state.stopped;) {
+      const outcome = await this.query(record)
+      if (!record.isUnsettled || state.stopped) return
+      const decision = decideAbsence(record, outcome, broker.capabilities, state.venueNowUs(), absences)
+      if (decision.kind === 'settled') return this.orLater(record, this.adopt(record, outcome))
+      if (decision.kind !== 'ask-again') return store.transact((turn) => this.#absent(record, decision.kind, turn))
+      absences = decision.absences
+      const delayMs = Math.max(1, (decision.notBeforeUs - state.venueNowUs()) / 1000)
+      await new Promise<void>((resolve) => wallClock.after(delayMs, resolve))
+    }
+  }
+
+  #absent(record: OrderRecord, kind: 'absent' | 'not-found', turn: Turn): void {
+    const { log, marketClock } = this.#state.options
+    if (kind === 'not-found' || marketClock.nowUs() > record.terms.validUntilUs) {
+      const reason = 'not found at the venue after the settle window'
+      return expire(this.#state, record, { code: 'NOT_FOUND', reason }, turn)
+    }
+    log.warn(
+      { orderId: record.terms.orderId, request: record.request?.number },
+      'the venue has proved that the request never arrived: one new request',
+    )
+    this.#sending.requeue(record, turn)
+    this.#sending.sendNext(turn)
+  }
+}

@@ -1,0 +1,163 @@
+/** From an approved order to its request: one at a time, the intent on disk before the wire, and written once. */
+import type { PlaceOutcome } from '@jts/broker-kit'
+import type { Turn } from '@jts/transport'
+import { decideIntent } from '../domain/decisions.ts'
+import { clientOrderIdOf, type OrderRecord } from '../domain/order-record.ts'
+import type { AccountState } from './account-state.ts'
+import { CANCELLED_BEFORE_SENDING, deny, expire } from './own-endings.ts'
+
+/** What follows from the answer to a request, decided elsewhere. */
+export type SendingEffects = {
+  onAccepted(record: OrderRecord, outcome: PlaceOutcome & { readonly kind: 'accepted' }, turn: Turn): void
+  /** After that is on disk: what became of a request without an answer; which fills of an accepted one are missing. */
+  afterPlaced(record: OrderRecord, outcome: PlaceOutcome): Promise<void>
+  catchUp(): void
+}
+
+const CATCH_UP_DELAY_MS = 200
+
+export class OrderSending {
+  readonly #state: AccountState
+  readonly #effects: SendingEffects
+  readonly #queue: OrderRecord[] = []
+
+  constructor(state: AccountState, effects: SendingEffects) {
+    this.#state = state
+    this.#effects = effects
+  }
+
+  enqueue(record: OrderRecord): void {
+    this.#queue.push(record)
+  }
+
+  dequeue(record: OrderRecord): void {
+    const at = this.#queue.indexOf(record)
+    if (at >= 0) this.#queue.splice(at, 1)
+  }
+
+  /** No request of it is at the venue, and that is certain: as long as its approval holds, it may be sent. */
+  requeue(record: OrderRecord, turn: Turn): void {
+    record.life.status = 'approved'
+    this.#state.orders.keep(record, turn)
+    this.#queue.unshift(record)
+  }
+
+  sendNext(turn: Turn): void {
+    const state = this.#state
+    if (!state.ready || state.stopped) return
+    while (state.sending === undefined && this.#queue.length > 0) {
+      const record = this.#queue.shift()!
+      if (record.cancelWanted) {
+        deny(state, record, CANCELLED_BEFORE_SENDING, turn)
+        continue
+      }
+      const { marketClock, tradingState } = state.options
+      const nowUs = marketClock.nowUs()
+      const decision = decideIntent(record, tradingState(), nowUs)
+      if (decision.kind === 'denied') deny(state, record, decision, turn)
+      else if (decision.kind === 'expired') expire(state, record, decision, turn)
+      else this.#writeIntent(record, nowUs, turn)
+    }
+  }
+
+  /** The intent is on disk before the wire sees it; the request is signed with the intent's time. */
+  #writeIntent(record: OrderRecord, marketNowUs: number, turn: Turn): void {
+    const state = this.#state
+    const number = (record.request?.number ?? 0) + 1
+    const intentTimeUs = state.venueNowUs()
+    record.request = {
+      number,
+      clientOrderId: clientOrderIdOf(record.terms.orderId, number),
+      intentTimeUs,
+      sendBeforeUs: intentTimeUs + state.options.sendWindowUs,
+    }
+    state.orders.nameRequest(record, record.request.clientOrderId)
+    record.life.move('submitting')
+    record.lastNoticeUs = marketNowUs
+    state.publish(turn, record, marketNowUs, {
+      type: 'OrderSubmitting',
+      payload: {
+        terms: record.eventTerms(),
+        clientOrderId: record.request.clientOrderId,
+        requestNumber: number,
+      },
+    })
+    state.orders.keep(record, turn)
+    state.sending = record
+    turn.afterCommit(() => state.background(() => this.#send(record)))
+  }
+
+  async #send(record: OrderRecord): Promise<void> {
+    const state = this.#state
+    const { onSent, onAnswered, store } = state.options
+    onSent?.(record.terms.correlationId)
+    const outcome = await this.#place(record)
+    onAnswered?.(record.terms.correlationId)
+    state.sending = undefined
+    store.transact((turn) => {
+      this.#onPlaced(record, outcome, turn)
+      this.sendNext(turn)
+    })
+    await this.#effects.afterPlaced(record, outcome)
+  }
+
+  /** A broker that throws has broken its word, and nobody knows what it had sent by then. */
+  async #place(record: OrderRecord): Promise<PlaceOutcome> {
+    const { broker, log } = this.#state.options
+    try {
+      return await broker.placeOrder(record.intent())
+    } catch (error) {
+      log.error({ orderId: record.terms.orderId, err: error }, 'the broker failed while it placed an order')
+      return { kind: 'unknown', message: (error as Error).message }
+    }
+  }
+
+  #onPlaced(record: OrderRecord, outcome: PlaceOutcome, turn: Turn): void {
+    const state = this.#state
+    switch (outcome.kind) {
+      case 'accepted':
+        return this.#effects.onAccepted(record, outcome, turn)
+      case 'rejected':
+        if (!record.isUnsettled) return
+        record.life.move('rejected')
+        record.reason = `${outcome.code}: ${outcome.message}`
+        state.publish(turn, record, state.options.marketClock.nowUs(), {
+          type: 'OrderRejected',
+          payload: {
+            ref: record.eventRef(),
+            clientOrderId: record.request!.clientOrderId,
+            reasonCode: outcome.code,
+            reason: outcome.message,
+          },
+        })
+        return state.orders.keep(record, turn)
+      case 'not_sent':
+        return this.#onNotSent(record, outcome, turn)
+      case 'unknown':
+        if (record.life.move('unknown') !== 'applied') return
+        record.reason = outcome.message
+        state.publish(turn, record, state.options.marketClock.nowUs(), {
+          type: 'OrderUnknown',
+          payload: {
+            ref: record.eventRef(),
+            clientOrderId: record.request!.clientOrderId,
+            reason: outcome.message,
+          },
+        })
+        return state.orders.keep(record, turn)
+    }
+  }
+
+  /** No byte was written, so a new request is no repetition: as long as the approval holds, it may be made. */
+  #onNotSent(record: OrderRecord, outcome: PlaceOutcome & { readonly kind: 'not_sent' }, turn: Turn): void {
+    const state = this.#state
+    if (outcome.code === 'BROKER_UNAVAILABLE' || outcome.code === 'TOO_LATE') {
+      this.requeue(record, turn)
+      state.notReady()
+      state.options.wallClock.after(CATCH_UP_DELAY_MS, () => this.#effects.catchUp())
+      return
+    }
+    const code = outcome.code === 'GATE_HALTED' ? 'TRADING_HALTED' : outcome.code
+    deny(state, record, { code, reason: outcome.message }, turn)
+  }
+}

@@ -1,0 +1,11 @@
+/** The Broker API: one contract for four brokers, and for the fifth. */
+export * from './account.ts'
+export * from './market-data.ts'
+export * from './openapi.ts'
+export * from './orders.ts'
+export * from './problem.ts'
+export * from './routes.ts'
+export * from './scalars.ts'
+export * from './service.ts'
+export * from './signature.ts'
+export * from './stream.ts'

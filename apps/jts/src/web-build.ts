@@ -1,4 +1,4 @@
-/** Builds the web page when it is missing or older than its sources; takes about a second. */
+/** Builds the web page when it is missing or older than its sources; takes about a second. In production it is built already. */
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -11,8 +11,14 @@ const APP = join(ROOT, 'apps/presentation/web-app')
 
 /** Where the built page is. */
 export const WEB_ROOT = join(APP, 'dist')
+const INDEX = join(WEB_ROOT, 'index.html')
 
-export async function buildWebApp(log: Logger): Promise<void> {
+export async function buildWebApp(log: Logger, env: NodeJS.ProcessEnv = process.env): Promise<void> {
+  if (env['NODE_ENV'] === 'production') {
+    if (!existsSync(INDEX))
+      log.error({ expected: INDEX }, 'the web page is not there; the REST interface works without it')
+    return
+  }
   if (!isStale()) return
   const vite = join(dirname(createRequire(join(APP, 'package.json')).resolve('vite/package.json')), 'bin/vite.js')
   const child = spawn(process.execPath, [vite, 'build', APP, '--logLevel', 'error'], {
@@ -28,9 +34,8 @@ export async function buildWebApp(log: Logger): Promise<void> {
 }
 
 function isStale(): boolean {
-  const built = join(APP, 'dist/index.html')
-  if (!existsSync(built)) return true
-  const builtMs = statSync(built).mtimeMs
+  if (!existsSync(INDEX)) return true
+  const builtMs = statSync(INDEX).mtimeMs
   const sources = readdirSync(join(APP, 'src'), { recursive: true }).map((name) => join(APP, 'src', String(name)))
   return [...sources, join(APP, 'index.html')].some((file) => statSync(file).mtimeMs > builtMs)
 }

@@ -7,7 +7,22 @@
 import type { Bar, ClientOrderId, Instrument, InstrumentId, Side, Trade, Units, VenueOrderId } from '@jts/model'
 
 export type BrokerOrderType = 'market' | 'limit' | 'limit_maker'
-export type BrokerTimeInForce = 'gtc' | 'ioc' | 'fok'
+/** `day` ends with the session: all that KRX has beside `ioc` and `fok`. */
+export type BrokerTimeInForce = 'gtc' | 'day' | 'ioc' | 'fok'
+/** Where an order of a Korean stock goes: an exchange, or the broker's own choice between them. */
+export type Route = 'KRX' | 'NXT' | 'SOR'
+export type BookScope = 'KRX' | 'NXT' | 'unified'
+export type StreamKind = 'candles' | 'trades' | 'quotes' | 'orderBook' | 'orders'
+
+/** One rate limit of the broker, as documented on `date`. */
+export type BrokerLimit = {
+  readonly name: string
+  readonly counts: 'requests' | 'weight' | 'orders' | 'subscriptions' | 'connections'
+  readonly limit: number
+  /** 0: at one time. */
+  readonly windowUs: number
+  readonly date: string
+}
 
 export type Capabilities = {
   readonly broker: string
@@ -19,12 +34,30 @@ export type Capabilities = {
   /** Whether the venue takes an id of ours, and how long it stays unique. */
   readonly clientOrderIds: 'none' | 'unique-while-open' | 'unique-for-ever'
   readonly amend: boolean
-  readonly streams: readonly ('candles' | 'trades' | 'quotes' | 'orders')[]
+  /** What an amendment can do, where there is one. */
+  readonly amendment?: {
+    readonly quantity: 'none' | 'less' | 'any'
+    /** A part of what is left may move to another price, so that two orders are left. */
+    readonly split: boolean
+    readonly newVenueOrderId: boolean
+  }
+  readonly streams: readonly StreamKind[]
   /**
    * Whether the venue can prove that a request never became an order, and what that takes: a signed request is refused by
    * the venue itself once `recvWindow` is over. Without proof, a missing order ends as `expired(not_found)`.
    */
   readonly absenceProof: 'none' | 'receive-window'
+  /** Places to send an order to; none: there is only one. */
+  readonly routes?: readonly Route[]
+  readonly timeframes?: readonly string[]
+  readonly trades?: boolean
+  readonly quotes?: boolean
+  readonly orderBook?: boolean
+  /** False: holdings are balances. */
+  readonly positions?: boolean
+  /** Where the id and the fee of a fill come from. */
+  readonly fills?: { readonly idSource: 'venue' | 'cumulative'; readonly feeSource: 'venue' | 'estimated' }
+  readonly limits?: readonly BrokerLimit[]
 }
 
 /** One request to place an order: written to disk before it is sent, and sent at most once. */
@@ -42,7 +75,41 @@ export type PlaceOrderIntent = {
   readonly intentTimeUs: number
   /** Wall clock after which the request must not be written to the wire, and the venue must refuse it. */
   readonly sendBeforeUs: number
+  readonly route?: Route
+  /** Reduces a position: it may use what the rate budget keeps from other orders. */
+  readonly reduceOnly?: boolean
+  /** Version of the trading state under which it was decided; a broker service refuses one that is behind. */
+  readonly tradingStateVersion?: number
 }
+
+export type CancelOrderIntent = {
+  readonly instrument: InstrumentId
+  readonly clientOrderId: ClientOrderId
+  /** The id of the cancel request itself. */
+  readonly cancelId: ClientOrderId
+  readonly intentTimeUs: number
+  readonly sendBeforeUs: number
+}
+
+/**
+ * What is left of an order goes on under `amendId`, at another price or quantity. With `splitQuantity` only so much of it does,
+ * and the rest stays as it was.
+ */
+export type AmendOrderIntent = {
+  readonly instrument: InstrumentId
+  readonly clientOrderId: ClientOrderId
+  readonly amendId: ClientOrderId
+  readonly limitPrice?: Units
+  /** Open quantity of the amended order; undefined = all that is left. */
+  readonly quantity?: Units
+  readonly splitQuantity?: Units
+  readonly intentTimeUs: number
+  readonly sendBeforeUs: number
+  readonly tradingStateVersion?: number
+}
+
+/** Asked in the moment before the first byte of a request; an answer keeps it off the wire. */
+export type BeforeWrite = () => NotSent | undefined
 
 /** The venue's view of one order. */
 export type OrderReport = {
@@ -56,6 +123,15 @@ export type OrderReport = {
   readonly timeUs: number
   /** The venue's reason for an end without a full fill, where it gives one. */
   readonly reason?: string
+  readonly type?: BrokerOrderType
+  readonly timeInForce?: BrokerTimeInForce
+  readonly route?: Route
+  readonly limitPrice?: Units
+  readonly quoteQuantity?: Units
+  /** Price times quantity filled so far, where the venue says. */
+  readonly cumulativeQuote?: Units
+  /** The order that this one goes on for, after an amendment. */
+  readonly replacesClientOrderId?: ClientOrderId
 }
 
 /** One execution of one of our orders. */
@@ -70,18 +146,29 @@ export type FillReport = {
   readonly price: Units
   readonly fee: Units
   readonly feeCurrency: string
+  /** `taker` where the venue does not say: the dearer of the two. */
   readonly liquidity: 'maker' | 'taker'
   readonly timeUs: number
   /** Quantity of the order filled so far, this fill included, where the notice says so. */
   readonly cumulativeQuantity?: Units
+  /** `cumulative`: the venue gives no trade id, and `tradeId` is `<venueOrderId>:<cumulativeQuantity>`. Default `venue`. */
+  readonly idSource?: 'venue' | 'cumulative'
+  readonly feeSource?: 'venue' | 'estimated'
+  /** A notice not yet settled against the venue's cumulative quantity. */
+  readonly provisional?: boolean
+  readonly correctsTradeId?: string
 }
+
+/** A settled fill and its place in the account's record. */
+export type FillRecord = FillReport & { readonly cursor: string }
+export type FillPage = { readonly fills: readonly FillRecord[]; readonly cursor: string; readonly more: boolean }
 
 export type PlaceOutcome =
   | { readonly kind: 'accepted'; readonly report: OrderReport; readonly fills: readonly FillReport[] }
   /** The venue refused it: `code` is ours (closed list), `message` the venue's own words. */
   | { readonly kind: 'rejected'; readonly code: BrokerRejectCode; readonly message: string; readonly timeUs: number }
   /** Never written to the wire: past `sendBeforeUs`, gate halted, breaker open, budget used up. */
-  | { readonly kind: 'not_sent'; readonly code: NotSentCode; readonly message: string }
+  | NotSent
   /** Sent, and no readable answer: a time-out, a dropped socket, a 5xx, an unreadable answer. Settled, never repeated. */
   | { readonly kind: 'unknown'; readonly message: string }
 
@@ -90,8 +177,15 @@ export type CancelOutcome =
   /** The venue knows no such open order: a race with a fill, or never there. The order's own query decides. */
   | { readonly kind: 'not_open'; readonly message: string }
   | { readonly kind: 'rejected'; readonly code: BrokerRejectCode; readonly message: string }
-  | { readonly kind: 'not_sent'; readonly code: NotSentCode; readonly message: string }
+  | NotSent
   | { readonly kind: 'unknown'; readonly message: string }
+
+export type AmendOutcome =
+  /** `order` goes on under the amendment's id; `replaced` is the old one as it ended, or what a split left of it. */
+  | { readonly kind: 'amended'; readonly order: OrderReport; readonly replaced: OrderReport }
+  | Exclude<CancelOutcome, { kind: 'cancelled' }>
+
+export type NotSent = { readonly kind: 'not_sent'; readonly code: NotSentCode; readonly message: string }
 
 export type BrokerRejectCode =
   | 'INSUFFICIENT_BALANCE'
@@ -105,7 +199,17 @@ export type BrokerRejectCode =
   | 'NOT_SUPPORTED'
   | 'REJECTED'
 
-export type NotSentCode = 'TOO_LATE' | 'GATE_HALTED' | 'BROKER_UNAVAILABLE' | 'RATE_BUDGET' | 'INVALID'
+export type NotSentCode =
+  | 'TOO_LATE'
+  | 'GATE_HALTED'
+  /** A later owner of the account, or a later trading state, is known. */
+  | 'STALE_LEASE'
+  | 'STALE_TRADING_STATE'
+  /** The broker takes no ids, and another order of this instrument and side is not acknowledged yet. */
+  | 'ORDER_IN_FLIGHT'
+  | 'BROKER_UNAVAILABLE'
+  | 'RATE_BUDGET'
+  | 'INVALID'
 
 export type QueryOutcome =
   | { readonly kind: 'found'; readonly report: OrderReport }
@@ -113,7 +217,21 @@ export type QueryOutcome =
   | { readonly kind: 'not_found' }
   | { readonly kind: 'failed'; readonly message: string }
 
-export type Balance = { readonly currency: string; readonly free: Units; readonly locked: Units }
+export type Balance = {
+  readonly currency: string
+  readonly free: Units
+  readonly locked: Units
+  /** Cash of trades not yet settled, by settlement day in Seoul. */
+  readonly unsettled?: readonly { readonly date: string; readonly amount: Units }[]
+}
+
+export type PositionReport = {
+  readonly instrument: InstrumentId
+  readonly quantity: Units
+  readonly sellable?: Units
+  readonly totalCost?: Units
+  readonly timeUs: number
+}
 
 /** What the venue says without being asked. Calls are synchronous and in the order of the wire. */
 export type BrokerListener = {
@@ -129,6 +247,35 @@ export type MarketListener = {
   onBar(bar: Bar): void
   onTrade(trade: Trade): void
   onMarketStream(state: 'up' | 'down', reason: string): void
+  onQuote?(quote: QuoteReport): void
+  onOrderBook?(book: OrderBookReport): void
+}
+
+/** An amount is missing where the venue does not say it. `expectedPrice` is an auction's, and no trade. */
+export type QuoteReport = {
+  readonly instrument: InstrumentId
+  readonly timeUs: number
+  readonly lastPrice?: number
+  readonly lastQuantity?: number
+  readonly bidPrice?: number
+  readonly bidQuantity?: number
+  readonly askPrice?: number
+  readonly askQuantity?: number
+  readonly volume?: number
+  readonly previousClose?: number
+  readonly upperLimit?: number
+  readonly lowerLimit?: number
+  readonly expectedPrice?: number
+  readonly session?: string
+}
+export type BookLevel = { readonly price: number; readonly quantity: number }
+/** Best first on both sides. */
+export type OrderBookReport = {
+  readonly instrument: InstrumentId
+  readonly timeUs: number
+  readonly book?: BookScope
+  readonly bids: readonly BookLevel[]
+  readonly asks: readonly BookLevel[]
 }
 
 export type CandleQuery = {
@@ -147,8 +294,12 @@ export type TradeQuery = {
   readonly limit?: number
 }
 
-/** Closed bars of a timeframe or, without one, each public trade. */
-export type MarketSubscription = { readonly instrument: InstrumentId; readonly timeframe?: string | undefined }
+/** Closed bars of a timeframe or, without one, each public trade; `channel` asks for something else. */
+export type MarketSubscription = {
+  readonly instrument: InstrumentId
+  readonly timeframe?: string | undefined
+  readonly channel?: 'quotes' | 'orderBook'
+}
 
 /** Broker calls for market data that answer a question fail with `BrokerError`. */
 export interface MarketDataPort {
@@ -158,6 +309,13 @@ export interface MarketDataPort {
   candles(query: CandleQuery): Promise<readonly Bar[]>
   /** Public trades, oldest first. Their ids are unique per instrument, and each is one more than the last. */
   trades(query: TradeQuery): Promise<readonly Trade[]>
+  /** Where capabilities have them. */
+  quotes?(instruments: readonly InstrumentId[]): Promise<readonly QuoteReport[]>
+  orderBook?(query: {
+    readonly instrument: InstrumentId
+    readonly depth?: number
+    readonly book?: BookScope
+  }): Promise<OrderBookReport>
   /** Streams these until `stop`; reconnects and resubscribes by itself, saying so by `onMarketStream`. */
   subscribe(subscriptions: readonly MarketSubscription[], listener: MarketListener): { stop(): Promise<void> }
 }
@@ -165,26 +323,44 @@ export interface MarketDataPort {
 /** One account at one broker. */
 export interface BrokerPort {
   readonly capabilities: Capabilities
-  placeOrder(intent: PlaceOrderIntent): Promise<PlaceOutcome>
-  cancelOrder(order: {
-    readonly instrument: InstrumentId
-    readonly clientOrderId: ClientOrderId
-    /** The id of the cancel request itself. */
-    readonly cancelId: ClientOrderId
-    readonly intentTimeUs: number
-    readonly sendBeforeUs: number
-  }): Promise<CancelOutcome>
+  placeOrder(intent: PlaceOrderIntent, beforeWrite?: BeforeWrite): Promise<PlaceOutcome>
+  cancelOrder(order: CancelOrderIntent, beforeWrite?: BeforeWrite): Promise<CancelOutcome>
+  /** Where capabilities have it. */
+  amendOrder?(order: AmendOrderIntent, beforeWrite?: BeforeWrite): Promise<AmendOutcome>
   queryOrder(order: { readonly instrument: InstrumentId; readonly clientOrderId: ClientOrderId }): Promise<QueryOutcome>
   openOrders(instrument?: InstrumentId): Promise<readonly OrderReport[]>
   /** Fills of the account in this instrument after `afterTradeId` (exclusive; undefined = all that the venue keeps), oldest first. */
   fills(query: { readonly instrument: InstrumentId; readonly afterTradeId?: string }): Promise<readonly FillReport[]>
+  /** The account's settled fills after a place in its record, where there is one: a broker service keeps it. */
+  fillsAfter?(query: { readonly after?: string; readonly limit?: number }): Promise<FillPage>
   balances(): Promise<readonly Balance[]>
+  /** Where holdings are not balances. */
+  positions?(): Promise<readonly PositionReport[]>
   /** Order notices until `stop`; reconnects and resubscribes by itself. */
   subscribeOrders(listener: BrokerListener): { stop(): Promise<void> }
   /** The venue's clock less ours, µs, as last measured. */
   clockOffsetUs(): number
   /** The broker's own gate: while halted, new orders are refused (`not_sent`), cancels pass. */
   setGate(state: 'open' | 'halted'): void
+  /** How the broker is, as far as its adapter knows without asking. */
+  state?(): BrokerState
+}
+
+/** What an adapter knows of its broker without asking; shown by a broker service's health. */
+export type BrokerState = {
+  readonly session?: {
+    readonly state: 'not_needed' | 'connected' | 'connecting' | 'logged_out' | 'blocked'
+    readonly sinceUs: number
+    readonly reason?: string
+  }
+  readonly limits?: readonly {
+    readonly name: string
+    readonly counts: BrokerLimit['counts']
+    readonly limit: number
+    readonly remaining: number
+    readonly windowUs: number
+    readonly resetsAtUs?: number
+  }[]
 }
 
 export class BrokerError extends Error {

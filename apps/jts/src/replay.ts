@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { inputsSha256, type ReplayInput } from '@jts/exchange'
-import { hasShippedFilters, strategyInstanceId, type Instrument, shippedInstrument } from '@jts/model'
+import { instrumentVenue, shippedAssumption, shippedInstrument, strategyInstanceId, type Instrument } from '@jts/model'
 import { readRecordedMarket } from '@jts/market-store/recorded-market'
 import { computedId, createLogger, type Logger } from '@jts/runtime'
 import { checkMarket } from '@jts/strategy-kit'
@@ -251,12 +251,16 @@ async function readMarkets(options: UpOptions): Promise<Market[]> {
       ...(options.instrument === undefined ? {} : { instrument: options.instrument }),
       allowGaps: options['allow-gaps'],
     })
-    const instrument = shippedInstrument(market.instrument)
-    if (!hasShippedFilters(market.instrument)) {
-      process.stderr.write(
-        `jts: no filters are shipped for ${market.instrument}: lot 0.00001, tick 0.01, no minimum notional\n`,
+    const venue = instrumentVenue(market.instrument)
+    if (venue !== 'BINANCE') {
+      throw new UserError(
+        `--replay: expected an instrument of BINANCE, whose local venue plays recordings, found ${market.instrument} ` +
+          `(./jts backtest runs a strategy on a recording of ${venue})`,
       )
     }
+    const instrument = shippedInstrument(market.instrument)
+    const assumption = shippedAssumption(market.instrument)
+    if (assumption !== undefined) process.stderr.write(`jts: ${assumption}\n`)
     if (markets.some((other) => other.instrument.id === instrument.id)) {
       throw new UserError(`--replay: expected each instrument once, found ${instrument.id} twice`)
     }

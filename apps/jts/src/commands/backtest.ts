@@ -1,7 +1,7 @@
 /** `./jts backtest STRATEGY --data FILE`: the same strategy, the same fills as the replay, in one pass over memory. */
 import { writeFileSync } from 'node:fs'
 import { runBacktest, summarise } from '@jts/backtest'
-import { fillLine, hasShippedFilters, sortedFills } from '@jts/model'
+import { fillLine, shippedAssumption, sortedFills } from '@jts/model'
 import { readRecordedMarket } from '@jts/market-store/recorded-market'
 import { EXIT, parseCommand, parseSets, UserError } from '../cli.ts'
 import { readConfig, riskLimits } from '../config.ts'
@@ -17,7 +17,11 @@ const SPEC = {
     instrument: { type: 'text', value: 'V:SYMBOL', help: 'instrument, where the file name does not tell it' },
     set: { type: 'list', value: 'name=value', help: 'a parameter of the strategy' },
     cash: { type: 'text', value: 'AMOUNT', help: 'opening cash in the quote currency (100000)' },
-    fee: { type: 'text', value: 'RATE', help: 'fee as a share of what is received (0.001)' },
+    fee: {
+      type: 'text',
+      value: 'RATE',
+      help: 'fee as a share of what is received (0.001); on KRX the commission (0.00015), tax apart',
+    },
     'slippage-bps': { type: 'number', value: 'N', help: 'moves market fills against us by N basis points (0)' },
     'allow-gaps': { type: 'flag', help: 'accept missing bars and count them' },
     config: { type: 'text', value: 'FILE', help: 'jts.yaml, for its risk limits' },
@@ -38,11 +42,8 @@ export async function backtestCommand(argv: readonly string[]): Promise<number> 
       ...(options.instrument === undefined ? {} : { instrument: options.instrument }),
       allowGaps: options['allow-gaps'],
     })
-    if (!hasShippedFilters(market.instrument)) {
-      process.stderr.write(
-        `jts: no filters are shipped for ${market.instrument}: lot 0.00001, tick 0.01, no minimum notional\n`,
-      )
-    }
+    const assumption = shippedAssumption(market.instrument)
+    if (assumption !== undefined) process.stderr.write(`jts: ${assumption}\n`)
     markets.push(market)
   }
   const result = runBacktest({

@@ -73,8 +73,8 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   const lock = lockFolder(folder)
   const store = new SqliteStore({ file: join(folder, 'jts.sqlite'), log, fatal: fatal(log) })
   const bus = new EmbeddedBus({ store, log, fatal: fatal(log) })
-  const instruments = [...new Set([...SHIPPED, ...(config.strategies ?? []).map((one) => one.instrument)])].map(
-    shippedInstrument,
+  const instruments = [...new Set([...SHIPPED, ...(config.strategies ?? []).map((one) => one.instrument)])].map((id) =>
+    shippedInstrument(id),
   )
   const common = { store, bus, log, instruments, marketTopics: ['market-data.binance.candles'] as const }
   let services: RpcService[]

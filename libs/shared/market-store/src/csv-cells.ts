@@ -119,6 +119,16 @@ export class CsvCells {
     return value < 2 ** 26 ? Math.round(value * 1e8) / 1e8 : value
   }
 
+  /** `2026-01-05` */
+  date(name: string): string {
+    const text = this.#peekCell()
+    if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || Number.isNaN(Date.parse(text))) {
+      this.fail(`a date such as 2026-01-05 in ${name}`, text === '' ? 'an empty cell' : JSON.stringify(text))
+    }
+    this.at += text.length
+    return text
+  }
+
   text(): string {
     const text = this.#peekCell()
     this.at += Buffer.byteLength(text)

@@ -1,8 +1,12 @@
 /** Which columns a recording has, from its header or, without one, from the shape of Binance's public kline files. */
 import { CsvCells } from './csv-cells.ts'
 
+/** Binance stamps bars by both ends, Creon a minute by its end, the KRX a day by its date in Korea. */
+export type BarStamps = 'open-and-close' | 'end' | 'date'
+
 export type CsvLayout = {
   readonly kind: 'bars' | 'trades'
+  readonly stamps: BarStamps
   readonly columns: readonly string[]
   readonly headerLines: number
 }
@@ -21,7 +25,13 @@ const PUBLIC_KLINES =
     ',',
   )
 
-const BAR_COLUMNS = ['open_time_ms', 'open', 'high', 'low', 'close', 'volume', 'close_time_ms']
+const PRICES = ['open', 'high', 'low', 'close', 'volume']
+/** How rows of bars may tell their time; the first that fits holds. */
+const BAR_TIMES: readonly { readonly stamps: BarStamps; readonly columns: readonly string[] }[] = [
+  { stamps: 'open-and-close', columns: ['open_time_ms', 'close_time_ms'] },
+  { stamps: 'end', columns: ['bar_end_ms'] },
+  { stamps: 'date', columns: ['date'] },
+]
 const TRADE_COLUMNS = ['trade_id', 'price', 'qty', 'time_ms', 'is_buyer_maker']
 
 /** Leaves the cells at the first row. */
@@ -36,14 +46,16 @@ export function readLayout(cells: CsvCells): CsvLayout {
         `${first.length} columns and no header`,
       )
     }
-    return { kind: 'bars', columns: PUBLIC_KLINES, headerLines: 0 }
+    return { kind: 'bars', stamps: 'open-and-close', columns: PUBLIC_KLINES, headerLines: 0 }
   }
   const columns = first.map((name) => ALIASES[name.trim()] ?? name.trim())
   const kind = columns.includes('trade_id') ? 'trades' : 'bars'
-  const missing = (kind === 'bars' ? BAR_COLUMNS : TRADE_COLUMNS).filter((name) => !columns.includes(name))
+  const times = BAR_TIMES.find((one) => one.columns.some((name) => columns.includes(name))) ?? BAR_TIMES[0]!
+  const wanted = kind === 'bars' ? [...times.columns, ...PRICES] : TRADE_COLUMNS
+  const missing = wanted.filter((name) => !columns.includes(name))
   if (missing.length > 0) {
     cells.line = 1
     cells.fail(`a header with ${missing.join(', ')}`, first.join(','))
   }
-  return { kind, columns, headerLines: 1 }
+  return { kind, stamps: times.stamps, columns, headerLines: 1 }
 }

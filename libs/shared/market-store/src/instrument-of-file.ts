@@ -5,6 +5,8 @@ import { RecordedMarketError } from './recorded-market-error.ts'
 
 /** `binance-spot-BTCUSDT-1m-2024-12.csv.gz` */
 const NAMED_VENUE = /^([a-z]+)-(?:spot-)?([A-Z0-9]+(?:-[A-Z0-9]+)?)-/
+/** `krx-005930-1d-2018to2026.csv.gz`, `krx-creon-005930-1m-2018.csv.gz`: a source may stand between. */
+const KRX_SHARE = /^krx-(?:[a-z]+-)?([0-9A-Z]{6})-/
 /** `BTCUSDT-1m-2024-12.csv`, as Binance publishes them. */
 const BINANCE_PUBLIC = /^([A-Z0-9]{5,})-(\d+[smhdw]|trades|aggTrades)-/
 
@@ -13,6 +15,8 @@ export function instrumentOfFile(file: string, given?: string): InstrumentId {
   const name = basename(file)
   const published = BINANCE_PUBLIC.exec(name)
   if (published) return instrumentId(`BINANCE:${published[1]}`)
+  const share = KRX_SHARE.exec(name)
+  if (share) return instrumentId(`KRX:${share[1]}`)
   const named = NAMED_VENUE.exec(name)
   if (named) return instrumentId(`${named[1]!.toUpperCase()}:${named[2]}`)
   throw new RecordedMarketError(

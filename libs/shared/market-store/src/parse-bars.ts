@@ -1,5 +1,8 @@
 /** Rows of klines into columns; every row is checked by itself, the spacing of the rows afterwards. */
 import { TIMEFRAMES, timeframeOfLength, timeframeUs } from '@jts/model/bars'
+import { instrumentVenue, type InstrumentId } from '@jts/model/ids'
+import { krxDayBar } from '@jts/model/krx'
+import { EveryStep, KrxBarTimes } from './bar-times.ts'
 import type { CsvCells } from './csv-cells.ts'
 import type { CsvLayout } from './csv-layout.ts'
 import { GrowingColumn } from './growing-column.ts'
@@ -28,10 +31,14 @@ const ROLES: Readonly<Record<string, number>> = {
   close: 4,
   volume: 5,
   close_time_ms: 6,
+  bar_end_ms: 8,
+  date: 9,
 }
 const ROLE_OPEN_TIME = 0
 const ROLE_CLOSE_TIME = 6
 const ROLE_SKIP = 7
+const ROLE_BAR_END = 8
+const ROLE_DATE = 9
 const BYTES_PER_ROW_GUESS = 64
 
 export function parseBars(cells: CsvCells, layout: CsvLayout): BarRows {
@@ -61,7 +68,16 @@ export function parseBars(cells: CsvCells, layout: CsvLayout): BarRows {
       const role = roles[i]!
       if (role === ROLE_SKIP) cells.skip()
       else if (role === ROLE_OPEN_TIME || role === ROLE_CLOSE_TIME) row[role] = cells.integer(names[i]!)
-      else row[role] = cells.number(names[i]!)
+      else if (role === ROLE_BAR_END) {
+        // Where the bar begins shows from the spacing of all rows; until then it begins just before its end.
+        const end = cells.integer(names[i]!)
+        row[ROLE_OPEN_TIME] = end - 1
+        row[ROLE_CLOSE_TIME] = end
+      } else if (role === ROLE_DATE) {
+        const { openTimeUs, closeTimeUs } = krxDayBar(cells.date(names[i]!))
+        row[ROLE_OPEN_TIME] = openTimeUs / 1000
+        row[ROLE_CLOSE_TIME] = closeTimeUs / 1000
+      } else row[role] = cells.number(names[i]!)
     }
     checkRow(cells, row)
     cells.endOfLine(count)
@@ -75,15 +91,32 @@ export function parseBars(cells: CsvCells, layout: CsvLayout): BarRows {
     closeTime.values[n] = row[6]! * scale
     n++
   }
+  const openTimeUs = openTime.cut(n)
+  const closeTimeUs = closeTime.cut(n)
+  if (layout.stamps === 'end') beginAndEndMinutes(openTimeUs, closeTimeUs)
   return {
     length: n,
-    openTimeUs: openTime.cut(n),
-    closeTimeUs: closeTime.cut(n),
+    openTimeUs,
+    closeTimeUs,
     open: open.cut(n),
     high: high.cut(n),
     low: low.cut(n),
     close: close.cut(n),
     volume: volume.cut(n),
+  }
+}
+
+/** A row stamped by its end is the bar from one spacing before; like all bars it ends 1 ms before the next begins. */
+function beginAndEndMinutes(openTimeUs: Float64Array, closeTimeUs: Float64Array): void {
+  let step = Infinity
+  for (let i = 1; i < closeTimeUs.length; i++) {
+    const spacing = closeTimeUs[i]! - closeTimeUs[i - 1]!
+    if (spacing > 0 && spacing < step) step = spacing
+  }
+  if (step === Infinity) step = timeframeUs('1m')
+  for (let i = 0; i < closeTimeUs.length; i++) {
+    openTimeUs[i] = closeTimeUs[i]! - step
+    closeTimeUs[i] = closeTimeUs[i]! - 1000
   }
 }
 
@@ -106,7 +139,7 @@ export function checkSpacing(
   file: string,
   rows: BarRows,
   headerLines: number,
-  options: { readonly timeframe?: string; readonly allowGaps?: boolean },
+  options: { readonly timeframe?: string; readonly allowGaps?: boolean; readonly instrument: InstrumentId },
 ): Spacing {
   const { openTimeUs, length } = rows
   const lineOf = (i: number): number => i + 1 + headerLines
@@ -122,19 +155,21 @@ export function checkSpacing(
     )
   }
   const step = timeframeUs(timeframe)
+  const barTimes = instrumentVenue(options.instrument) === 'KRX' ? new KrxBarTimes(step) : new EveryStep(step)
   let gaps = 0
   let missingBars = 0
   for (let i = 1; i < length; i++) {
-    const spacing = openTimeUs[i]! - openTimeUs[i - 1]!
-    if (spacing === step) continue
-    const expected = `the bar of ${isoTime(openTimeUs[i - 1]! + step)} (${timeframe} bars)`
+    const before = openTimeUs[i - 1]!
+    const missing = barTimes.missing(before, openTimeUs[i]!)
+    if (missing === 0) continue
+    const expected = `the bar of ${isoTime(barTimes.next(before))} (${timeframe} bars)`
     const found = isoTime(openTimeUs[i]!)
-    if (spacing % step !== 0) throw new RecordedMarketError(file, lineOf(i), expected, found)
+    if (missing === undefined) throw new RecordedMarketError(file, lineOf(i), expected, found)
     if (options.allowGaps !== true) {
       throw new RecordedMarketError(file, lineOf(i), expected, `a gap up to ${found} (gaps can be allowed)`)
     }
     gaps++
-    missingBars += spacing / step - 1
+    missingBars += missing
   }
   return { timeframe, gaps, missingBars }
 }

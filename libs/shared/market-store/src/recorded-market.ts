@@ -36,5 +36,11 @@ export function parseRecordedMarket(bytes: Buffer, file: string, options: Record
   if (cells.done) cells.fail('at least one row', 'only a header')
   if (layout.kind === 'trades') return { kind: 'trades', file, sha256, instrument, ...parseTrades(cells, layout) }
   const rows = parseBars(cells, layout)
-  return { kind: 'bars', file, sha256, instrument, ...checkSpacing(file, rows, layout.headerLines, options), ...rows }
+  const timeframe = layout.stamps === 'date' ? '1d' : options.timeframe
+  const spacing = checkSpacing(file, rows, layout.headerLines, {
+    ...options,
+    ...(timeframe === undefined ? {} : { timeframe }),
+    instrument,
+  })
+  return { kind: 'bars', file, sha256, instrument, ...spacing, ...rows }
 }

@@ -19,7 +19,6 @@ export class AccountRun {
   readonly ledger = new Ledger(BACKTEST_ACCOUNT)
   readonly risk: RiskEngine
   readonly quoteCurrency: string
-  readonly feeRate: Units
   readonly fills = new FillLog()
   readonly denials = new Map<string, { count: number; firstReason: string }>()
   readonly counts: BacktestCounts = {
@@ -38,9 +37,8 @@ export class AccountRun {
   /** Cash that the venue holds back for open orders; the rest of it is free. */
   locked: Units = 0n
 
-  constructor(quoteCurrency: string, openingCash: Units, feeRate: Units, limits: RiskLimits, marketCount: number) {
+  constructor(quoteCurrency: string, openingCash: Units, limits: RiskLimits, marketCount: number) {
     this.quoteCurrency = quoteCurrency
-    this.feeRate = feeRate
     this.ledger.open({ [quoteCurrency]: openingCash })
     this.risk = new RiskEngine(limits, { answersKept: 0 })
     this.risk.useLedger(this.ledger)

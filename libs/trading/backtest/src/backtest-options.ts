@@ -11,7 +11,7 @@ export type BacktestOptions = {
   readonly nowMs: () => number
   /** Opening cash in the quote currency, decimal text; 100000 when not given. */
   readonly cash?: string
-  /** Share of what is received, decimal text; 0.001 when not given. */
+  /** Decimal text: the share of what is received (0.001), or a Korean broker's commission (0.00015), taxes apart. */
   readonly feeRate?: string
   readonly slippageBps?: number
   readonly limits?: RiskLimits

@@ -2,11 +2,11 @@
  * The fills of a run in columns, made into `Fill`s when they are asked for: tens of thousands of objects that live to the
  * end of the run would be copied by the garbage collector again and again while it runs.
  */
-import type { Fill, Units } from '@jts/model'
+import type { Fill, Side, Units } from '@jts/model'
 
 type FillOwner = Pick<Fill, 'account' | 'strategy' | 'instrument'> & {
-  readonly baseCurrency: string
-  readonly quoteCurrency: string
+  /** In which currency the fee of each side is taken. */
+  readonly feeCurrencies: Readonly<Record<Side, string>>
 }
 
 /** Numbers kept for each fill, side by side in one typed array. */
@@ -49,19 +49,19 @@ export class FillLog {
   toFills(): Fill[] {
     return Array.from({ length: this.count }, (_, i) => {
       const number = (which: number): number => this.#numbers[i * NUMBERS + which]!
-      const { account, strategy, instrument, baseCurrency, quoteCurrency } = this.#owners[number(OWNER)]!
+      const { account, strategy, instrument, feeCurrencies } = this.#owners[number(OWNER)]!
       const tradeId = String(i + 1)
-      const isBuy = number(IS_BUY) === 1
+      const side = number(IS_BUY) === 1 ? 'buy' : 'sell'
       return {
         fillId: tradeId,
         account,
         strategy,
         instrument,
-        side: isBuy ? 'buy' : 'sell',
+        side,
         quantity: this.#amounts[i * 3]!,
         price: this.#amounts[i * 3 + 1]!,
         fee: this.#amounts[i * 3 + 2]!,
-        feeCurrency: isBuy ? baseCurrency : quoteCurrency,
+        feeCurrency: feeCurrencies[side],
         liquidity: number(IS_MAKER) === 1 ? 'maker' : 'taker',
         timeUs: number(TIME_US),
         tradeId,

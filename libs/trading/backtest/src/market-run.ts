@@ -1,10 +1,10 @@
 /** One market of a backtest with its strategy instance: releases recorded events and carries intents to fills. */
 import {
   OrderLife,
-  feeOfReceived,
   multiplyUnits,
   netBaseQuantity,
   unitsToFloat,
+  type FeeModel,
   type Fill,
   type Instrument,
   type OrderId,
@@ -39,6 +39,7 @@ class BacktestOrder extends MatchOrder {
 
 export class MarketRun implements MatchingOwner<BacktestOrder> {
   readonly instrument: Instrument
+  readonly fees: FeeModel
   readonly runner: StrategyRunner
   readonly matching: BarMatching<BacktestOrder>
   readonly riskMarket: RiskMarket
@@ -55,8 +56,9 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   /** The price that the venue has shown last. */
   #shownPrice = NaN
 
-  constructor(account: AccountRun, runner: StrategyRunner, index: number, slippageBps: number) {
+  constructor(account: AccountRun, runner: StrategyRunner, fees: FeeModel, index: number, slippageBps: number) {
     this.#account = account
+    this.fees = fees
     this.#index = index
     this.runner = runner
     this.instrument = runner.instrument
@@ -67,8 +69,7 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
       account: BACKTEST_ACCOUNT,
       strategy: runner.instance,
       instrument: runner.instrument.id,
-      baseCurrency: runner.instrument.baseCurrency,
-      quoteCurrency: runner.instrument.quoteCurrency,
+      feeCurrencies: { buy: fees.currencyOf('buy'), sell: fees.currencyOf('sell') },
     })
     this.#position = account.ledger.position(runner.instance, runner.instrument.id)
   }
@@ -196,14 +197,23 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
     }
   }
 
-  covers(order: BacktestOrder, quantity: Units, price: Units): boolean {
-    const paid = order.side === 'sell' ? quantity : multiplyUnits(quantity, price, 'half-even')
-    return paid <= this.#free(order) + order.locked
+  covers(order: BacktestOrder, quantity: Units, price: Units, timeUs: number): boolean {
+    return this.#paid(order, quantity, price, timeUs) <= this.#free(order) + order.locked
+  }
+
+  /** What the fill takes from the account, with a fee that comes on top of the price. */
+  #paid({ side }: BacktestOrder, quantity: Units, price: Units, timeUs: number): Units {
+    if (side === 'sell') return quantity
+    const { fees, instrument } = this
+    const notional = multiplyUnits(quantity, price, 'half-even')
+    return fees.currencyOf(side) === instrument.quoteCurrency
+      ? notional + fees.feeOf(side, quantity, price, timeUs)
+      : notional
   }
 
   filled(order: BacktestOrder, quantity: Units, price: Units, liquidity: Liquidity, timeUs: number): void {
     const account = this.#account
-    const { instrument, runner } = this
+    const { instrument, runner, fees } = this
     const { side } = order
     const tradeId = String(account.counts.fills + 1)
     const fill: Fill = {
@@ -214,8 +224,8 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
       side,
       quantity,
       price,
-      fee: feeOfReceived(side, quantity, price, account.feeRate),
-      feeCurrency: side === 'buy' ? instrument.baseCurrency : instrument.quoteCurrency,
+      fee: fees.feeOf(side, quantity, price, timeUs),
+      feeCurrency: fees.currencyOf(side),
       liquidity,
       timeUs,
       tradeId,

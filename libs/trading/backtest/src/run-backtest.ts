@@ -1,8 +1,13 @@
 /** Runs a strategy over recorded markets: the same strategy, risk and ledger code as live, with the fill model as venue. */
 import {
-  formatUnits,
+  feeModelOf,
   instrumentSymbol,
+  instrumentVenue,
+  KrxCalendar,
+  KrxError,
+  kstDateOf,
   parseUnits,
+  settlementDate,
   shippedInstrument,
   strategyInstanceId,
   type Instrument,
@@ -29,19 +34,19 @@ const PIECES_PER_PROGRESS = 64
 export function runBacktest(options: BacktestOptions): BacktestResult {
   const { strategy, markets } = options
   const slippageBps = options.slippageBps ?? 0
-  const feeRate = parseUnits(options.feeRate ?? '0.001')
   const openingCash = parseUnits(options.cash ?? '100000')
   const parameters = parseParameters(strategy, options.parameters)
   checkMarkets(strategy, markets)
   const instruments = markets.map((market) => instrumentOf(market, options.instruments))
   const quoteCurrency = commonQuote(instruments)
-  const account = new AccountRun(quoteCurrency, openingCash, feeRate, options.limits ?? {}, markets.length)
+  const account = new AccountRun(quoteCurrency, openingCash, options.limits ?? {}, markets.length)
   const runs = instruments.map((instrument, i) => {
     const instance = instanceName(strategy, instrument, markets.length)
     const log = options.log === undefined ? {} : { log: options.log }
     return new MarketRun(
       account,
       new StrategyRunner({ definition: strategy, parameters, instance, instrument, ...log }),
+      feeModelOf(instrument, options.feeRate),
       i,
       slippageBps,
     )
@@ -75,7 +80,7 @@ export function runBacktest(options: BacktestOptions): BacktestResult {
     lastPrices: new Map(runs.map((run) => [run.instrument.id, run.riskMarket.lastPrice])),
     drawdownMax: account.watch.drawdownMax,
     slippageBps,
-    feeRate: formatUnits(feeRate),
+    feeRate: runs[0]!.fees.rate,
     durationMs,
   }
 }
@@ -112,12 +117,41 @@ function checkMarkets(strategy: AnyStrategy, markets: readonly RecordedMarket[])
   if (names.size !== markets.length) throw new StrategyError('expected one recording per instrument, found one twice')
   for (const market of markets) {
     const { file } = market
+    checkCosts(market)
     checkMarket(strategy, market.kind === 'bars' ? { file, timeframe: market.timeframe } : { file })
   }
 }
 
+/** The taxes of a Korean share are known for the years of the calendar, up to trades that settle in it. */
+function checkCosts(market: RecordedMarket): void {
+  if (instrumentVenue(market.instrument) !== 'KRX') return
+  const calendar = new KrxCalendar()
+  for (const timeUs of [firstTimeUs(market), lastTimeUs(market)]) {
+    try {
+      settlementDate(kstDateOf(timeUs), calendar)
+    } catch (error) {
+      if (!(error instanceof KrxError)) throw error
+      throw new StrategyError(`${market.file}: the taxes of its trades are not known: ${error.message}`, {
+        cause: error,
+      })
+    }
+  }
+}
+
 function instrumentOf(market: RecordedMarket, given: readonly Instrument[] = []): Instrument {
-  return given.find((one) => one.id === market.instrument) ?? shippedInstrument(market.instrument)
+  return (
+    given.find((one) => one.id === market.instrument) ??
+    shippedInstrument(market.instrument, kstDateOf(firstTimeUs(market)))
+  )
+}
+
+/** A recording over a change of the tick table keeps the ticks with which it begins. */
+function firstTimeUs(market: RecordedMarket): number {
+  return (market.kind === 'bars' ? market.openTimeUs : market.timeUs)[0]!
+}
+
+function lastTimeUs(market: RecordedMarket): number {
+  return (market.kind === 'bars' ? market.openTimeUs : market.timeUs).at(-1)!
 }
 
 function commonQuote(instruments: readonly Instrument[]): string {

@@ -7,7 +7,8 @@
  * price as all do, and end there. A maker-only order is judged where it is placed, against the last price: it is rejected
  * at once, or rests and is a maker from then on, even when the next price is past its limit.
  */
-import { ONE, ceilToStep, divide, floorToStep, unitsFromFloat, type Units } from '@jts/model/numbers'
+import { ONE, divide, floorToStep, unitsFromFloat, type Units } from '@jts/model/numbers'
+import { ceilToTick, floorToTick } from '@jts/model/tick-size'
 import { OpenList } from '@jts/model/open-list'
 import type { Side } from '@jts/model/bars'
 import type { Instrument } from '@jts/model/instruments'
@@ -19,7 +20,7 @@ export type Liquidity = 'maker' | 'taker'
 /** Whoever owns the orders. Fills come one by one, so that each is judged with the cash that the one before has left. */
 export type MatchingOwner<Order extends MatchOrder> = {
   /** False when cash or quantity at hand does not cover this fill: it does not happen, and the order expires. */
-  covers(order: Order, quantity: Units, price: Units): boolean
+  covers(order: Order, quantity: Units, price: Units, timeUs: number): boolean
   /** The order has filled wholly and is closed. */
   filled(order: Order, quantity: Units, price: Units, liquidity: Liquidity, timeUs: number): void
   ended(order: Order, status: 'expired' | 'rejected' | 'cancelled', timeUs: number): void
@@ -118,7 +119,8 @@ export class BarMatching<Order extends MatchOrder> {
 
   #fill(order: Order, price: Units, liquidity: Liquidity, timeUs: number): void {
     const quantity = order.quantity ?? floorToStep((order.quoteQuantity! * ONE) / price, this.#instrument.lotSize)
-    if (quantity === 0n || !this.#owner.covers(order, quantity, price)) return this.#end(order, 'expired', timeUs)
+    if (quantity === 0n || !this.#owner.covers(order, quantity, price, timeUs))
+      return this.#end(order, 'expired', timeUs)
     order.isEnded = true
     this.#owner.filled(order, quantity, price, liquidity, timeUs)
   }
@@ -131,9 +133,8 @@ export class BarMatching<Order extends MatchOrder> {
   /** Worse by the slippage, and to the tick that is worse still. Without slippage the recorded price stands as it is. */
   #slipped(side: Side, price: Units): Units {
     if (this.#slippage === 0n) return price
-    const { tickSize } = this.#instrument
-    if (side === 'buy') return ceilToStep(divide(price * (ONE + this.#slippage), ONE, 'up'), tickSize)
-    return floorToStep((price * (ONE - this.#slippage)) / ONE, tickSize)
+    if (side === 'buy') return ceilToTick(this.#instrument, divide(price * (ONE + this.#slippage), ONE, 'up'))
+    return floorToTick(this.#instrument, (price * (ONE - this.#slippage)) / ONE)
   }
 
   #dropEnded(): void {

@@ -1,6 +1,19 @@
 /** Instruments: what can be traded, in which steps, and the dated table of the listings that JTS ships. */
 import { formatUnits, parseUnits, type Units } from './numbers.ts'
+import { KRX_HOLIDAYS_TO } from './krx/holidays.ts'
+import type { KstDate } from './krx/kst.ts'
+import { krxInstrument } from './krx/instrument.ts'
+import type { KrxListing } from './krx/costs.ts'
+import type { KrxVenue } from './krx/sessions.ts'
+import type { TickBand } from './tick-size.ts'
 import { IdError, instrumentId, instrumentSymbol, instrumentVenue, type InstrumentId } from './ids.ts'
+
+/**
+ * Why the venue or the exchange keeps an instrument from trading as others do: trading halted (거래정지), managed issue
+ * (관리종목), investment warning (투자경고), investment danger (투자위험), trading until delisting (정리매매), volatility
+ * interruption (VI).
+ */
+export type Restriction = 'halted' | 'managed' | 'warning' | 'danger' | 'delisting' | 'volatility-interruption'
 
 /** All amounts in units of 1e-8. A bound of 0 means that the venue sets none. */
 export type Instrument = {
@@ -8,8 +21,12 @@ export type Instrument = {
   readonly symbol: string
   readonly baseCurrency: string
   readonly quoteCurrency: string
-  /** Smallest price step. */
+  /** Smallest price step; where it grows with the price, that of the lowest band (`tickSizeAt` knows the others). */
   readonly tickSize: Units
+  readonly tickBands?: readonly TickBand[]
+  /** The day's price limits, where the venue sets some and they are known. */
+  readonly priceMin?: Units
+  readonly priceMax?: Units
   /** Smallest quantity step. */
   readonly lotSize: Units
   readonly quantityMin: Units
@@ -19,6 +36,11 @@ export type Instrument = {
   readonly notionalMin: Units
   readonly notionalMax: Units
   readonly tradable: boolean
+  readonly restrictions?: readonly Restriction[]
+  /** Of a Korean share: what its taxes and ticks go by. */
+  readonly listing?: KrxListing
+  /** Whose trading sessions hold for it; a venue that never closes has none. */
+  readonly sessions?: KrxVenue
 }
 
 /** Quote currencies of Binance spot, longest first, so that the longest suffix wins. */
@@ -54,17 +76,21 @@ const BINANCE_FILTERS: Readonly<Record<string, Filters>> = {
 }
 const UNKNOWN_FILTERS: Filters = { tickSize: '0.01', lotSize: '0.00001', notionalMin: '0' }
 
-/** True when the shipped table has the filters of this symbol. */
-export function hasShippedFilters(id: InstrumentId): boolean {
-  return instrumentSymbol(id) in BINANCE_FILTERS
+/** What a person must know where the shipped table does not have this instrument; undefined when it has. */
+export function shippedAssumption(id: InstrumentId): string | undefined {
+  if (instrumentVenue(id) === 'KRX') return `${id} is taken for a KOSPI share: its ticks and taxes go by that`
+  if (instrumentSymbol(id) in BINANCE_FILTERS) return undefined
+  return `no filters are shipped for ${id}: lot 0.00001, tick 0.01, no minimum notional`
 }
 
 /**
  * The instrument by the shipped table; an unknown symbol gets lot 0.00001, tick 0.01, its quote by the longest suffix and
- * no minimum notional (`hasShippedFilters` tells the caller, who says so to the person).
+ * no minimum notional (`shippedAssumption` tells the caller, who says so to the person).
+ * @param date whose tick table holds, for a Korean share
  */
-export function shippedInstrument(text: string): Instrument {
+export function shippedInstrument(text: string, date: KstDate = KRX_HOLIDAYS_TO): Instrument {
   const id = instrumentId(text)
+  if (instrumentVenue(id) === 'KRX') return koreanShare(id, date)
   const { base, quote } = splitSymbol(id)
   const filters = BINANCE_FILTERS[instrumentSymbol(id)] ?? UNKNOWN_FILTERS
   return {
@@ -81,6 +107,11 @@ export function shippedInstrument(text: string): Instrument {
     notionalMax: parseUnits('9000000'),
     tradable: true,
   }
+}
+
+/** Nothing is shipped about single issues: taken for a KOSPI share. */
+function koreanShare(id: InstrumentId, date: KstDate): Instrument {
+  return krxInstrument({ code: instrumentSymbol(id), market: 'KOSPI', kind: 'stock', date })
 }
 
 /** One line for a person: what steps this instrument trades in. */

@@ -1,6 +1,7 @@
 export * from './define-strategy.ts'
 export * from './parameters.ts'
 export * from './indicators/index.ts'
+export { kstDay } from './trading-day.ts'
 export { StrategyIntent } from './intents.ts'
 export { StrategyRunner, type StrategyRunnerOptions, type StrategySnapshot } from './strategy-runner.ts'
 export { stateFromPlain, stateToPlain } from './state-snapshot.ts'

@@ -2,7 +2,8 @@
  * Runs one strategy instance for one account and instrument: the backtester and the strategy engine use it unchanged.
  * An event goes in, the strategy's intents are in `intents[0 .. intentCount)` until the next event.
  */
-import { ceilToStep, floorToStep, parseUnits, unitsFromFloat, type Units } from '@jts/model/numbers'
+import { floorToStep, parseUnits, unitsFromFloat, type Units } from '@jts/model/numbers'
+import { ceilToTick, floorToTick } from '@jts/model/tick-size'
 import { timeframeUs, type Bar, type Side, type Trade } from '@jts/model/bars'
 import type { StrategyInstanceId } from '@jts/model/ids'
 import type { Instrument } from '@jts/model/instruments'
@@ -212,7 +213,7 @@ export class StrategyRunner {
   #price(amount: Amount, side: Side): Units {
     const price = exactAmount(amount)
     if (typeof amount !== 'number') return price
-    return side === 'buy' ? floorToStep(price, this.instrument.tickSize) : ceilToStep(price, this.instrument.tickSize)
+    return side === 'buy' ? floorToTick(this.instrument, price) : ceilToTick(this.instrument, price)
   }
 
   #refusePromise(returned: unknown, handler: string): void {

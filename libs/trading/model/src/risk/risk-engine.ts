@@ -6,6 +6,7 @@ import { ONE, unitsFromFloat, type Units } from '../numbers.ts'
 import type { AccountId, InstrumentId, SignalId, StrategyInstanceId } from '../ids.ts'
 import type { Instrument } from '../instruments.ts'
 import type { Fill } from '../fills.ts'
+import type { KrxSessions } from '../krx/sessions.ts'
 import { Ledger, type LedgerPlain } from '../ledger.ts'
 import { ANSWERS_KEPT_DEFAULT, Answers, sameIntent } from './answers.ts'
 import { malformation, orderContent } from './intent-form.ts'
@@ -27,6 +28,8 @@ import {
 export type RiskEngineOptions = {
   /** Answers remembered for a signal that is asked twice; 0 for a caller that counts its signals and never repeats one. */
   readonly answersKept?: number
+  /** Trading hours of the venues that have some; without them no order is denied for its hour. */
+  readonly sessions?: KrxSessions
 }
 
 export type RiskOptions = { readonly explain?: boolean }
@@ -58,6 +61,7 @@ export class RiskEngine {
   constructor(limits: RiskLimits = {}, options: RiskEngineOptions = {}) {
     this.#answers = new Answers(options.answersKept ?? ANSWERS_KEPT_DEFAULT)
     this.limits = limits
+    this.#question.sessions = options.sessions
     this.#collar = ONE + unitsFromFloat(limits.marketCollar ?? MARKET_COLLAR_DEFAULT)
     this.#feeRate = unitsFromFloat(limits.feeRateReserved ?? 0)
   }

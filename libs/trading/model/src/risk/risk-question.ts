@@ -10,6 +10,7 @@ import {
   type Units,
 } from '../numbers.ts'
 import type { Instrument } from '../instruments.ts'
+import type { KrxSessions } from '../krx/sessions.ts'
 import type { RiskIntent, RiskLimits, TradingState } from './risk-types.ts'
 
 /** The market as risk sees it: float64 on every bar, made exact only where an order is judged. */
@@ -27,12 +28,17 @@ export class RiskMarket {
   }
 }
 
+/** For a share whose limits of the day are not known. */
+const KRX_COLLAR: Units = (ONE * 130n) / 100n
+
 export class RiskQuestion {
   intent!: RiskIntent
   market!: RiskMarket
   instrument!: Instrument
   limits!: RiskLimits
   tradingState: TradingState = 'active'
+  /** Undefined where nobody keeps hours: a backtest, whose orders wait for the next price anyway. */
+  sessions: KrxSessions | undefined = undefined
   nowUs = 0
   /** Cash not reserved, in the quote currency. */
   cashFree: Units = 0n
@@ -62,7 +68,7 @@ export class RiskQuestion {
       this.price = this.priceWorst = 0n
     } else if (isMarket) {
       this.price = unitsFromFloat(this.market.lastPrice)
-      this.priceWorst = (this.price * collarUnits) / ONE
+      this.priceWorst = worstPrice(instrument, this.price, collarUnits)
     } else {
       this.price = this.priceWorst = intent.limitPrice!
     }
@@ -107,4 +113,10 @@ export class RiskQuestion {
   quote(units: Units): string {
     return `${formatUnits(units)} ${this.instrument.quoteCurrency}`
   }
+}
+
+/** What a market buy may cost at most: the day's upper limit, as Korean brokers reserve it; elsewhere the collar. */
+function worstPrice(instrument: Instrument, price: Units, collarUnits: Units): Units {
+  if (instrument.priceMax !== undefined) return instrument.priceMax
+  return (price * (instrument.listing === undefined ? collarUnits : KRX_COLLAR)) / ONE
 }

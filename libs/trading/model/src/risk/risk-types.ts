@@ -2,6 +2,7 @@
 import type { Units } from '../numbers.ts'
 import type { AccountId, InstrumentId, SignalId, StrategyInstanceId } from '../ids.ts'
 import type { Side } from '../bars.ts'
+import type { Restriction } from '../instruments.ts'
 import type { OrderType, TimeInForce } from '../orders.ts'
 
 /** What a strategy wants, as it is put before risk. Size is `quantity` in base or `quoteQuantity` in quote, never both. */
@@ -30,6 +31,8 @@ export type RiskLimits = {
   readonly duplicateWindowUs?: number
   readonly signalAgeMaxUs?: number
   readonly marketDataAgeMaxUs?: number
+  /** Restrictions under which a person wants to buy all the same; a halt cannot be among them. */
+  readonly restrictionsAllowed?: readonly Exclude<Restriction, 'halted'>[]
 }
 
 export const MARKET_COLLAR_DEFAULT = 0.01
@@ -46,6 +49,15 @@ export type DenialCode =
   | 'TRADING_REDUCING'
   | 'INSTRUMENT_NOT_TRADABLE'
   | 'TICK_SIZE'
+  | 'PRICE_LIMIT'
+  | 'INSTRUMENT_HALTED'
+  | 'INSTRUMENT_MANAGED'
+  | 'INSTRUMENT_WARNING'
+  | 'INSTRUMENT_DANGER'
+  | 'INSTRUMENT_DELISTING'
+  | 'VOLATILITY_INTERRUPTION'
+  | 'SESSION_CLOSED'
+  | 'SESSION_UNKNOWN'
   | 'LOT_SIZE'
   | 'QUANTITY_MIN'
   | 'QUANTITY_MAX'

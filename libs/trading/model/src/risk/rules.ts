@@ -3,16 +3,11 @@
  * limit one more field of `RiskLimits`.
  */
 import { formatUnits } from '../numbers.ts'
-import type { DenialCode } from './risk-types.ts'
-import type { RiskQuestion } from './risk-question.ts'
+import { tickSizeAt } from '../tick-size.ts'
+import { MARKET_HOURS_RULES } from './market-hours-rules.ts'
+import { deny, type RiskRule } from './rule.ts'
 
-export type Denial = { readonly code: DenialCode; readonly reason: string }
-/** `check` returns undefined when the rule has no objection; nothing is built on that path. */
-export type RiskRule = { readonly name: string; readonly check: (question: RiskQuestion) => Denial | undefined }
-
-function deny(code: DenialCode, reason: string): Denial {
-  return { code, reason }
-}
+export type { Denial, RiskRule } from './rule.ts'
 
 export const RISK_RULES: readonly RiskRule[] = [
   {
@@ -36,11 +31,16 @@ export const RISK_RULES: readonly RiskRule[] = [
     name: 'tick-size',
     check: ({ intent, instrument }) => {
       const { limitPrice } = intent
-      if (limitPrice === undefined || limitPrice % instrument.tickSize === 0n) return undefined
-      const tick = formatUnits(instrument.tickSize)
-      return deny('TICK_SIZE', `expected a price in steps of ${tick}, found ${formatUnits(limitPrice)}`)
+      if (limitPrice === undefined) return undefined
+      const tickSize = tickSizeAt(instrument, limitPrice)
+      if (limitPrice % tickSize === 0n) return undefined
+      return deny(
+        'TICK_SIZE',
+        `expected a price in steps of ${formatUnits(tickSize)}, found ${formatUnits(limitPrice)}`,
+      )
     },
   },
+  ...MARKET_HOURS_RULES,
   {
     name: 'lot-size',
     check: ({ quantity, instrument }) =>

@@ -1,0 +1,119 @@
+/** Orders for Korean shares before the rules of their exchange. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { accountId, strategyInstanceId, type SignalId } from '../ids.ts'
+import type { Restriction } from '../instruments.ts'
+import { krxInstrument } from '../krx/instrument.ts'
+import { kstInstantUs, secondsOfTime } from '../krx/kst.ts'
+import { KrxSessions } from '../krx/sessions.ts'
+import { ONE, parseUnits } from '../numbers.ts'
+import { RiskEngine } from './risk-engine.ts'
+import type { DenialCode, RiskIntent, RiskLimits } from './risk-types.ts'
+
+const account = accountId('sim.creon.main')
+const strategy = strategyInstanceId('one')
+const DATE = '2026-01-05'
+const share = { code: '005930', market: 'KOSPI', kind: 'stock', date: DATE, basePrice: 71_700n * ONE } as const
+const at = (time: string, date = DATE): number => kstInstantUs(date, secondsOfTime(time))
+
+type Case = {
+  name: string
+  intent?: Partial<RiskIntent>
+  restrictions?: Restriction[]
+  limits?: RiskLimits
+  nowUs?: number
+  cash?: string
+  denied?: DenialCode
+  reason?: RegExp
+}
+
+function decide({ intent, restrictions = [], limits = {}, nowUs = at('10:00'), cash = '10000000' }: Case) {
+  const instrument = krxInstrument({ ...share, restrictions })
+  const engine = new RiskEngine(limits, { sessions: new KrxSessions() })
+  engine.setInstrument(instrument)
+  engine.setCash(account, 'KRW', parseUnits(cash))
+  engine.ledger(account).position(strategy, instrument.id).quantity = 10n * ONE
+  engine.mark(instrument.id, 71_900, nowUs)
+  const whole: RiskIntent = {
+    signalId: 's1' as SignalId,
+    account,
+    strategy,
+    instrument: instrument.id,
+    side: 'buy',
+    type: 'market',
+    quantity: ONE,
+    timeInForce: 'gtc',
+    signalTimeUs: nowUs,
+    ...intent,
+  }
+  return engine.check(whole, nowUs)
+}
+
+const limit = (price: number): Partial<RiskIntent> => ({ type: 'limit', limitPrice: BigInt(price) * ONE })
+
+describe('risk on Korean shares', () => {
+  const cases: Case[] = [
+    { name: 'a market buy in continuous trading' },
+    { name: 'a price off the tick of its band', intent: limit(71_950), denied: 'TICK_SIZE', reason: /steps of 100/ },
+    { name: 'a price on it', intent: limit(71_900) },
+    { name: 'the upper limit', intent: limit(93_200) },
+    {
+      name: 'above the upper limit',
+      intent: limit(93_300),
+      denied: 'PRICE_LIMIT',
+      reason: /50200 to 93200 today, found 93300/,
+    },
+    { name: 'below the lower limit', intent: limit(50_100), denied: 'PRICE_LIMIT' },
+    { name: 'half a share', intent: { quantity: ONE / 2n }, denied: 'LOT_SIZE' },
+    { name: 'before the day', nowUs: at('08:00'), denied: 'SESSION_CLOSED', reason: /expected KRX to be open/ },
+    { name: 'in the opening auction', nowUs: at('08:45') },
+    { name: 'in the closing auction', nowUs: at('15:25') },
+    { name: 'after the close', nowUs: at('15:31'), denied: 'SESSION_CLOSED' },
+    { name: 'in off-hours trading', nowUs: at('16:00'), denied: 'SESSION_CLOSED', reason: /found off-hours trading/ },
+    { name: 'on a holiday', nowUs: at('10:00', '2026-01-01'), denied: 'SESSION_CLOSED' },
+    {
+      name: 'in a year without a calendar',
+      nowUs: at('10:00', '2027-01-05'),
+      denied: 'SESSION_UNKNOWN',
+      reason: /2027-01-05/,
+    },
+    { name: 'a halted issue', restrictions: ['halted'], denied: 'INSTRUMENT_HALTED' },
+    { name: 'selling a halted issue', restrictions: ['halted'], intent: { side: 'sell' }, denied: 'INSTRUMENT_HALTED' },
+    {
+      name: 'a managed issue',
+      restrictions: ['managed'],
+      denied: 'INSTRUMENT_MANAGED',
+      reason: /found it a managed issue/,
+    },
+    { name: 'selling a managed issue', restrictions: ['managed'], intent: { side: 'sell' } },
+    {
+      name: 'a managed issue that the trader allows',
+      restrictions: ['managed'],
+      limits: { restrictionsAllowed: ['managed'] },
+    },
+    {
+      name: 'a managed issue that is halted too',
+      restrictions: ['managed', 'halted'],
+      limits: { restrictionsAllowed: ['managed'] },
+      denied: 'INSTRUMENT_HALTED',
+    },
+    { name: 'an investment warning', restrictions: ['warning'], denied: 'INSTRUMENT_WARNING' },
+    { name: 'investment danger', restrictions: ['danger'], denied: 'INSTRUMENT_DANGER' },
+    { name: 'trading until delisting', restrictions: ['delisting'], denied: 'INSTRUMENT_DELISTING' },
+    { name: 'a volatility interruption', restrictions: ['volatility-interruption'], denied: 'VOLATILITY_INTERRUPTION' },
+    { name: 'a market buy is reserved at the upper limit', cash: '93200' },
+    {
+      name: 'a market buy that the upper limit makes too dear',
+      cash: '93199',
+      denied: 'INSUFFICIENT_CASH',
+      reason: /expected 93200 KRW \(1 at 93200 at worst\)/,
+    },
+  ]
+  for (const one of cases) {
+    it(`${one.name}: ${one.denied ?? 'approved'}`, () => {
+      const decision = decide(one)
+      assert.equal(decision.approved ? undefined : decision.reasonCode, one.denied)
+      if (one.reason !== undefined) assert.match(decision.approved ? '' : decision.reason, one.reason)
+    })
+  }
+})

@@ -3,6 +3,7 @@ import * as marketData from './generated/jts/events/v1/market_data.ts'
 import * as orders from './generated/jts/events/v1/orders.ts'
 import * as signals from './generated/jts/events/v1/signals.ts'
 import { Envelope } from './generated/jts/events/v1/envelope.ts'
+import { upcast, UPCASTERS, versionOf, type Upcasters } from './upcast.ts'
 
 const codecs = {
   Candle: marketData.Candle,
@@ -39,9 +40,6 @@ export type DeepReadonly<T> = T extends (infer U)[]
     : T
 export type Payload<T extends EventType> = DeepReadonly<DecodedPayload<T>>
 
-/** Versions written today; an older one is upcast at the door (`decodeEvent`). */
-export const EVENT_VERSION = 1
-
 /** What a producer states; the bus adds id, stream position and sequence. */
 export type NewEvent = {
   [T in EventType]: {
@@ -68,8 +66,17 @@ type Position = {
 export type BusEvent = NewEvent & Position
 export type BusEventOf<T extends EventType> = Extract<BusEvent, { type: T }>
 
+/** An event that somebody could not take: enough to stop its stream and to tell whose money it is about. */
+export type PoisonedEvent = { readonly topic: string; readonly eventId: string; readonly account?: string }
+
 export class EventError extends Error {
   override readonly name = 'EventError'
+  /** What could be read of it. */
+  readonly event: PoisonedEvent | undefined
+  constructor(message: string, options: { event?: PoisonedEvent; cause?: unknown } = {}) {
+    super(message, options)
+    this.event = options.event
+  }
 }
 
 /** The event's id: computed from its place, so a second reading or a repeated publication gives the same id. */
@@ -82,7 +89,7 @@ export function encodeEvent(event: NewEvent, eventId: string, sequence: number):
   return Envelope.encode({
     eventId,
     type: event.type,
-    version: EVENT_VERSION,
+    version: versionOf(event.type),
     stream: event.stream,
     sequence,
     correlationId: event.correlationId,
@@ -93,47 +100,67 @@ export function encodeEvent(event: NewEvent, eventId: string, sequence: number):
   } as Envelope).finish()
 }
 
-/** @throws EventError when the bytes are not an event that this version knows. */
-export function decodeEvent(bytes: Uint8Array, topic: string, partition: number, offset: number): BusEvent {
+/**
+ * The one door from bytes to an event: whatever older version wrote it, what comes out is of today's.
+ * @throws EventError when the bytes are not an event that this version knows.
+ */
+export function decodeEvent(
+  bytes: Uint8Array,
+  topic: string,
+  partition: number,
+  offset: number,
+  upcasters: Upcasters = UPCASTERS,
+): BusEvent {
   const where = `${topic}[${partition}]@${offset}`
-  let envelope: Envelope
+  const envelope = decodeEnvelope(bytes, where)
+  const account = envelope.account === undefined || envelope.account === '' ? {} : { account: envelope.account }
+  const event = { topic, eventId: envelope.eventId, ...account }
+  if (!Object.hasOwn(codecs, envelope.type)) {
+    throw new EventError(
+      `expected a known event type at ${where}, found ${JSON.stringify(envelope.type)}: a newer JTS may have written it`,
+      { event },
+    )
+  }
+  const type = envelope.type as EventType
+  const version = versionOf(type, upcasters)
+  if (envelope.version < 1 || envelope.version > version) {
+    throw new EventError(
+      `expected ${type} of version 1 to ${version} at ${where}, found ${envelope.version}: a newer JTS has written it; run that version, or a newer one`,
+      { event },
+    )
+  }
+  let payload: unknown
   try {
-    envelope = Envelope.decode(bytes)
+    payload = codecs[type].decode(envelope.payload)
+  } catch (cause) {
+    throw new EventError(`expected the payload of ${type} at ${where}, found bytes that do not parse`, { event, cause })
+  }
+  return {
+    eventId: envelope.eventId,
+    type,
+    version,
+    stream: envelope.stream,
+    sequence: envelope.sequence,
+    correlationId: envelope.correlationId,
+    causationId: envelope.causationId,
+    ...account,
+    timeEventUs: envelope.timeEventUs,
+    payload: upcast(type, envelope.version, payload, upcasters),
+    topic,
+    partition,
+    offset,
+  } as BusEvent
+}
+
+/** @throws EventError */
+export function decodeEnvelope(bytes: Uint8Array, where: string): Envelope {
+  try {
+    return Envelope.decode(bytes)
   } catch (cause) {
     throw new EventError(`expected an event envelope at ${where}, found ${bytes.length} bytes that do not parse`, {
       cause,
     })
   }
-  if (!Object.hasOwn(codecs, envelope.type)) {
-    throw new EventError(`expected a known event type at ${where}, found ${JSON.stringify(envelope.type)}`)
-  }
-  if (envelope.version < 1 || envelope.version > EVENT_VERSION) {
-    throw new EventError(
-      `expected ${envelope.type} of version 1 to ${EVENT_VERSION} at ${where}, found ${envelope.version}`,
-    )
-  }
-  const type = envelope.type as EventType
-  let payload: unknown
-  try {
-    payload = codecs[type].decode(envelope.payload)
-  } catch (cause) {
-    throw new EventError(`expected the payload of ${type} at ${where}, found bytes that do not parse`, { cause })
-  }
-  return {
-    eventId: envelope.eventId,
-    type,
-    version: envelope.version,
-    stream: envelope.stream,
-    sequence: envelope.sequence,
-    correlationId: envelope.correlationId,
-    causationId: envelope.causationId,
-    ...(envelope.account === undefined || envelope.account === '' ? {} : { account: envelope.account }),
-    timeEventUs: envelope.timeEventUs,
-    payload,
-    topic,
-    partition,
-    offset,
-  } as BusEvent
 }
 
 /** The event as JSON for a person (`./jts events tail`). */

@@ -6,12 +6,14 @@ export type Durability =
   /** Not synced: a loss is filled back from the source. */
   | 'relaxed'
 
+export type RetentionClass = '1 day' | '7 days' | '30 days' | 'compacted' | 'until archived' | 'for ever'
+
 export type TopicSpec = {
   /** A constant: a new count is a new topic. */
   readonly partitions: number
   readonly durability: Durability
-  /** Recorded from the start; nothing is deleted before there is an archive. */
-  readonly kept: '1 day' | '7 days' | '30 days' | 'compacted' | 'until archived' | 'for ever'
+  /** How long it stays in the log, and what becomes of it then: see `RETENTION`. */
+  readonly kept: RetentionClass
   readonly key: 'instrument' | 'account' | 'strategy instance' | 'account:instrument' | 'service'
   /** What happens to an event that cannot be read: only market data and notifications have dead letters. */
   readonly poison: 'stop' | 'dead-letter'
@@ -51,6 +53,29 @@ export const TOPICS = {
 } as const satisfies Record<string, TopicSpec>
 
 export type Topic = keyof typeof TOPICS
+
+const DAY_US = 86_400_000_000
+
+/**
+ * What a class means, in both modes. `logUs`: the age, in market time, from which an event may leave the log. Then market data
+ * is deleted (its source has it; `archive` may be asked for in the configuration), the newest event of each key of a compacted
+ * topic stays, and everything else is moved to the archive, where it is kept for ever and read like the log.
+ */
+export const RETENTION: Readonly<
+  Record<RetentionClass, { readonly logUs: number; readonly then: 'delete' | 'archive' | 'compact' }>
+> = {
+  '1 day': { logUs: DAY_US, then: 'delete' },
+  '7 days': { logUs: 7 * DAY_US, then: 'delete' },
+  '30 days': { logUs: 30 * DAY_US, then: 'archive' },
+  'until archived': { logUs: 7 * DAY_US, then: 'archive' },
+  'for ever': { logUs: 30 * DAY_US, then: 'archive' },
+  compacted: { logUs: DAY_US, then: 'compact' },
+}
+
+/** Events of a compacted topic go when a newer one of their key is there: its sequences rise, with holes. */
+export function isCompacted(topic: Topic): boolean {
+  return RETENTION[TOPICS[topic].kept].then === 'compact'
+}
 export const TOPIC_NAMES = Object.keys(TOPICS) as readonly Topic[]
 
 export function isTopic(name: string): name is Topic {

@@ -2,7 +2,7 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { BusEvent, BusEventOf, EventType, Topic } from '@jts/contracts'
+import type { BusEvent, BusEventOf, EventType, PoisonedEvent, Topic } from '@jts/contracts'
 import { Activity, MarketClock, silentLogger } from '@jts/runtime'
 import { EmbeddedBus, SqliteStore } from '@jts/transport'
 import { ManualClock, settled } from './manual-clock.ts'
@@ -32,8 +32,8 @@ export class Harness {
       throw new Error(reason, { cause })
     }
     this.store = new SqliteStore({ file: this.file, log, activity, fatal })
-    const onPoison = (event: BusEvent, group: string, error: unknown): void => {
-      this.poison.push(`${group} ${event.type}: ${(error as Error).message}`)
+    const onPoison = (event: PoisonedEvent, group: string, error: unknown): void => {
+      this.poison.push(`${group} ${event.eventId}: ${(error as Error).message}`)
     }
     this.bus = new EmbeddedBus({ store: this.store, log, activity, fatal, onPoison })
   }

@@ -103,6 +103,7 @@ export function strategySignal(signal: Signal, answer: RiskCheckResponse): Paylo
     reasonCode: answer.denialCode,
     reason: answer.rejectionReason,
     riskScore: answer.riskScore,
+    checks: answer.checks,
   }
 }
 

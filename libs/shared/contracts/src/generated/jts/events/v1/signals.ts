@@ -30,6 +30,15 @@ export interface StrategySignal {
   reasonCode: string;
   reason: string;
   riskScore: number;
+  /** Every rule that was asked, with its figures. */
+  checks: CheckedRule[];
+}
+
+export interface CheckedRule {
+  rule: string;
+  passed: boolean;
+  expected: string;
+  found: string;
 }
 
 /** Topic orders.signals: approved signals. The first six fields are those of the user's document. */
@@ -106,6 +115,7 @@ function createBaseStrategySignal(): StrategySignal {
     reasonCode: "",
     reason: "",
     riskScore: 0,
+    checks: [],
   };
 }
 
@@ -158,6 +168,9 @@ export const StrategySignal: MessageFns<StrategySignal> = {
     }
     if (message.riskScore !== 0) {
       writer.uint32(129).double(message.riskScore);
+    }
+    for (const v of message.checks) {
+      CheckedRule.encode(v!, writer.uint32(138).fork()).join();
     }
     return writer;
   },
@@ -303,6 +316,14 @@ export const StrategySignal: MessageFns<StrategySignal> = {
             message.riskScore = reader.double();
             continue;
           }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.checks.push(CheckedRule.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -365,6 +386,9 @@ export const StrategySignal: MessageFns<StrategySignal> = {
         : isSet(object.risk_score)
         ? globalThis.Number(object.risk_score)
         : 0,
+      checks: globalThis.Array.isArray(object?.checks)
+        ? object.checks.map((e: any) => CheckedRule.fromJSON(e))
+        : [],
     };
   },
 
@@ -418,6 +442,9 @@ export const StrategySignal: MessageFns<StrategySignal> = {
     if (message.riskScore !== 0) {
       obj.riskScore = floatToJson(message.riskScore);
     }
+    if (message.checks?.length) {
+      obj.checks = message.checks.map((e) => CheckedRule.toJSON(e));
+    }
     return obj;
   },
 
@@ -442,6 +469,124 @@ export const StrategySignal: MessageFns<StrategySignal> = {
     message.reasonCode = object.reasonCode ?? "";
     message.reason = object.reason ?? "";
     message.riskScore = object.riskScore ?? 0;
+    message.checks = object.checks?.map((e) => CheckedRule.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCheckedRule(): CheckedRule {
+  return { rule: "", passed: false, expected: "", found: "" };
+}
+
+export const CheckedRule: MessageFns<CheckedRule> = {
+  encode(message: CheckedRule, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rule !== "") {
+      writer.uint32(10).string(message.rule);
+    }
+    if (message.passed !== false) {
+      writer.uint32(16).bool(message.passed);
+    }
+    if (message.expected !== "") {
+      writer.uint32(26).string(message.expected);
+    }
+    if (message.found !== "") {
+      writer.uint32(34).string(message.found);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckedRule {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckedRule();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rule = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.passed = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.expected = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.found = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckedRule {
+    return {
+      rule: isSet(object.rule) ? globalThis.String(object.rule) : "",
+      passed: isSet(object.passed) ? globalThis.Boolean(object.passed) : false,
+      expected: isSet(object.expected) ? globalThis.String(object.expected) : "",
+      found: isSet(object.found) ? globalThis.String(object.found) : "",
+    };
+  },
+
+  toJSON(message: CheckedRule): unknown {
+    const obj: any = {};
+    if (message.rule !== "") {
+      obj.rule = message.rule;
+    }
+    if (message.passed !== false) {
+      obj.passed = message.passed;
+    }
+    if (message.expected !== "") {
+      obj.expected = message.expected;
+    }
+    if (message.found !== "") {
+      obj.found = message.found;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CheckedRule>, I>>(base?: I): CheckedRule {
+    return CheckedRule.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckedRule>, I>>(object: I): CheckedRule {
+    const message = createBaseCheckedRule();
+    message.rule = object.rule ?? "";
+    message.passed = object.passed ?? false;
+    message.expected = object.expected ?? "";
+    message.found = object.found ?? "";
     return message;
   },
 };

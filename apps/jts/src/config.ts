@@ -60,6 +60,7 @@ export const configSchema = z
     notifications: z
       .strictObject({ webhook: z.url({ protocol: /^https?$/, error: 'expected an http or https address' }).optional() })
       .optional(),
+    retention: z.strictObject({ archiveMarketData: z.boolean().default(false) }).optional(),
     port: z.number().int().min(0).max(65535).optional(),
   })
   .superRefine((config, context) => {

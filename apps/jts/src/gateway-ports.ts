@@ -13,7 +13,6 @@ import type { BusEvent, BusEventOf, Topic } from '@jts/contracts'
 import type { OrderView as OrderWire } from '@jts/contracts/orders-api'
 import { divide, formatUnits, instrumentId, ONE, parseUnits, type Mode } from '@jts/model'
 import type { Logger } from '@jts/runtime'
-import type { FillRow } from '@jts/order-execution/service'
 import { TradeCandles } from './trade-candles.ts'
 import type { System } from './system.ts'
 
@@ -35,14 +34,12 @@ const PORTFOLIO_EVERY_MS = 250
 
 export async function createGatewayPorts(options: GatewayPortsOptions): Promise<GatewayPorts> {
   const { system } = options
-  const decisions: DecisionView[] = []
-  for await (const event of system.log.read('strategy.signals')) {
-    if (event.type === 'StrategySignal') keep(decisions, decisionView(event), DECISIONS_KEPT)
-  }
-  const fills = (await system.fills())
-    .map(fillOfRow)
-    .sort((a, b) => a.timeUs - b.timeUs)
-    .slice(-FILLS_KEPT)
+  const decisions = await newest(system.log, 'strategy.signals', DECISIONS_KEPT, (event) =>
+    event.type === 'StrategySignal' ? decisionView(event) : undefined,
+  )
+  const fills = await newest(system.log, 'orders.fills', FILLS_KEPT, (event) =>
+    event.type === 'OrderFilled' ? fillView(event) : undefined,
+  )
   const listeners = new Set<(update: GatewayUpdate) => void>()
   const tell = (update: GatewayUpdate): void => {
     for (const listener of listeners) listener(update)
@@ -164,6 +161,21 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
   }
 }
 
+/** The newest of a topic, oldest first: only the end of each partition is read, however long the log is. */
+async function newest<V extends { readonly timeUs: number }>(
+  log: System['log'],
+  topic: Topic,
+  count: number,
+  viewOf: (event: BusEvent) => V | undefined,
+): Promise<V[]> {
+  const views: V[] = []
+  for await (const event of log.read(topic, { last: count })) {
+    const view = viewOf(event)
+    if (view !== undefined) views.push(view)
+  }
+  return views.sort((a, b) => a.timeUs - b.timeUs).slice(-count)
+}
+
 function keep<T>(list: T[], item: T, max: number): void {
   list.push(item)
   if (list.length > max) list.splice(0, list.length - max)
@@ -239,23 +251,6 @@ function fillView(event: BusEventOf<'OrderFilled'>): FillView {
     feeCurrency,
     timeUs: event.timeEventUs,
     orderId: ref!.orderId,
-  }
-}
-
-function fillOfRow(row: FillRow): FillView {
-  const [venue, symbol] = row.instrument.split(':')
-  return {
-    fillId: `${venue}:${row.account}:${symbol}:${row.trade_id}`,
-    account: row.account,
-    strategy: row.strategy,
-    instrument: row.instrument,
-    side: row.side as FillView['side'],
-    quantity: row.quantity,
-    price: row.price,
-    fee: row.fee,
-    feeCurrency: row.fee_currency,
-    timeUs: row.time_us,
-    orderId: row.order_id,
   }
 }
 

@@ -90,6 +90,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     replay: false,
     sendWindowUs: (options['send-window-ms'] ?? SEND_WINDOW_MS) * 1000,
     webhookUrl: config.notifications?.webhook,
+    archiveMarketData: config.retention?.archiveMarketData,
   }
   const system = options.distributed
     ? await distributed(settings, strategies, config, dataDir, log)

@@ -62,6 +62,8 @@ const FOR_THE_PERSON = new Set([
   'IdError',
   'NumberError',
   'BacktestError',
+  'ArchiveError',
+  'BusError',
 ])
 
 async function main(argv: readonly string[]): Promise<number> {

@@ -1,8 +1,7 @@
 /** The event log of a run, for whoever only looks: in a folder's own file, or on the Kafka of a distributed run. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { silentLogger } from '@jts/runtime'
-import { EmbeddedBus, lockFolder, SqliteStore, type Bus } from '@jts/transport'
+import { Archive, ARCHIVE_FOLDER, openForReading, SqliteLog, type Bus } from '@jts/transport'
 import { UserError } from './cli.ts'
 import { RUN_FILE } from './distributed/run-file.ts'
 
@@ -17,17 +16,12 @@ export async function openLog(folder: string): Promise<OpenedLog> {
   }
   const file = join(folder, 'jts.sqlite')
   if (!existsSync(file)) throw new UserError(`expected the state of a run in ${folder}, found none`)
-  const lock = lockFolder(folder)
-  const fatal = (reason: string, cause: unknown): never => {
-    throw new Error(reason, { cause })
-  }
-  const store = new SqliteStore({ file, log: silentLogger, fatal })
-  const bus = new EmbeddedBus({ store, log: silentLogger, fatal })
+  const database = openForReading(file)
   return {
-    log: bus,
-    async close() {
-      await store.close()
-      lock.release()
+    log: new SqliteLog(database, new Archive(join(folder, ARCHIVE_FOLDER)), { isShared: true }),
+    close() {
+      database.close()
+      return Promise.resolve()
     },
   }
 }

@@ -36,6 +36,8 @@ export type RunSettings = {
   readonly replay: boolean
   readonly sendWindowUs: number
   readonly webhookUrl?: string | undefined
+  /** Candles and trades go to the archive when their class deletes them from the log. */
+  readonly archiveMarketData?: boolean | undefined
 }
 
 export type Plumbing = {

@@ -11,7 +11,8 @@ import type { PortfolioTracker } from '@jts/portfolio-tracker'
 import type { RiskManagement } from '@jts/risk-management'
 import { Activity, MarketClock, systemClock, type Logger } from '@jts/runtime'
 import type { StrategyEngine } from '@jts/strategy-engine'
-import { EmbeddedBus, SqliteStore } from '@jts/transport'
+import { Archive, ARCHIVE_FOLDER, EmbeddedBus, Retention, SqliteStore } from '@jts/transport'
+import { archivedToo, keepHouse } from './housekeeping.ts'
 import type { LatencyProbe } from './latency.ts'
 import {
   createBroker,
@@ -56,10 +57,12 @@ export function createTrader(options: TraderOptions): Trader {
   const activity = new Activity()
   const store = new SqliteStore({ file: join(options.dataDir, 'jts.sqlite'), log, activity, fatal })
   const started: { execution: OrderExecution | undefined } = { execution: undefined }
+  const archive = new Archive(join(options.dataDir, ARCHIVE_FOLDER))
   const bus = new EmbeddedBus({
     store,
     log,
     activity,
+    archive,
     fatal,
     onPoison: (event, group) => {
       if (event.account === undefined || !event.topic.startsWith('orders.')) return
@@ -79,6 +82,8 @@ export function createTrader(options: TraderOptions): Trader {
   started.execution = execution
   const notifications = createNotifications(options, plumbing)
   const collector = createCollector(options, plumbing, marketData)
+  const retention = new Retention({ store, bus, archive, log, archiveToo: archivedToo(options.archiveMarketData) })
+  let house: { stop(): Promise<void> } | undefined
   return {
     store,
     bus,
@@ -104,8 +109,17 @@ export function createTrader(options: TraderOptions): Trader {
       for (const broker of brokers.values()) await untilAvailable(() => broker.start(), log)
       await execution.start()
       await collector.start()
+      // A replay's log is a record to compare: nothing leaves it.
+      if (options.replay) return
+      house = keepHouse({
+        wallClock: systemClock,
+        log,
+        pass: () => retention.pass(marketClock.nowUs()),
+        onState: (state, reason) => tellHealth(store, marketClock.nowUs(), state, reason),
+      })
     },
     async stop() {
+      await house?.stop()
       await collector.stop()
       strategies.stop()
       await execution.stop()
@@ -117,4 +131,17 @@ export function createTrader(options: TraderOptions): Trader {
       await store.close()
     },
   }
+}
+
+function tellHealth(store: SqliteStore, nowUs: number, state: string, reason: string): void {
+  store.transact((turn) =>
+    turn.publish('system.health', {
+      type: 'ServiceHealth',
+      stream: 'event-log',
+      correlationId: `event-log/${nowUs}`,
+      causationId: '',
+      timeEventUs: nowUs,
+      payload: { service: 'event-log', state, reason },
+    }),
+  )
 }

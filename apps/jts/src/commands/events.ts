@@ -7,7 +7,7 @@ import { openLog } from '../open-log.ts'
 const SPEC = {
   name: 'events',
   usage: './jts events tail TOPIC [--limit N] [--data-dir DIR]',
-  summary: `Shows events as JSON lines. Topics: ${TOPIC_NAMES.join(', ')}. In one process: of a folder that no process runs on; distributed: of a run whose Kafka is there.`,
+  summary: `Shows events as JSON lines. Topics: ${TOPIC_NAMES.join(', ')}. From the archive and the log alike, also while JTS runs; a distributed run needs its Kafka.`,
   positionals: { min: 2, max: 2 },
   options: {
     'data-dir': { type: 'text', value: 'DIR', help: 'folder of the state (.jts/sim)' },

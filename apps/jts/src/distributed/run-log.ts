@@ -1,5 +1,6 @@
 /** The event log of a distributed run, for whoever only looks. */
-import type { Bus } from '@jts/transport'
+import { dirname, join } from 'node:path'
+import { Archive, ARCHIVE_FOLDER, type Bus } from '@jts/transport'
 import { silentLogger } from '@jts/runtime'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { KafkaLog } from '@jts/transport/bus/kafka/log'
@@ -23,7 +24,7 @@ export async function openRunLog(file: string): Promise<{ readonly log: Pick<Bus
     )
   }
   clearTimeout(late)
-  const log = new KafkaLog(client, 'events')
+  const log = new KafkaLog(client, 'events', new Archive(join(dirname(file), ARCHIVE_FOLDER)))
   return {
     log,
     close: () => {

@@ -10,35 +10,41 @@ import {
   encodeEvent,
   EventError,
   eventIdOf,
+  isCompacted,
   partitionOf,
   TOPICS,
   TOPIC_NAMES,
+  versionOf,
   type BusEvent,
   type NewEvent,
+  type PoisonedEvent,
   type Topic,
 } from '@jts/contracts'
 import type { Activity, Logger } from '@jts/runtime'
 import type { SqliteStore } from '../store/sqlite.ts'
-import { BusError, type Bus, type Subscription } from './port.ts'
+import { ArchiveError, type Archive } from '../archive/archive.ts'
+import type { StoredEvent } from '../archive/segment.ts'
+import { BusError, type Bus, type ReadOptions, type Subscription } from './port.ts'
+import { beforeStart, OFFSET_SPAN, SqliteLog } from './sqlite-log.ts'
 
 export type EmbeddedBusOptions = {
   readonly store: SqliteStore
   readonly log: Logger
   readonly activity?: Activity
+  /** Where events are that have left the log. */
+  readonly archive?: Archive
   /** Offsets that do not fit mean that two processes own one group: this one stops. */
   readonly fatal: (reason: string, cause: unknown) => void
   /** Told when a partition of `orders.*` stops at an event that its handler could not take. */
-  readonly onPoison?: (event: BusEvent, group: string, error: unknown) => void
+  readonly onPoison?: (event: PoisonedEvent, group: string, error: unknown) => void
 }
 
 type Cursor = { next: number; committed: number; stopped: boolean; lastSequence: Map<string, number> | undefined }
 type Reader = { readonly subscription: Subscription; readonly epoch: number; readonly cursors: Map<number, Cursor> }
-type Log = { readonly topic: Topic; readonly partition: number; readonly index: number; end: number }
+type Log = { readonly topic: Topic; readonly partition: number; readonly index: number; start: number; end: number }
 
 /** Events delivered in one go before the loop gets its turn: bounds a turn and so the commit's size. */
 const BATCH = 1000
-/** One row id holds the log and the offset: 2^13 logs of 2^40 events. */
-const OFFSET_SPAN = 2 ** 40
 
 export class EmbeddedBus implements Bus {
   readonly #options: EmbeddedBusOptions
@@ -56,7 +62,7 @@ export class EmbeddedBus implements Bus {
   readonly #putSequence: StatementSync
   readonly #putOffset: StatementSync
   readonly #moveOffset: StatementSync
-  readonly #range: StatementSync
+  readonly #log: SqliteLog
   #queue: BusEvent[] = []
   #head = 0
   #pending: BusEvent[] = []
@@ -76,6 +82,7 @@ export class EmbeddedBus implements Bus {
       CREATE TABLE IF NOT EXISTS bus_sequences (topic TEXT NOT NULL, stream TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (topic, stream)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS bus_offsets (consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, epoch INTEGER NOT NULL, PRIMARY KEY (consumer, topic, partition)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS bus_epochs (consumer TEXT PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS bus_starts (log INTEGER PRIMARY KEY, start INTEGER NOT NULL, hash TEXT NOT NULL);
     `)
     this.#append = database.prepare('INSERT INTO bus_log (id, event) VALUES (?, ?)')
     this.#putSequence = database.prepare(
@@ -87,7 +94,8 @@ export class EmbeddedBus implements Bus {
     this.#moveOffset = database.prepare(
       'UPDATE bus_offsets SET next = ? WHERE consumer = ? AND topic = ? AND partition = ? AND next = ? AND epoch = ?',
     )
-    this.#range = database.prepare('SELECT id, event FROM bus_log WHERE id >= ? AND id < ? ORDER BY id LIMIT ?')
+    this.#addPartitions()
+    this.#log = new SqliteLog(database, options.archive)
     this.#loadLogs()
     this.#store.plugPublisher({
       append: (topic, event) => this.#appendEvent(topic, event),
@@ -165,24 +173,53 @@ export class EmbeddedBus implements Bus {
     return Promise.resolve()
   }
 
-  async *read(
-    topic: Topic,
-    options: { partition?: number; from?: number; limit?: number } = {},
-  ): AsyncIterable<BusEvent> {
-    let left = options.limit ?? Infinity
-    const first = this.#firstLog.get(topic)!
-    for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
-      if (options.partition !== undefined && options.partition !== partition) continue
-      const log = this.#logs[first + partition]!
-      for (let from = options.from ?? 0; left > 0;) {
-        const events = this.#readLog(log, from, Math.min(BATCH, left))
-        if (events.length === 0) break
-        for (const event of events) yield event
-        left -= events.length
-        from = events.at(-1)!.offset + 1
-      }
+  read(topic: Topic, options?: ReadOptions): AsyncIterable<BusEvent> {
+    return this.#log.read(topic, options)
+  }
+
+  /** What is in the log of a partition, and how far every group that has ever read it has come: below that it is snapshotted. */
+  extent(topic: Topic, partition: number): { readonly start: number; readonly end: number; readonly handled: number } {
+    const { start, end } = this.#logs[this.#firstLog.get(topic)! + partition]!
+    const row = this.#store.database
+      .prepare('SELECT min(next) AS next FROM bus_offsets WHERE topic = ? AND partition = ?')
+      .get(topic, partition)
+    return { start, end, handled: (row?.['next'] as number | null | undefined) ?? end }
+  }
+
+  /** The hash of what was in the log of a partition and has left it. */
+  hashBefore(topic: Topic, partition: number): string {
+    return this.#log.startOf(topic, partition).hash
+  }
+
+  /** Events as they are on disk, the archive aside. */
+  stored(topic: Topic, partition: number, from: number, limit: number): readonly StoredEvent[] {
+    return this.#log.rows(topic, partition, Math.max(from, this.extent(topic, partition).start), limit)
+  }
+
+  /** Removes what lies before an offset; inside a transaction. Its hash says what was there. */
+  trim(topic: Topic, partition: number, before: number, hash: string): void {
+    const log = this.#logs[this.#firstLog.get(topic)! + partition]!
+    const { handled } = this.extent(topic, partition)
+    if (before > Math.min(handled, log.end)) {
+      throw new Error(`expected ${topic}[${partition}] to be handled up to ${before}, found ${handled} of ${log.end}`)
     }
-    await Promise.resolve()
+    const base = log.index * OFFSET_SPAN
+    const { database } = this.#store
+    database.prepare('DELETE FROM bus_log WHERE id >= ? AND id < ?').run(base, base + before)
+    database
+      .prepare(
+        'INSERT INTO bus_starts (log, start, hash) VALUES (?, ?, ?) ON CONFLICT (log) DO UPDATE SET start = excluded.start, hash = excluded.hash',
+      )
+      .run(log.index, before, hash)
+    log.start = before
+  }
+
+  /** Removes single events of a compacted topic; inside a transaction. */
+  removeCompacted(topic: Topic, partition: number, offsets: readonly number[]): void {
+    if (!isCompacted(topic)) throw new Error(`expected a compacted topic, found ${topic}`)
+    const base = this.#logs[this.#firstLog.get(topic)! + partition]!.index * OFFSET_SPAN
+    const remove = this.#store.database.prepare('DELETE FROM bus_log WHERE id = ?')
+    for (const offset of offsets) remove.run(base + offset)
   }
 
   lag(): readonly { group: string; topic: Topic; partition: number; lag: number }[] {
@@ -203,31 +240,38 @@ export class EmbeddedBus implements Bus {
     return found
   }
 
-  #loadLogs(): void {
-    const database = this.#store.database
-    const known = new Map(
-      database
-        .prepare('SELECT topic, partition, log FROM bus_partitions')
-        .all()
-        .map((row) => [`${row['topic']}/${row['partition']}`, row['log'] as number]),
-    )
-    let free = Math.max(0, ...[...known.values()].map((index) => index + 1))
+  #addPartitions(): void {
+    const { database } = this.#store
+    const known = database.prepare('SELECT topic, partition, log FROM bus_partitions').all()
+    const indexes = new Map(known.map((row) => [`${row['topic']}/${row['partition']}`, row['log'] as number]))
+    let free = Math.max(0, ...[...indexes.values()].map((index) => index + 1))
     const add = database.prepare('INSERT INTO bus_partitions (topic, partition, log) VALUES (?, ?, ?)')
-    const last = database.prepare('SELECT max(id) AS id FROM bus_log WHERE id >= ? AND id < ?')
     for (const topic of TOPIC_NAMES) {
       for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
-        let index = known.get(`${topic}/${partition}`)
-        if (index === undefined) {
-          index = free++
-          add.run(topic, partition, index)
-        }
-        const id = last.get(index * OFFSET_SPAN, (index + 1) * OFFSET_SPAN)!['id'] as number | null
-        const log: Log = { topic, partition, index, end: id === null ? 0 : id - index * OFFSET_SPAN + 1 }
-        this.#logs[index] = log
+        let index = indexes.get(`${topic}/${partition}`)
+        if (index === undefined) add.run(topic, partition, (index = free++))
+        this.#logs[index] = { topic, partition, index, start: 0, end: 0 }
         if (partition === 0) this.#firstLog.set(topic, index)
       }
     }
-    for (const row of database.prepare('SELECT topic, stream, sequence FROM bus_sequences').all()) {
+  }
+
+  /** @throws ArchiveError when the archive is of a later time than the log: new events would get the places of old ones. */
+  #loadLogs(): void {
+    const { archive } = this.#options
+    for (const log of this.#logs) {
+      if (log === undefined) continue
+      const { topic, partition } = log
+      log.start = this.#log.startOf(topic, partition).start
+      log.end = this.#log.endOf(topic, partition)
+      const archived = archive?.range(topic, partition)?.end ?? 0
+      if (archived > log.end) {
+        throw new ArchiveError(
+          `expected an archive of ${topic}[${partition}] up to ${log.end} at most, where the log ends, found one up to ${archived}: jts.sqlite is of an earlier time than the archive beside it. Put both back from one backup.`,
+        )
+      }
+    }
+    for (const row of this.#store.database.prepare('SELECT topic, stream, sequence FROM bus_sequences').all()) {
       this.#sequences.set(`${row['topic']}\n${row['stream']}`, row['sequence'] as number)
     }
   }
@@ -253,7 +297,7 @@ export class EmbeddedBus implements Bus {
     this.#pending.push({
       ...event,
       eventId,
-      version: 1,
+      version: versionOf(event.type),
       sequence,
       topic,
       partition: log.partition,
@@ -367,7 +411,7 @@ export class EmbeddedBus implements Bus {
   #checkSequence(cursor: Cursor, event: BusEvent): void {
     cursor.lastSequence ??= new Map()
     const last = cursor.lastSequence.get(event.stream)
-    if (last !== undefined && event.sequence !== last + 1) {
+    if (last !== undefined && event.sequence !== last + 1 && !isCompacted(event.topic as Topic)) {
       throw new BusError(
         'SEQUENCE_GAP',
         `expected ${event.topic}/${event.stream} sequence ${last + 1}, found ${event.sequence}`,
@@ -376,7 +420,7 @@ export class EmbeddedBus implements Bus {
     cursor.lastSequence.set(event.stream, event.sequence)
   }
 
-  #poison(reader: Reader, cursor: Cursor, event: BusEvent, error: unknown): void {
+  #poison(reader: Reader, cursor: Cursor, event: PoisonedEvent, error: unknown): void {
     const { group } = reader.subscription
     const stops = TOPICS[event.topic as Topic].poison === 'stop' || error instanceof BusError
     this.#options.log.error(
@@ -394,26 +438,51 @@ export class EmbeddedBus implements Bus {
       for (const [index, cursor] of reader.cursors) {
         const log = this.#logs[index]!
         if (cursor.next >= log.end || cursor.stopped) continue
-        let events: readonly BusEvent[]
-        try {
-          events = this.#readLog(log, cursor.next, BATCH)
-        } catch (error) {
-          cursor.stopped = true
-          this.#options.log.error({ group: reader.subscription.group, err: error }, 'an event could not be read')
-          if (!(error instanceof EventError)) throw error
-          continue
-        }
-        for (const event of events) this.#deliver(reader, event)
+        this.#skipDeleted(reader, cursor, log)
+        const rows = this.#log.rows(log.topic, log.partition, cursor.next, BATCH)
+        // What a compacted topic held to its end may be gone.
+        if (rows.length === 0) this.#advance(reader, cursor, log, log.end)
+        for (const row of rows) this.#deliverStored(reader, cursor, log, row)
         more = true
       }
     }
     return more
   }
 
-  #readLog(log: Log, from: number, limit: number): readonly BusEvent[] {
-    const base = log.index * OFFSET_SPAN
-    return this.#range
-      .all(base + from, base + OFFSET_SPAN, limit)
-      .map((row) => decodeEvent(row['event'] as Uint8Array, log.topic, log.partition, (row['id'] as number) - base))
+  /** A group that was away for longer than market data is kept goes on at the first that is left, and says so. */
+  #skipDeleted(reader: Reader, cursor: Cursor, log: Log): void {
+    if (cursor.next >= log.start) return
+    const { archive } = this.#options
+    const { topic, partition, start } = log
+    const first = beforeStart({ topic, partition, from: cursor.next, start, archive })
+    if (first === cursor.next) return
+    const { group } = reader.subscription
+    this.#options.log.warn(
+      { group, topic, partition, from: cursor.next, to: first },
+      'events were deleted before they were read: going on from the first that is left',
+    )
+    this.#advance(reader, cursor, log, first)
+  }
+
+  #deliverStored(reader: Reader, cursor: Cursor, log: Log, { offset, event: bytes }: StoredEvent): void {
+    if (cursor.stopped) return
+    let event: BusEvent
+    try {
+      event = decodeEvent(bytes, log.topic, log.partition, offset)
+    } catch (error) {
+      if (!(error instanceof EventError)) throw error
+      const what = error.event ?? { topic: log.topic, eventId: `${log.topic}[${log.partition}]@${offset}` }
+      this.#poison(reader, cursor, what, error)
+      if (!cursor.stopped) this.#advance(reader, cursor, log, offset + 1)
+      return
+    }
+    this.#deliver(reader, event)
+  }
+
+  #advance(reader: Reader, cursor: Cursor, log: Log, next: number): void {
+    this.#store.transact(() => {
+      cursor.next = next
+      this.#dirtyCursors.set(cursor, { reader, log })
+    })
   }
 }

@@ -15,6 +15,14 @@ export type Subscription = {
   handle(event: BusEvent, turn: Turn): void
 }
 
+export type ReadOptions = {
+  readonly partition?: number
+  readonly from?: number
+  readonly limit?: number
+  /** Only so many of the newest of each partition. */
+  readonly last?: number
+}
+
 export interface Bus {
   subscribe(subscription: Subscription): void
   /**
@@ -25,15 +33,18 @@ export interface Bus {
   /** Delivers what the groups have not read yet, then goes on live. */
   start(): Promise<void>
   stop(): Promise<void>
-  /** Events of a topic from an offset on, in partition and offset order; for `events tail`, `why`, `rebuild`. */
-  read(topic: Topic, options?: { partition?: number; from?: number; limit?: number }): AsyncIterable<BusEvent>
+  /**
+   * Events of a topic from an offset on, in partition and offset order, from the archive and the log alike; for `events tail`,
+   * `why`, `rebuild`.
+   */
+  read(topic: Topic, options?: ReadOptions): AsyncIterable<BusEvent>
   /** Events not yet handled, per group, topic and partition with any. */
   lag(): readonly { group: string; topic: Topic; partition: number; lag: number }[]
 }
 
 export class BusError extends Error {
   override readonly name = 'BusError'
-  readonly code: 'OFFSET_CONFLICT' | 'SEQUENCE_GAP' | 'POISON'
+  readonly code: 'OFFSET_CONFLICT' | 'SEQUENCE_GAP' | 'POISON' | 'ARCHIVED_AWAY'
   constructor(code: BusError['code'], message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.code = code

@@ -5,10 +5,23 @@
  * Kafka delivers at least once. Every stream is numbered without gaps, and the last number handled is kept beside the offset:
  * what comes again is dropped, and a hole stops the partition.
  */
-import { decodeEvent, RpcError, TOPICS, TOPIC_NAMES, type BusEvent, type Topic } from '@jts/contracts'
+import {
+  decodeEvent,
+  EventError,
+  isCompacted,
+  partitionOf,
+  RpcError,
+  TOPICS,
+  TOPIC_NAMES,
+  type BusEvent,
+  type PoisonedEvent,
+  type Topic,
+} from '@jts/contracts'
 import type { Activity, Logger } from '@jts/runtime'
 import type { Handled, OffsetMove, PostgresStore } from '../../store/postgres.ts'
-import { BusError, type Bus, type Subscription } from '../port.ts'
+import { isPassing, type Archive } from '../../archive/archive.ts'
+import { BusError, type Bus, type ReadOptions, type Subscription } from '../port.ts'
+import { beforeStart } from '../sqlite-log.ts'
 import { KafkaClient, type KafkaOptions } from './client.ts'
 import { KafkaLog } from './log.ts'
 import { KafkaOutbox } from './outbox.ts'
@@ -19,10 +32,12 @@ export type KafkaBusOptions = {
   readonly kafka: Omit<KafkaOptions, 'log'>
   readonly log: Logger
   readonly activity?: Activity
+  /** Where events are that have left Kafka: a group that is behind Kafka's own beginning reads them there. */
+  readonly archive?: Archive
   /** Called before each event's handler: market time moves with the events. */
   readonly beforeHandle?: (event: BusEvent) => void
   /** Told when a partition stops at an event that its handler could not take. */
-  readonly onPoison?: (event: BusEvent, group: string, error: unknown) => void
+  readonly onPoison?: (event: PoisonedEvent, group: string, error: unknown) => void
 }
 
 type Cursor = {
@@ -47,6 +62,7 @@ type Group = {
 /** Events handled and not yet committed, above which reading waits for the store. */
 const UNCOMMITTED_MAX = 2000
 const SHOW_OFFSETS_MS = 2000
+const ARCHIVE_BATCH = 1000
 
 export class KafkaBus implements Bus {
   readonly #options: KafkaBusOptions
@@ -66,7 +82,7 @@ export class KafkaBus implements Bus {
     this.#options = options
     this.#store = options.store
     this.#client = new KafkaClient({ ...options.kafka, log: options.log })
-    this.#log = new KafkaLog(this.#client, options.store.unit)
+    this.#log = new KafkaLog(this.#client, options.store.unit, options.archive)
     this.#outbox = new KafkaOutbox(this.#client, options.store, options.activity)
     this.#store.plugParticipant({
       collect: () => this.#collect(),
@@ -104,6 +120,7 @@ export class KafkaBus implements Bus {
       const [starts, ends] = [await this.#client.offsets(topics, 'start'), await this.#client.offsets(topics, 'end')]
       for (const group of this.#groups) {
         await this.#openGroup(group, starts, ends)
+        await this.#readArchive(group, starts)
         group.reader = this.#readerOf(group)
       }
       // What is in the log now is handled before anyone says that the start is over.
@@ -126,7 +143,7 @@ export class KafkaBus implements Bus {
     await this.#outbox.stop()
   }
 
-  read(topic: Topic, options?: { partition?: number; from?: number; limit?: number }): AsyncIterable<BusEvent> {
+  read(topic: Topic, options?: ReadOptions): AsyncIterable<BusEvent> {
     return this.#log.read(topic, options)
   }
 
@@ -200,7 +217,8 @@ export class KafkaBus implements Bus {
         const end = ends.get(topic)?.[partition] ?? 0
         let next = rows.get(place)
         if (next === undefined) {
-          next = group.subscription.start === 'latest' ? end : (starts.get(topic)?.[partition] ?? 0)
+          const first = isPassing(topic) ? (starts.get(topic)?.[partition] ?? 0) : 0
+          next = group.subscription.start === 'latest' ? end : first
           fresh.push({ topic, partition, next })
         }
         group.cursors.set(place, { topic, partition, next, committed: next, end, stopped: false })
@@ -226,6 +244,50 @@ export class KafkaBus implements Bus {
       [store.unit, consumer],
     )
     for (const row of seen) group.seen.set(`${row['topic']}\n${row['stream']}`, row['sequence'] as number)
+  }
+
+  /**
+   * What a group has not handled and Kafka no longer holds, from the archive.
+   * @throws BusError when it is not there either
+   */
+  async #readArchive(group: Group, starts: ReadonlyMap<string, readonly number[]>): Promise<void> {
+    const { archive } = this.#options
+    archive?.refresh()
+    for (const cursor of group.cursors.values()) {
+      const { topic, partition } = cursor
+      const start = starts.get(topic)?.[partition] ?? 0
+      while (cursor.next < start && !cursor.stopped) {
+        const first = beforeStart({ topic, partition, from: cursor.next, start, archive })
+        if (first !== cursor.next) this.#skip(group, cursor, first)
+        if (first >= start) break
+        for (const { offset, event } of archive!.read(topic, partition, first, ARCHIVE_BATCH)) {
+          if (!cursor.stopped) this.#deliver(group, cursor, { offset, value: Buffer.from(event) })
+        }
+        await this.#store.durable()
+      }
+    }
+  }
+
+  /** Market data that is no longer kept: said, and the streams' numbers begin anew behind the hole. */
+  #skip(group: Group, cursor: Cursor, next: number): void {
+    this.#options.log.warn(
+      {
+        group: group.subscription.group,
+        topic: cursor.topic,
+        partition: cursor.partition,
+        from: cursor.next,
+        to: next,
+      },
+      'events were deleted before they were read: going on from the first that is left',
+    )
+    const { topic, partition } = cursor
+    for (const key of group.seen.keys()) {
+      const [ofTopic, stream] = key.split('\n') as [string, string]
+      if (ofTopic === topic && partitionOf(stream, TOPICS[topic].partitions) === partition) group.seen.delete(key)
+    }
+    cursor.next = next
+    this.#dirtyCursors.add(cursor)
+    this.#store.touch()
   }
 
   #readerOf(group: Group): KafkaReader {
@@ -281,7 +343,7 @@ export class KafkaBus implements Bus {
     const last = group.seen.get(`${event.topic}\n${event.stream}`)
     if (last === undefined) return true
     if (event.sequence <= last) return false
-    if (event.sequence === last + 1) return true
+    if (event.sequence === last + 1 || isCompacted(event.topic as Topic)) return true
     throw new BusError(
       'SEQUENCE_GAP',
       `expected ${event.topic}/${event.stream} sequence ${last + 1}, found ${event.sequence}`,
@@ -297,7 +359,8 @@ export class KafkaBus implements Bus {
   #poison(group: Group, cursor: Cursor, event: BusEvent | undefined, error: unknown): void {
     const name = group.subscription.group
     const stops = TOPICS[cursor.topic].poison === 'stop' || error instanceof BusError
-    const where = event?.eventId ?? `${cursor.topic}[${cursor.partition}]@${cursor.next}`
+    const what = event ?? (error instanceof EventError ? error.event : undefined)
+    const where = what?.eventId ?? `${cursor.topic}[${cursor.partition}]@${cursor.next}`
     this.#options.log.error(
       { group: name, event: where, err: error },
       stops ? 'an event could not be handled: its partition is stopped' : 'an event could not be handled: dead letter',
@@ -307,25 +370,21 @@ export class KafkaBus implements Bus {
       group.reader?.drop(cursor.topic, cursor.partition)
       this.#checkWaiters()
     }
-    if (event !== undefined) this.#options.onPoison?.(event, name, error)
+    if (what !== undefined) this.#options.onPoison?.(what, name, error)
   }
 
   #onLost(group: Group, topic: Topic, partition: number, asked: number, start: number): boolean {
     const cursor = group.cursors.get(`${topic}/${partition}`)!
-    const isRelaxed = TOPICS[topic].durability === 'relaxed'
-    this.#options.log.error(
-      { group: group.subscription.group, topic, partition, asked, start },
-      isRelaxed
-        ? 'events were deleted before they were read: going on from the first that is left'
-        : 'events were deleted before they were read: the partition is stopped',
-    )
-    if (isRelaxed) {
-      cursor.next = start
-      this.#dirtyCursors.add(cursor)
-      this.#store.touch()
-    } else cursor.stopped = true
+    if (isPassing(topic)) this.#skip(group, cursor, start)
+    else {
+      this.#options.log.error(
+        { group: group.subscription.group, topic, partition, asked, start },
+        'events were moved to the archive before they were read: the partition is stopped; it is read there after a restart',
+      )
+      cursor.stopped = true
+    }
     this.#checkWaiters()
-    return isRelaxed
+    return isPassing(topic)
   }
 
   /** What the next commit says about consumption: offsets move by compare-and-set. */

@@ -1,21 +1,29 @@
 /** The event log on Kafka as something to look at: without a group, an offset or a transaction. */
 import { decodeEvent, EventError, type BusEvent, type Topic } from '@jts/contracts'
-import type { Bus } from '../port.ts'
+import { isPassing, type Archive } from '../../archive/archive.ts'
+import { BusError, type Bus, type ReadOptions } from '../port.ts'
+import { beforeStart } from '../sqlite-log.ts'
 import type { KafkaClient } from './client.ts'
 import { KafkaReader, type KafkaRecord } from './reader.ts'
 
 const TRY_AGAIN_MS = 500
+const BATCH = 1000
 
 export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
   readonly #client: KafkaClient
   readonly #name: string
+  readonly #archive: Archive | undefined
   readonly #taps = new Set<() => void>()
   #stopped = false
 
-  /** @param name who looks, for the broker's own log. */
-  constructor(client: KafkaClient, name: string) {
+  /**
+   * @param name who looks, for the broker's own log.
+   * @param archive where events are that have left Kafka.
+   */
+  constructor(client: KafkaClient, name: string, archive?: Archive) {
     this.#client = client
     this.#name = name
+    this.#archive = archive
   }
 
   tap(topics: readonly Topic[], listener: (event: BusEvent) => void): () => void {
@@ -53,22 +61,26 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
     return off
   }
 
-  async *read(
-    topic: Topic,
-    options: { partition?: number; from?: number; limit?: number } = {},
-  ): AsyncIterable<BusEvent> {
+  async *read(topic: Topic, options: ReadOptions = {}): AsyncIterable<BusEvent> {
     const starts = (await this.#client.offsets([topic], 'start')).get(topic)!
     const ends = (await this.#client.offsets([topic], 'end')).get(topic)!
+    this.#archive?.refresh()
     let left = options.limit ?? Infinity
     for (let partition = 0; partition < ends.length && left > 0; partition++) {
       if (options.partition !== undefined && options.partition !== partition) continue
-      const end = ends[partition]!
-      const from = Math.max(options.from ?? 0, starts[partition] ?? 0)
-      if (from >= end) continue
+      const [start, end] = [starts[partition] ?? 0, ends[partition]!]
+      let from = Math.max(options.from ?? 0, options.last === undefined ? 0 : end - options.last)
+      while (from < start && left > 0) {
+        const first = beforeStart({ topic, partition, from, start, archive: this.#archive })
+        const rows = first < start ? this.#archive!.read(topic, partition, first, Math.min(BATCH, left)) : []
+        for (const { offset, event } of rows) yield decodeEvent(event, topic, partition, offset)
+        left -= rows.length
+        from = (rows.at(-1)?.offset ?? first - 1) + 1
+      }
+      if (from >= end || left <= 0) continue
       for await (const record of this.#records(topic, partition, from, end)) {
-        if (left <= 0) break
         yield decodeEvent(record.value, topic, partition, record.offset)
-        left--
+        if (--left <= 0) break
       }
     }
   }
@@ -83,19 +95,29 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
     let batches: (readonly KafkaRecord[])[] = []
     let wake: () => void = () => undefined
     let taken: () => void = () => undefined
+    let lost: BusError | undefined
     const reader = new KafkaReader(this.#client, `${this.#name} read`, {
       onRecords: (_topic, _partition, records) => {
         batches.push(records)
         wake()
         return new Promise((resolve) => (taken = resolve))
       },
-      onLost: () => true,
+      onLost: (_topic, _partition, asked, start) => {
+        if (isPassing(topic)) return true
+        lost = new BusError(
+          'ARCHIVED_AWAY',
+          `expected ${topic}[${partition}] from offset ${asked} on, found that it was moved to the archive meanwhile, up to ${start}: read again`,
+        )
+        wake()
+        return false
+      },
     })
     reader.add(topic, partition, from)
     reader.start()
     try {
       for (;;) {
-        if (batches.length === 0) await new Promise<void>((resolve) => (wake = resolve))
+        if (batches.length === 0 && lost === undefined) await new Promise<void>((resolve) => (wake = resolve))
+        if (lost !== undefined) throw lost
         const now = batches
         batches = []
         for (const record of now.flat()) {

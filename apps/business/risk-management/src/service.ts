@@ -232,7 +232,7 @@ class Service implements RiskManagementHandlers {
       )
     }
     return this.#options.store.transact((turn) => {
-      const decision = this.#engine.check(intent, nowUs)
+      const decision = this.#engine.check(intent, nowUs, { explain: true })
       const response = toResponse(intent, decision, nowUs + this.#options.approvalValidUs)
       turn.put(answers, {
         signal_id: intent.signalId,

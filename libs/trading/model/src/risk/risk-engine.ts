@@ -11,6 +11,7 @@ import { Ledger, type LedgerPlain } from '../ledger.ts'
 import { ANSWERS_KEPT_DEFAULT, Answers, sameIntent } from './answers.ts'
 import { malformation, orderContent } from './intent-form.ts'
 import { Reservation, Reservations, type ReservationPlain } from './reservations.ts'
+import { figureOf } from './figures.ts'
 import { RISK_RULES, type Denial } from './rules.ts'
 import { RiskMarket, RiskQuestion } from './risk-question.ts'
 import { TradingStates } from './trading-states.ts'
@@ -217,9 +218,7 @@ export class RiskEngine {
       if (checks === undefined) {
         if (found !== undefined) break
       } else
-        checks.push(
-          found === undefined ? { rule: rule.name, passed: true } : { rule: rule.name, passed: false, ...found },
-        )
+        checks.push(found === undefined ? passed(rule.name, question) : { rule: rule.name, passed: false, ...found })
     }
     const riskScore = question.riskScore()
     if (denial === undefined) {
@@ -278,6 +277,11 @@ export class RiskEngine {
     engine.#answers.restore(plain.answers)
     return engine
   }
+}
+
+function passed(rule: string, question: RiskQuestion): RiskCheck {
+  const reason = figureOf(rule, question)
+  return reason === undefined ? { rule, passed: true } : { rule, passed: true, reason }
 }
 
 function refusal(

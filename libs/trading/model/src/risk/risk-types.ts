@@ -76,6 +76,7 @@ export type RiskCheck = {
   readonly rule: string
   readonly passed: boolean
   readonly code?: DenialCode
+  /** Why it objected, or what it measured when it did not. */
   readonly reason?: string
 }
 

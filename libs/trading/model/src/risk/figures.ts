@@ -1,0 +1,42 @@
+/** What a rule measured when it had no objection, for whoever asks why an order was allowed. Built only when asked for. */
+import { formatUnits } from '../numbers.ts'
+import type { RiskQuestion } from './risk-question.ts'
+
+const seconds = (us: number): string => `${us / 1e6} s`
+
+/** By the rule's name; a rule without a figure has only passed. */
+const FIGURES: Readonly<Record<string, (question: RiskQuestion) => string | undefined>> = {
+  'trading-state': (q) => q.tradingState,
+  'tick-size': (q) =>
+    q.intent.limitPrice === undefined
+      ? undefined
+      : `${formatUnits(q.intent.limitPrice)} in steps of ${formatUnits(q.instrument.tickSize)}`,
+  'lot-size': (q) => `${formatUnits(q.quantity)} in steps of ${formatUnits(q.instrument.lotSize)}`,
+  'quantity-min': (q) => `${q.base(q.quantity)} of at least ${q.base(q.instrument.quantityMin)}`,
+  'stale-signal': (q) =>
+    q.limits.signalAgeMaxUs === undefined
+      ? undefined
+      : `${seconds(q.nowUs - q.intent.signalTimeUs)} of at most ${seconds(q.limits.signalAgeMaxUs)}`,
+  'market-price': (q) => String(q.market.lastPrice),
+  'stale-market-data': (q) =>
+    q.limits.marketDataAgeMaxUs === undefined
+      ? undefined
+      : `${seconds(q.nowUs - q.market.lastTimeUs)} of at most ${seconds(q.limits.marketDataAgeMaxUs)}`,
+  'notional-min': (q) => `${q.quote(q.notional)} of at least ${q.quote(q.instrument.notionalMin)}`,
+  'notional-max': (q) =>
+    q.instrument.notionalMax === 0n
+      ? undefined
+      : `${q.quote(q.notional)} of at most ${q.quote(q.instrument.notionalMax)}`,
+  'notional-max-per-order': (q) =>
+    q.limits.notionalMaxPerOrder === undefined
+      ? undefined
+      : `${q.quote(q.notional)} of at most ${q.quote(q.limits.notionalMaxPerOrder)} an order`,
+  cash: (q) =>
+    q.intent.side === 'sell' ? undefined : `${q.quote(q.cashNeeded)} at worst of ${q.quote(q.cashFree)} not reserved`,
+  'sellable-quantity': (q) =>
+    q.intent.side === 'buy' ? undefined : `${q.base(q.quantity)} of ${q.base(q.sellable)} held and not reserved`,
+}
+
+export function figureOf(rule: string, question: RiskQuestion): string | undefined {
+  return FIGURES[rule]?.(question)
+}

@@ -16,7 +16,12 @@ const HEAP = ['-Xms128m', '-Xmx512m']
 const SHORT_LIVED = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 const FORMAT_SECONDS = 60
 
-export async function startKafka(options: ServerOptions = {}): Promise<KafkaServer> {
+export type KafkaOptions = ServerOptions & {
+  /** The port that clients are told, where something stands between them and the server. */
+  readonly advertisedPort?: number
+}
+
+export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServer> {
   requireProgram('setpriv', 'util-linux', 'KAFKA_BROKERS')
   requireJava('KAFKA_BROKERS')
   await installKafka((words) => process.stderr.write(`${words}\n`))
@@ -29,12 +34,13 @@ export async function startKafka(options: ServerOptions = {}): Promise<KafkaServ
     stopSignal: 'SIGTERM',
     prepare: async (port) => {
       if (!existsSync(join(folder.path, 'data'))) await format(folder)
-      writeFileSync(config, propertiesOf(join(folder.path, 'data'), port, await freePort()))
+      const told = options.advertisedPort ?? port
+      writeFileSync(config, propertiesOf(join(folder.path, 'data'), port, await freePort(), told))
       return java(HEAP, 'kafka.Kafka', [config])
     },
     isReady: async ({ log }) => log.includes('Kafka Server started'),
   })
-  return Object.assign(server, { brokers: [`${LOOPBACK}:${server.port}`] })
+  return Object.assign(server, { brokers: [`${LOOPBACK}:${options.advertisedPort ?? server.port}`] })
 }
 
 /** One of Kafka's own command line tools, such as `org.apache.kafka.tools.consumer.ConsoleConsumer`. */
@@ -67,13 +73,13 @@ async function format(folder: Folder): Promise<void> {
   renameSync(making, join(folder.path, 'data'))
 }
 
-function propertiesOf(data: string, port: number, controllerPort: number): string {
+function propertiesOf(data: string, port: number, controllerPort: number, advertisedPort = port): string {
   const settings = {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@${LOOPBACK}:${controllerPort}`,
     listeners: `CLIENT://${LOOPBACK}:${port},CONTROLLER://${LOOPBACK}:${controllerPort}`,
-    'advertised.listeners': `CLIENT://${LOOPBACK}:${port}`,
+    'advertised.listeners': `CLIENT://${LOOPBACK}:${advertisedPort}`,
     'listener.security.protocol.map': 'CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'inter.broker.listener.name': 'CLIENT',
     'controller.listener.names': 'CONTROLLER',

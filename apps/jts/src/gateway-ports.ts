@@ -91,10 +91,13 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     portfolioTimer.unref()
   }
   const tellOrder = (orderId: string): void => {
-    void system.orders.listOrders({ account: '', openOnly: false, limit: 0 }).then(({ orders: all }) => {
-      const found = all.find((order) => order.orderId === orderId)
-      if (found !== undefined) tell({ type: 'order', data: orderView(found) })
-    })
+    system.orders
+      .listOrders({ account: '', openOnly: false, limit: 0 })
+      .then(({ orders: all }) => {
+        const found = all.find((order) => order.orderId === orderId)
+        if (found !== undefined) tell({ type: 'order', data: orderView(found) })
+      })
+      .catch((error: unknown) => options.log.warn({ orderId, err: error }, 'an order could not be told'))
   }
   const tradeCandles = new TradeCandles()
   const onEvent = (event: BusEvent): void => {
@@ -115,7 +118,10 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
         tellOrder(event.payload.ref!.orderId)
         return portfolioSoon()
       case 'TradingStateChanged':
-        void status().then((data) => tell({ type: 'status', data }))
+      case 'ServiceHealth':
+        status()
+          .then((data) => tell({ type: 'status', data }))
+          .catch((error: unknown) => options.log.warn({ err: error }, 'the status could not be told'))
         return
       default: {
         const ref =
@@ -129,6 +135,7 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     'market-data.binance.trades',
     'strategy.signals',
     'orders.events',
+    'system.health',
   ]
   system.log.tap(topics, onEvent)
 

@@ -96,6 +96,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     ? await distributed(settings, strategies, config, dataDir, log)
     : systemOf(createTrader({ ...settings, dataDir, log, fatal: fatal(log) }))
   await system.start()
+  const stopWatching = system.watchHealth()
   const stopReconciling = options.distributed ? (): void => undefined : keepReconciled(system, log)
   const dashboard = options['no-dashboard']
     ? undefined
@@ -123,6 +124,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     process.stdout.write(`${JSON.stringify({ mode, dashboard: dashboard?.url, dataDir, pid: process.pid })}\n`)
   }
   await untilStopped()
+  stopWatching()
   stopReconciling()
   await dashboard?.stop()
   await system.stop()

@@ -7,6 +7,7 @@ import type { OrderExecutionApi, PortfolioApi, StrategyApi } from '@jts/contract
 import type { AccountId } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
 import type { Bus } from '@jts/transport'
+import { healthEvent, HealthWatch, watchHealth } from './health-watch.ts'
 import { LatencyProbe } from './latency.ts'
 import { restOf, type Rest } from './rest.ts'
 import type { MarketData } from './services.ts'
@@ -28,6 +29,8 @@ export type System = {
   readonly rest: Rest
   marketTimeUs(): number
   lights(): readonly ServiceLight[]
+  /** From now on the operator is told what stops working and what works again. Returns how to end it. */
+  watchHealth(): () => void
   /** Bars and trades published since the first start. */
   counts(): Promise<{ readonly bars: number; readonly trades: number }>
   /** Every fill booked, in the order of each account and instrument. */
@@ -46,6 +49,7 @@ export type System = {
 
 export function systemOf(trader: Trader, probe = new LatencyProbe()): System {
   const { execution, portfolio, collector, activity } = trader
+  const lights = (): ServiceLight[] => lightsOf(activity.absentees())
   return {
     log: trader.bus,
     orders: execution.api,
@@ -55,7 +59,12 @@ export function systemOf(trader: Trader, probe = new LatencyProbe()): System {
     marketData: trader.marketData,
     rest: restOf(trader),
     marketTimeUs: () => trader.marketClock.nowUs(),
-    lights: () => lightsOf(activity.absentees()),
+    lights,
+    watchHealth: () =>
+      watchHealth(new HealthWatch(), lights, (change) => {
+        const event = healthEvent(change, trader.marketClock.nowUs())
+        trader.store.transact((turn) => turn.publish('system.health', event))
+      }),
     counts: () => Promise.resolve({ bars: collector.barCount(), trades: collector.tradeCount() }),
     fills: () => execution.fills(),
     reconcile: (account) => execution.reconcile(account),

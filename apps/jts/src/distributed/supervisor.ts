@@ -33,6 +33,8 @@ export class Supervisor {
   readonly #runFile: string
   readonly #log: Logger
   readonly #children = new Map<string, Child>()
+  /** Told when a process has ended by itself, and how. */
+  onEnded: (unit: string, how: string) => void = () => undefined
   #stopped = false
 
   constructor(runFile: string, log: Logger) {
@@ -47,6 +49,7 @@ export class Supervisor {
         const child = new Child(member, this.#runFile, this.#log, {
           isStopping: () => this.#stopped,
           onChange: () => this.#tell(),
+          onEnded: (how) => this.onEnded(member.unit, how),
         })
         this.#children.set(member.unit, child)
         return child.firstReady
@@ -76,7 +79,7 @@ export class Supervisor {
   }
 }
 
-type Watcher = { isStopping(): boolean; onChange(): void }
+type Watcher = { isStopping(): boolean; onChange(): void; onEnded(how: string): void }
 
 class Child {
   readonly #member: Member
@@ -137,6 +140,7 @@ class Child {
       const lived = performance.now() - startedMs
       this.#pauseMs = lived > SETTLED_MS ? RESTART_MS : Math.min(RESTART_MAX_MS, this.#pauseMs * 2)
       this.#log.error({ unit, code, signal, livedMs: Math.round(lived) }, 'a service ended; starting it again')
+      this.#watcher.onEnded(signal === null ? `ended with code ${code}` : `was ended by ${signal}`)
       setTimeout(() => {
         if (this.#watcher.isStopping()) return
         this.#launch()

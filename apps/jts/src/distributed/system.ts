@@ -9,14 +9,18 @@ import { Activity, computedId, MarketClock, systemClock, type Logger } from '@jt
 import { freePort, provideKafka, providePostgres } from '@jts/servers'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { KafkaLog } from '@jts/transport/bus/kafka/log'
+import { pingOf } from '@jts/transport/store/postgres-connection'
 import { orderExecutionClient, portfolioClient, RpcConnection, strategyClient } from '@jts/transport/rpc/grpc-client'
+import { HealthWatch, watchHealth } from '../health-watch.ts'
 import { latencyOf, type Mark } from '../latency.ts'
 import { createBroker, createMarketData, untilAvailable, type RunSettings } from '../services.ts'
 import { accountOf, type JtsConfig } from '../config.ts'
 import type { LoadedStrategy } from '../strategies.ts'
 import type { ServiceLight, System } from '../system.ts'
+import { HealthLog } from './health-log.ts'
 import { DistributedRest } from './rest.ts'
 import { SERVICE_NAMES, writeRunFile, type Member, type RunFile, type ServiceName } from './run-file.ts'
+import { ServerLight } from './server-light.ts'
 import { Supervisor, type SupervisedState } from './supervisor.ts'
 
 export type DistributedOptions = {
@@ -104,6 +108,19 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     void hosts().then((found) => (states = found))
   }
 
+  const health = new HealthLog({
+    databaseUrl: postgres.url,
+    namespace: run.namespace,
+    kafkaBrokers: kafka.brokers,
+    log,
+  })
+  const database = pingOf(postgres.url)
+  const servers = [new ServerLight('kafka', () => client.ping()), new ServerLight('postgresql', () => database.ask())]
+  const lights = (): ServiceLight[] => [
+    ...supervisor.states().map((process) => lightOf(process, states)),
+    ...servers.map((server) => server.light()),
+  ]
+
   return {
     log: eventLog,
     orders: orderExecutionClient(connectionTo('order-execution')),
@@ -113,7 +130,12 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     marketData,
     rest: new DistributedRest([...connections.values()], log),
     marketTimeUs: () => Math.max(0, ...states.map((state) => state.marketTimeUs)),
-    lights: () => supervisor.states().map((process) => lightOf(process, states)),
+    lights,
+    watchHealth() {
+      const watch = new HealthWatch()
+      supervisor.onEnded = (unit, how) => health.tell(watch.ended(unit, how))
+      return watchHealth(watch, lights, (change) => health.tell(change))
+    },
     processes: () => supervisor.states(),
     hosts,
     async counts() {
@@ -157,9 +179,13 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       for (const broker of brokers.values()) await untilAvailable(() => broker.start(), log)
       watching = setInterval(watch, LIGHTS_MS)
       watch()
+      for (const server of servers) void server.start()
     },
     async stop() {
       clearInterval(watching)
+      for (const server of servers) server.stop()
+      await database.stop()
+      await health.stop()
       eventLog.stop()
       client.close()
       await supervisor.stop()
@@ -177,6 +203,7 @@ function lightOf(process: SupervisedState, states: readonly HostState[]): Servic
   if (process.state === 'down') return { name, state: 'down', reason: 'its process has ended; it is started again' }
   if (process.state === 'starting') return { name, state: 'starting', reason: 'its process is starting' }
   if (host === undefined) return { name, state: 'down', reason: 'its process does not answer' }
+  if (host.kafkaBreaker !== 'closed') return { name, state: 'down', reason: 'Kafka does not answer it' }
   return host.absent.length === 0
     ? { name, state: 'up' }
     : { name, state: 'starting', reason: `waiting for: ${host.absent.join(', ')}` }

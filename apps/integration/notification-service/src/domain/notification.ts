@@ -67,13 +67,11 @@ function words(event: BusEvent): Words | undefined {
         text: `${event.payload.reasonCode}: ${event.payload.reason}`,
       }
     case 'ServiceHealth':
-      return event.payload.state === 'up'
-        ? undefined
-        : {
-            severity: 'critical',
-            title: `${event.payload.service} is ${event.payload.state}`,
-            text: event.payload.reason,
-          }
+      return {
+        severity: event.payload.state === 'up' ? 'info' : 'critical',
+        title: `${event.payload.service} is ${event.payload.state}`,
+        text: event.payload.reason,
+      }
     default:
       return undefined
   }

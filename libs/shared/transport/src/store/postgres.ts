@@ -8,7 +8,8 @@
 import type { NewEvent, Topic } from '@jts/contracts'
 import { encodeEvent, eventIdOf, TOPICS } from '@jts/contracts'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
-import postgres, { type Sql } from 'postgres'
+import type { Sql } from 'postgres'
+import { openPostgres } from './postgres-connection.ts'
 import {
   migrationsFrom,
   REFUSED,
@@ -35,6 +36,8 @@ export type PostgresStoreOptions = {
   /** The unit was taken over, or what is in memory can no longer be on disk: the process says why and ends. */
   readonly fatal: (reason: string, cause: unknown) => void
   readonly leaseMs?: number
+  /** After which a connection without a word is given up. */
+  readonly silenceMs?: number
 }
 
 /** An event on disk that Kafka has not acknowledged. */
@@ -112,15 +115,13 @@ export class PostgresStore implements Store {
     this.namespace = options.namespace
     this.shared = sharedSchemaName(options.namespace)
     this.#schema = unitSchemaName(options.namespace, options.unit)
-    this.sql = postgres(options.url, {
+    const settings = {
       max: 2,
-      max_lifetime: null,
-      connect_timeout: 5,
       backoff: () => RETRY_MS / 1000,
       connection: { application_name: `jts ${options.unit}`.slice(0, 63) },
-      types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
-      onnotice: () => undefined,
-    }) as unknown as Sql
+      types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } } as never,
+    }
+    this.sql = openPostgres(options.url, settings, options.silenceMs)
   }
 
   /**

@@ -130,6 +130,11 @@ export class KafkaClient {
     }
   }
 
+  /** A question that costs little, for whoever wants to know whether Kafka answers. */
+  async ping(): Promise<void> {
+    await this.#withAdmin((admin) => admin.listTopics())
+  }
+
   /** Creates the topics that are missing, with the partitions of the contract. */
   async ensureTopics(topics: readonly Topic[]): Promise<void> {
     await this.persistently('which topics there are', () => this.#ensureTopics(topics))

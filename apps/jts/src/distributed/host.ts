@@ -97,7 +97,7 @@ export async function startHost({ run, member, owner, log, fatal }: HostOptions)
   const server = await startRpcServer({
     host: '127.0.0.1',
     port: member.port,
-    services: [...hosted.rpc, { definition: HostServiceService, handlers: control }],
+    services: [...hosted.rpc, { definition: HostServiceService, handlers: control, answersAtOnce: true }],
     log,
     beforeAnswer: () => store.durable(),
   })
@@ -313,6 +313,7 @@ class HostControl {
       lags: bus.lag().map(({ lag, ...rest }) => ({ ...rest, events: lag })),
       kafkaBreaker: bus.breakerState,
       memoryBytes: process.memoryUsage.rss(),
+      commitWaitsMs: Math.round(store.commitWaitsMs),
     })
   }
 

@@ -43,6 +43,7 @@ export type DistributedSystem = System & {
 
 const LIGHTS_MS = 1000
 const STATE_DEADLINE_MS = 900
+const COMMIT_LATE_MS = 2000
 
 export async function openDistributed(options: DistributedOptions): Promise<DistributedSystem> {
   const { settings, dataDir, log, temporary } = options
@@ -203,6 +204,7 @@ function lightOf(process: SupervisedState, states: readonly HostState[]): Servic
   if (process.state === 'down') return { name, state: 'down', reason: 'its process has ended; it is started again' }
   if (process.state === 'starting') return { name, state: 'starting', reason: 'its process is starting' }
   if (host === undefined) return { name, state: 'down', reason: 'its process does not answer' }
+  if (host.commitWaitsMs > COMMIT_LATE_MS) return { name, state: 'down', reason: 'PostgreSQL does not answer it' }
   if (host.kafkaBreaker !== 'closed') return { name, state: 'down', reason: 'Kafka does not answer it' }
   return host.absent.length === 0
     ? { name, state: 'up' }

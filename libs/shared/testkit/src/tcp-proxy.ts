@@ -20,6 +20,7 @@ export class TcpProxy {
   readonly #stalled = new Set<Direction>()
   #delayMs = 0
   #accepted = 0
+  #isChosen: (hello: Buffer) => boolean = () => true
 
   private constructor(server: Server, target: TcpProxyOptions) {
     this.#server = server
@@ -49,9 +50,17 @@ export class TcpProxy {
     return this.#accepted
   }
 
+  /**
+   * From now on only these links are cut, stalled or delayed, told by the first bytes their clients have sent: a client of
+   * Kafka or PostgreSQL says its name in them.
+   */
+  choose(isChosen: (hello: Buffer) => boolean): void {
+    this.#isChosen = isChosen
+  }
+
   /** Ends every link with a reset; new ones are accepted. */
   cut(): void {
-    for (const link of [...this.#links]) link.destroy()
+    for (const link of [...this.#links]) if (this.#isChosen(link.hello)) link.destroy()
   }
 
   /** Forwards nothing any more, not even an end, on links that stand and on new ones: they look open and are silent. */
@@ -90,16 +99,16 @@ export class TcpProxy {
   async close(): Promise<void> {
     const closed = this.#server.listening ? once(this.#server, 'close') : undefined
     this.#server.close()
-    this.cut()
+    for (const link of [...this.#links]) link.destroy()
     await closed
   }
 
   #accept(client: Socket): void {
     this.#accepted++
     const server = connect({ host: '127.0.0.1', ...this.target, noDelay: true, allowHalfOpen: true })
-    const link = new Link(client, server, {
-      isStalled: (direction) => this.#stalled.has(direction),
-      delayMs: () => this.#delayMs,
+    const link: Link = new Link(client, server, {
+      isStalled: (direction) => this.#stalled.has(direction) && this.#isChosen(link.hello),
+      delayMs: () => (this.#delayMs > 0 && this.#isChosen(link.hello) ? this.#delayMs : 0),
       onGone: () => this.#links.delete(link),
     })
     this.#links.add(link)
@@ -116,6 +125,8 @@ type LinkOptions = {
 type Held = { readonly chunk: Buffer | undefined; readonly dueMs: number }
 
 class Link {
+  /** What the client sent first. */
+  hello: Buffer = Buffer.alloc(0)
   readonly #options: LinkOptions
   readonly #client: Socket
   readonly #server: Socket
@@ -146,6 +157,7 @@ class Link {
 
   #read(socket: Socket, direction: Direction): void {
     const take = (chunk: Buffer | undefined): void => {
+      if (direction === 'up' && this.hello.length === 0 && chunk !== undefined) this.hello = chunk
       this.#held[direction].push({ chunk, dueMs: performance.now() + this.#options.delayMs() })
       this.#forward(direction)
     }

@@ -10,7 +10,7 @@ import { messageOf } from './errors.ts'
 export type StreamTimings = {
   readonly backoffMinMs: number
   readonly backoffMaxMs: number
-  /** Without a frame, ping or pong for this long the connection is dead (the venue pings every 20 s). */
+  /** Without a frame, ping or pong for this long the connection is dead: our own ping at half of it was not answered. */
   readonly silenceMs: number
   readonly renewalMs: number
   /** For opening, and again for the answers to the subscription. */
@@ -21,7 +21,7 @@ export type StreamTimings = {
 export const STREAM_TIMINGS: StreamTimings = {
   backoffMinMs: 100,
   backoffMaxMs: 5_000,
-  silenceMs: 60_000,
+  silenceMs: 20_000,
   renewalMs: 23 * 3_600_000,
   setupMs: 10_000,
   sendGapMs: 250,

@@ -33,6 +33,8 @@ export type RpcService = {
   readonly definition: ServiceDefinition
   /** Methods by their camelCase name. */
   readonly handlers: object
+  /** Says nothing that has to be on disk first: it also answers while the store does not. */
+  readonly answersAtOnce?: boolean
 }
 
 export type RpcServerOptions = {
@@ -79,10 +81,16 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   const credentials = serverCredentials(host, options.tls)
   const server = new Server(channelOptions(options.keepAlive ?? KEEP_ALIVE))
   const stopping = new AbortController()
-  for (const { definition, handlers } of options.services) {
+  for (const { definition, handlers, answersAtOnce } of options.services) {
+    const { beforeAnswer: _, ...atOnce } = options
     server.addService(
       definition,
-      implementation(definition, handlers as Record<string, Handler>, options, stopping.signal),
+      implementation(
+        definition,
+        handlers as Record<string, Handler>,
+        answersAtOnce ? atOnce : options,
+        stopping.signal,
+      ),
     )
   }
   const health = new Health(options.services)

@@ -104,6 +104,8 @@ export class PostgresStore implements Store {
   #handlerDurable = false
   #inHandler = false
   #committing = false
+  #committingSinceMs: number | undefined
+  #isLeaseLate = false
   #closed = false
   #scheduled = false
   #participant: CommitParticipant | undefined
@@ -147,6 +149,11 @@ export class PostgresStore implements Store {
   /** Closed by its owner, or by a commit that could not be made. */
   get isClosed(): boolean {
     return this.#closed
+  }
+
+  /** For how long the commit under way has been waiting for the database; 0 when there is none. */
+  get commitWaitsMs(): number {
+    return this.#committingSinceMs === undefined ? 0 : performance.now() - this.#committingSinceMs
   }
 
   /** Commits made since the unit exists. */
@@ -274,8 +281,10 @@ export class PostgresStore implements Store {
       this.#batch = undefined
       const { moves, handled } = this.#participant?.collect() ?? { moves: [], handled: [] }
       let entries: readonly OutboxEntry[]
+      this.#committingSinceMs = performance.now()
       try {
         entries = await this.#commit(batch, moves, handled)
+        this.#committingSinceMs = undefined
       } catch (cause) {
         // Memory and disk no longer agree: nothing more is written, and no waiter is told that its cause is on disk.
         this.#closed = true
@@ -465,8 +474,13 @@ export class PostgresStore implements Store {
           const cause = new UnitTakenError(`unit ${this.unit} is no longer owned at epoch ${this.#epoch}`)
           return this.#options.fatal('its unit was taken over by another process', cause)
         }
+        this.#isLeaseLate = false
       } catch (error) {
-        if (!this.#closed) this.#options.log.warn({ unit: this.unit, err: error }, 'the lease could not be renewed')
+        // Once for each time that the database is away.
+        if (!this.#closed && !this.#isLeaseLate) {
+          this.#options.log.warn({ unit: this.unit, err: error }, 'the lease could not be renewed')
+        }
+        this.#isLeaseLate = true
       }
       if (!this.#closed) this.#keepLease(leaseMs)
     }

@@ -102,6 +102,8 @@ export interface HostState {
   /** `closed`, `half-open` or `open`. */
   kafkaBreaker: string;
   memoryBytes: number;
+  /** For how long the oldest commit has been waiting for the database; 0 when none waits. */
+  commitWaitsMs: number;
 }
 
 export interface ReconcileRequest {
@@ -1231,6 +1233,7 @@ function createBaseHostState(): HostState {
     lags: [],
     kafkaBreaker: "",
     memoryBytes: 0,
+    commitWaitsMs: 0,
   };
 }
 
@@ -1268,6 +1271,9 @@ export const HostState: MessageFns<HostState> = {
     }
     if (message.memoryBytes !== 0) {
       writer.uint32(88).int64(message.memoryBytes);
+    }
+    if (message.commitWaitsMs !== 0) {
+      writer.uint32(96).int64(message.commitWaitsMs);
     }
     return writer;
   },
@@ -1373,6 +1379,14 @@ export const HostState: MessageFns<HostState> = {
             message.memoryBytes = longToNumber(reader.int64());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.commitWaitsMs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1414,6 +1428,11 @@ export const HostState: MessageFns<HostState> = {
         : isSet(object.memory_bytes)
         ? globalThis.Number(object.memory_bytes)
         : 0,
+      commitWaitsMs: isSet(object.commitWaitsMs)
+        ? globalThis.Number(object.commitWaitsMs)
+        : isSet(object.commit_waits_ms)
+        ? globalThis.Number(object.commit_waits_ms)
+        : 0,
     };
   },
 
@@ -1452,6 +1471,9 @@ export const HostState: MessageFns<HostState> = {
     if (message.memoryBytes !== 0) {
       obj.memoryBytes = Math.round(message.memoryBytes);
     }
+    if (message.commitWaitsMs !== 0) {
+      obj.commitWaitsMs = Math.round(message.commitWaitsMs);
+    }
     return obj;
   },
 
@@ -1471,6 +1493,7 @@ export const HostState: MessageFns<HostState> = {
     message.lags = object.lags?.map((e) => Lag.fromPartial(e)) || [];
     message.kafkaBreaker = object.kafkaBreaker ?? "";
     message.memoryBytes = object.memoryBytes ?? 0;
+    message.commitWaitsMs = object.commitWaitsMs ?? 0;
     return message;
   },
 };

@@ -1,0 +1,192 @@
+/**
+ * What may break between processes, and what must be true after it: no request reaches the venue twice, every fill of the
+ * venue is booked once, the venue has no order that we do not know, our ledger is the venue's record in every balance, trading
+ * goes on by itself, and the operator was told.
+ */
+import { after, before, test } from 'node:test'
+import { sleep } from '@jts/testkit'
+import { SERVICE_NAMES } from './run-file.ts'
+import { FaultRig, type LinkName } from './testing/fault-rig.ts'
+import { deliverAgain, rewindOffsets, takeOver } from './testing/harms.ts'
+
+const FULL = process.env['JTS_TEST_FULL'] === '1'
+/** Longer than a lease, than the time in which a request may be sent, and than it takes to see that something is silent. */
+const AWAY_MS = 7000
+/** Longer than a stream or a connection may be silent before it is given up. */
+const SILENT_MS = 27_000
+
+type Harm = (rig: FaultRig) => Promise<void>
+type Fault = {
+  readonly what: string
+  readonly harm: Harm
+  /** Nothing, where nothing is wrong that a person could see. */
+  readonly told?: RegExp
+  /** Done in every run of the tests; the others in the full ones. */
+  readonly sample?: boolean
+}
+
+const killed =
+  (unit: string): Harm =>
+  async (rig) => {
+    rig.signal(unit, 'SIGKILL')
+    await rig.untilUp(unit)
+  }
+const stopped =
+  (unit: string): Harm =>
+  async (rig) => {
+    rig.signal(unit, 'SIGSTOP')
+    await sleep(AWAY_MS)
+    rig.signal(unit, 'SIGCONT')
+  }
+const refused =
+  (link: LinkName): Harm =>
+  async ({ links }) => {
+    await links[link].refuse()
+    links[link].cut()
+    await sleep(AWAY_MS)
+    await links[link].accept()
+  }
+/** Links stay open and carry nothing in this direction; what was held back comes late. */
+const silent =
+  (link: LinkName, direction: 'up' | 'down', isChosen: (hello: string) => boolean = () => true, ms = SILENT_MS): Harm =>
+  async ({ links }) => {
+    links[link].choose((hello) => isChosen(hello.toString('latin1')))
+    links[link].stall(direction)
+    await sleep(ms)
+    links[link].flow()
+    links[link].choose(() => true)
+  }
+const slow =
+  (link: LinkName, ms: number): Harm =>
+  async ({ links }) => {
+    links[link].delay(ms)
+    await sleep(AWAY_MS * 2)
+    links[link].delay(0)
+  }
+const isRequest = (hello: string): boolean => !/upgrade: websocket/i.test(hello)
+
+const NO_VENUE = /(order-execution|market-data-collector) is degraded: waiting for: .*binance/
+
+const FAULTS: readonly Fault[] = [
+  ...SERVICE_NAMES.map((unit): Fault => ({
+    what: `${unit} is killed`,
+    told: new RegExp(`${unit} is down: its process was ended by SIGKILL`),
+    harm: killed(unit),
+    sample: unit === 'order-execution',
+  })),
+  ...SERVICE_NAMES.map((unit): Fault => ({
+    what: `${unit} stands still`,
+    told: new RegExp(`${unit} is down: its process (does not answer|ended)`),
+    harm: stopped(unit),
+  })),
+  {
+    what: 'PostgreSQL is killed',
+    told: /postgresql is down/,
+    harm: async ({ postgres }) => {
+      await postgres.kill9()
+      await sleep(AWAY_MS)
+      await postgres.restart()
+    },
+    sample: true,
+  },
+  {
+    what: 'PostgreSQL stands still',
+    told: /postgresql is down/,
+    harm: async ({ postgres }) => {
+      postgres.pause()
+      await sleep(AWAY_MS)
+      postgres.resume()
+    },
+  },
+  { what: 'no link to PostgreSQL', told: /postgresql is down/, harm: refused('postgres') },
+  { what: 'links to PostgreSQL that bring no answer', told: /postgresql is down/, harm: silent('postgres', 'down') },
+  { what: 'links to PostgreSQL that take no question', told: /postgresql is down/, harm: silent('postgres', 'up') },
+  {
+    what: "order execution's links to PostgreSQL bring no answer",
+    told: /order-execution is down: PostgreSQL does not answer it/,
+    harm: silent('postgres', 'down', (hello) => hello.includes('jts order-execution')),
+  },
+  { what: 'slow links to PostgreSQL', harm: slow('postgres', 200) },
+
+  {
+    what: 'Kafka is killed',
+    told: /kafka is down/,
+    harm: async ({ kafka }) => {
+      await kafka.kill9()
+      await sleep(AWAY_MS)
+      await kafka.restart()
+    },
+  },
+  {
+    what: 'Kafka stands still',
+    told: /kafka is down/,
+    harm: async ({ kafka }) => {
+      kafka.pause()
+      await sleep(AWAY_MS)
+      kafka.resume()
+    },
+  },
+  { what: 'no link to Kafka', told: /kafka is down/, harm: refused('kafka') },
+  { what: 'links to Kafka that bring no answer', told: /kafka is down/, harm: silent('kafka', 'down') },
+  { what: 'links to Kafka that take no question', told: /kafka is down/, harm: silent('kafka', 'up') },
+  {
+    what: "order execution's links to Kafka bring no answer",
+    told: /order-execution is down: Kafka does not answer it/,
+    harm: silent('kafka', 'down', (hello) => hello.includes('order-execution')),
+  },
+  { what: 'slow links to Kafka', harm: slow('kafka', 200) },
+
+  {
+    what: 'the venue is killed',
+    told: NO_VENUE,
+    harm: async (rig) => {
+      await rig.killVenue()
+      await sleep(AWAY_MS)
+      await rig.startVenue()
+    },
+  },
+  { what: 'no link to the venue', told: NO_VENUE, harm: refused('venue') },
+  { what: 'links to the venue that bring no answer', told: NO_VENUE, harm: silent('venue', 'down') },
+  // The stream of the account's events tells what the answers would have told.
+  { what: 'requests to the venue are not answered', harm: silent('venue', 'down', isRequest) },
+  {
+    what: 'requests to the venue arrive late',
+    told: /Order without an answer/,
+    harm: silent('venue', 'up', isRequest, AWAY_MS * 2),
+    sample: true,
+  },
+  { what: 'slow links to the venue', harm: slow('venue', 400) },
+
+  { what: 'Kafka delivers what it has delivered', harm: deliverAgain },
+  ...SERVICE_NAMES.map((unit): Fault => ({
+    what: `the offsets of ${unit} are rewound`,
+    told: new RegExp(`${unit} is down: its process was ended by SIGKILL`),
+    harm: rewindOffsets(unit),
+  })),
+  {
+    what: 'another process takes order execution over in the middle of its orders',
+    told: /order-execution is down: its process (does not answer|ended)/,
+    harm: takeOver('order-execution'),
+  },
+]
+
+let rig: FaultRig
+before(async () => {
+  rig = await FaultRig.start()
+  await rig.untilItTrades()
+})
+after(async () => {
+  await rig?.stop()
+})
+
+for (const { what, harm, told, sample } of FAULTS) {
+  if (!FULL && sample !== true) continue
+  test(what, async () => {
+    const before = rig.told.length
+    await harm(rig)
+    if (told !== undefined) await rig.untilTold(told, before)
+    await rig.untilItTrades()
+    await rig.untilThePromiseHolds()
+    if (told !== undefined && !/Order/.test(told.source)) await rig.untilTold(/is up: it works again/, before)
+  })
+}

@@ -1,0 +1,242 @@
+/**
+ * A distributed JTS that trades on the local venue, made to be harmed: its servers and its venue are ours to kill and to stop,
+ * a proxy stands in every link to them, and what the operator is told by webhook is kept.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { silentLogger } from '@jts/runtime'
+import { startKafka, startPostgres, type KafkaServer, type PostgresServer } from '@jts/servers'
+import { sleep, startJts, type JtsProcess } from '@jts/testkit'
+import { TcpProxy } from '@jts/testkit/tcp-proxy'
+import { portfolioClient, RpcConnection } from '@jts/transport/rpc/grpc-client'
+import { openLog, type OpenedLog } from '../../open-log.ts'
+import { addressOf, readRunFile, RUN_FILE, type RunFile } from '../run-file.ts'
+import { PROCESSES_FILE, type SupervisedState } from '../supervisor.ts'
+import { assertNeverTwice, bookedIn, differences, type Booked } from './promise.ts'
+import { askVenue, type VenueKeys } from './venue-truth.ts'
+
+const SYMBOLS = ['BTCUSDT', 'ETHUSDT']
+/** Generous: a slow machine takes its time, and nothing here depends on it. */
+const PATIENCE_MS = 120_000
+const LOOK_MS = 1000
+
+export type LinkName = 'kafka' | 'postgres' | 'venue'
+
+export type FaultRigOptions = {
+  /** Where Kafka and PostgreSQL keep their data; without it a temporary folder each. */
+  readonly dirs?: { readonly kafka?: string; readonly postgres?: string; readonly run?: string }
+}
+
+export class FaultRig {
+  readonly folder = mkdtempSync(join(tmpdir(), 'jts-faults-'))
+  readonly dir: string
+  readonly #dirs: NonNullable<FaultRigOptions['dirs']>
+  kafka!: KafkaServer
+  postgres!: PostgresServer
+  readonly links = {} as Record<LinkName, TcpProxy>
+  run!: RunFile
+  env: Record<string, string> = {}
+  #venue!: JtsProcess
+  #venueKeys!: VenueKeys
+  #up!: JtsProcess
+  #webhook!: Server
+  #told: string[] = []
+  #log!: OpenedLog
+  #portfolio!: RpcConnection
+  #others: JtsProcess[] = []
+
+  private constructor({ dirs = {} }: FaultRigOptions) {
+    this.#dirs = dirs
+    this.dir = dirs.run ?? join(this.folder, 'run')
+  }
+
+  static async start(options: FaultRigOptions = {}): Promise<FaultRig> {
+    const rig = new FaultRig(options)
+    try {
+      await rig.#start()
+    } catch (error) {
+      await rig.stop()
+      throw error
+    }
+    return rig
+  }
+
+  async #start(): Promise<void> {
+    for (const name of ['kafka', 'postgres', 'venue'] as const) this.links[name] = await TcpProxy.start({ port: 1 })
+    const { kafka, postgres, venue } = this.links
+    const dirOf = (dir: string | undefined) => (dir === undefined ? {} : { dir })
+    ;[this.kafka, this.postgres] = await Promise.all([
+      startKafka({ ...dirOf(this.#dirs.kafka), advertisedPort: kafka.port }),
+      startPostgres(dirOf(this.#dirs.postgres)),
+    ])
+    kafka.target = { port: this.kafka.port }
+    postgres.target = { port: this.postgres.port }
+    await this.startVenue()
+    this.#webhook = createServer((request, response) => {
+      let body = ''
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()))
+      request.on('end', () => {
+        const { title, text } = JSON.parse(body) as { title: string; text: string }
+        this.#told.push(`${title}: ${text}`)
+        response.end()
+      })
+    }).listen(0, '127.0.0.1')
+    await once(this.#webhook, 'listening')
+    const config = join(this.folder, 'jts.yaml')
+    writeFileSync(config, configOf(`http://127.0.0.1:${(this.#webhook.address() as AddressInfo).port}/`))
+    const url = new URL(this.postgres.url)
+    url.port = String(postgres.port)
+    this.env = {
+      KAFKA_BROKERS: this.kafka.brokers.join(),
+      DATABASE_URL: url.href,
+      JTS_BINANCE_API_KEY: this.#venueKeys.apiKey,
+      JTS_BINANCE_API_SECRET: this.#venueKeys.apiSecret,
+    }
+    const where = ['--venue', `binance=http://${venue.address}`, '--config', config, '--data-dir', this.dir]
+    this.#up = startJts(['up', '--distributed', ...where, '--no-dashboard', '--json'], this.env)
+    await this.#up.firstLine
+    this.run = readRunFile(join(this.dir, RUN_FILE))
+    this.#log = await openLog(this.dir)
+    this.#portfolio = new RpcConnection({ address: addressOf(this.run, 'portfolio-tracker') })
+  }
+
+  /** Also again after a kill: on the same port and store. */
+  async startVenue(): Promise<void> {
+    const dir = join(this.folder, 'venue')
+    this.#venue = startJts(['venue', 'binance', '--symbols', SYMBOLS.join(), '--data-dir', dir, '--json'])
+    this.#venueKeys = JSON.parse(await this.#venue.firstLine) as VenueKeys
+    this.links.venue.target = { port: Number(new URL(this.#venueKeys.restUrl).port) }
+  }
+
+  async killVenue(): Promise<void> {
+    this.#venue.child.kill('SIGKILL')
+    await this.#venue.ended
+  }
+
+  signalVenue(name: NodeJS.Signals): void {
+    this.#venue.child.kill(name)
+  }
+
+  process(unit: string): SupervisedState {
+    const all = JSON.parse(readFileSync(join(this.dir, PROCESSES_FILE), 'utf8')) as Record<string, SupervisedState>
+    return all[unit]!
+  }
+
+  signal(unit: string, name: NodeJS.Signals): void {
+    process.kill(this.process(unit).pid!, name)
+  }
+
+  /** Another process that joins the run. */
+  join(args: readonly string[]): JtsProcess {
+    const joined = startJts(['serve', ...args, '--run', join(this.dir, RUN_FILE), '--json'], this.env)
+    this.#others.push(joined)
+    return joined
+  }
+
+  async untilUp(unit: string): Promise<void> {
+    await this.until(
+      () => this.process(unit).state === 'up',
+      () => `${unit} to be up, found it ${this.process(unit).state}`,
+    )
+  }
+
+  /** What the operator has been told so far. */
+  get told(): readonly string[] {
+    return this.#told
+  }
+
+  async untilTold(pattern: RegExp, from = 0): Promise<void> {
+    await this.until(
+      () => this.#told.slice(from).some((words) => pattern.test(words)),
+      () => `the operator to be told ${pattern}, found ${this.#told.slice(from).join(' | ')}`,
+    )
+  }
+
+  async booked(): Promise<Booked> {
+    const events = []
+    for await (const event of this.#log.log.read('orders.events')) events.push(event)
+    return bookedIn(events)
+  }
+
+  async fills(): Promise<number> {
+    return (await this.booked()).fills.length
+  }
+
+  /** Orders go out and fills come in, by nobody's doing. */
+  async untilItTrades(more = 2): Promise<void> {
+    const before = await this.fills()
+    let now = before
+    await this.until(
+      async () => (now = await this.fills()) >= before + more,
+      () => `${more} more fills than ${before}, found ${now}`,
+    )
+  }
+
+  /** Nothing twice at any moment; and soon nothing missing, nothing unknown, and our ledger equal to the venue's records. */
+  async untilThePromiseHolds(): Promise<void> {
+    const client = portfolioClient(this.#portfolio)
+    let wrong = ['nothing was compared yet']
+    await this.until(
+      async () => {
+        const venue = await askVenue(this.#venueKeys, SYMBOLS)
+        if (venue === undefined) return false
+        const { accounts } = await client.getCurrentPortfolio({ account: '' })
+        const booked = await this.booked()
+        assertNeverTwice(booked, venue)
+        wrong = differences(booked, venue, accounts[0]!)
+        return wrong.length === 0
+      },
+      () => `our records to be the venue's, found ${wrong.join('; ')}`,
+    )
+  }
+
+  async until(isTrue: () => boolean | Promise<boolean>, expected: () => string): Promise<void> {
+    let failure: unknown
+    for (const end = performance.now() + PATIENCE_MS; ; await sleep(LOOK_MS)) {
+      try {
+        if (await isTrue()) return
+        failure = undefined
+      } catch (error) {
+        if (error instanceof assert.AssertionError) throw error
+        failure = error
+      }
+      if (performance.now() > end) {
+        assert.fail(
+          `expected within ${PATIENCE_MS / 1000} s: ${expected()}${failure === undefined ? '' : `; ${String(failure)}`}`,
+        )
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const link of Object.values(this.links)) {
+      link.flow()
+      link.delay(0)
+    }
+    for (const { child } of this.#others) child.kill('SIGKILL')
+    this.#portfolio?.close()
+    await this.#log?.close()
+    this.#up?.child.kill('SIGINT')
+    const ended = await this.#up?.ended
+    this.#venue?.child.kill('SIGKILL')
+    this.#webhook?.close()
+    await Promise.all([this.kafka?.stop(), this.postgres?.stop()])
+    for (const link of Object.values(this.links)) await link.close()
+    if (process.env['JTS_TEST_KEEP'] === '1') writeFileSync('/tmp/jts-faults.log', ended?.stderr ?? '')
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+/** Averages so short that they cross every few seconds. */
+function configOf(webhook: string): string {
+  const strategies = SYMBOLS.map(
+    (symbol) =>
+      `  - { instance: ${symbol}, strategy: ema-cross, instrument: "BINANCE:${symbol}", timeframe: 1s, parameters: { fast: 1, slow: 2 } }\n`,
+  )
+  return `strategies:\n${strategies.join('')}notifications: { webhook: "${webhook}" }\nrisk: { duplicateWindowMs: 1 }\n`
+}

@@ -1,0 +1,90 @@
+/** Harm that takes more than a signal: events and offsets that come again, and a take-over. */
+import { silentLogger } from '@jts/runtime'
+import { freePort } from '@jts/servers'
+import { sleep } from '@jts/testkit'
+import { TOPIC_NAMES, TOPICS } from '@jts/contracts'
+import { KafkaClient } from '@jts/transport/bus/kafka/client'
+import { KafkaReader, type KafkaRecord } from '@jts/transport/bus/kafka/reader'
+import { openPostgres } from '@jts/transport/store/postgres-connection'
+import { sharedSchemaName } from '@jts/transport/store/postgres-schema'
+import type { FaultRig } from './fault-rig.ts'
+
+const AGAIN = 20
+const REWOUND = 50
+/** Longer than a lease, and than the time in which a request may be sent. */
+const STOPPED_MS = 6000
+
+/** The last events of every topic lie in Kafka twice. */
+export async function deliverAgain({ run }: FaultRig): Promise<void> {
+  const options = { brokers: run.kafkaBrokers, prefix: `${run.namespace}.`, clientId: 'again', log: silentLogger }
+  const client = new KafkaClient(options)
+  const starts = await client.offsets(TOPIC_NAMES, 'start')
+  const ends = await client.offsets(TOPIC_NAMES, 'end')
+  const messages: { topic: string; partition: number; value: Buffer }[] = []
+  let left = 0
+  const reader = new KafkaReader(client, 'again', {
+    onRecords: (topic, partition, records) => {
+      const end = ends.get(topic)![partition]!
+      for (const { offset, value } of records as readonly KafkaRecord[]) {
+        if (offset >= end) continue
+        messages.push({ topic: client.nameOf(topic), partition, value: Buffer.from(value) })
+        left--
+      }
+    },
+    onLost: () => true,
+  })
+  for (const topic of TOPIC_NAMES) {
+    for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
+      const end = ends.get(topic)![partition]!
+      const from = Math.max(starts.get(topic)![partition]!, end - AGAIN)
+      if (from >= end) continue
+      left += end - from
+      reader.add(topic, partition, from)
+    }
+  }
+  reader.start()
+  while (left > 0) await sleep(50)
+  await reader.stop()
+  const producer = client.producer()
+  await producer.send({ messages })
+  await producer.close(true)
+  client.close()
+}
+
+/** Killed, and what it comes back to are places that it had passed. */
+export function rewindOffsets(unit: string): (rig: FaultRig) => Promise<void> {
+  return async (rig) => {
+    rig.signal(unit, 'SIGSTOP')
+    const sql = openPostgres(rig.postgres.url, { max: 1 })
+    const moved = await sql.unsafe(
+      `UPDATE ${sharedSchemaName(rig.run.namespace)}.offsets SET next = greatest(0, next - ${REWOUND}) WHERE unit = $1`,
+      [unit],
+    )
+    await sql.end()
+    if (moved.count === 0 && unit !== 'market-data-collector')
+      throw new Error(`expected offsets of ${unit}, found none`)
+    rig.signal(unit, 'SIGKILL')
+    await rig.untilUp(unit)
+  }
+}
+
+/** Stopped where it stands while another process takes its unit, and then woken up. */
+export function takeOver(unit: string): (rig: FaultRig) => Promise<void> {
+  return async (rig) => {
+    const standby = rig.join([unit, '--grpc-port', String(await freePort())])
+    await sleep(1000)
+    const { starts } = rig.process(unit)
+    rig.signal(unit, 'SIGSTOP')
+    await standby.firstLine
+    await sleep(STOPPED_MS)
+    rig.signal(unit, 'SIGCONT')
+    // It finds that it was taken over and ends; started again, it stands by until the other one has gone.
+    await rig.until(
+      () => rig.process(unit).starts > starts,
+      () => `the ${unit} that was taken over to end`,
+    )
+    standby.child.kill('SIGKILL')
+    await standby.ended
+    await rig.untilUp(unit)
+  }
+}

@@ -153,7 +153,6 @@ const FAULTS: readonly Fault[] = [
     what: 'requests to the venue arrive late',
     told: /Order without an answer/,
     harm: silent('venue', 'up', isRequest, AWAY_MS * 2),
-    sample: true,
   },
   { what: 'slow links to the venue', harm: slow('venue', 400) },
 

@@ -5,7 +5,6 @@ import { after, afterEach, before, test } from 'node:test'
 import { encodeEvent, eventIdOf, partitionOf, TOPICS } from '@jts/contracts'
 import { Activity, silentLogger, systemClock, type WallClock } from '@jts/runtime'
 import { startKafka, startPostgres, type KafkaServer, type PostgresServer } from '@jts/servers'
-import { TcpProxy } from '@jts/testkit/tcp-proxy'
 import { KafkaBus } from './bus/kafka/bus.ts'
 import { KafkaClient } from './bus/kafka/client.ts'
 import { accepted, positions } from './contract/transport-contract.ts'
@@ -44,12 +43,12 @@ function newNamespace(): string {
 async function open(
   namespace: string,
   unit: string,
-  options: { owner?: string; leaseMs?: number; wallClock?: WallClock; url?: string; silenceMs?: number } = {},
+  options: { owner?: string; leaseMs?: number; wallClock?: WallClock } = {},
 ): Promise<Node> {
   const failures: unknown[] = []
   const activity = new Activity()
   const store = await PostgresStore.open({
-    url: options.url ?? postgres.url,
+    url: postgres.url,
     namespace,
     unit,
     owner: options.owner ?? unit,
@@ -58,7 +57,6 @@ async function open(
     wallClock: options.wallClock ?? systemClock,
     fatal: (reason, cause) => failures.push({ reason, cause }),
     ...(options.leaseMs === undefined ? {} : { leaseMs: options.leaseMs }),
-    ...(options.silenceMs === undefined ? {} : { silenceMs: options.silenceMs }),
   })
   store.ensure([positions as never])
   const bus = new KafkaBus({
@@ -148,32 +146,6 @@ for (const [name, harm] of [
     assert.deepEqual(node.seen, upTo(sent))
     assert.deepEqual(node.failures, [])
     await node.stop()
-  })
-}
-
-for (const direction of ['up', 'down'] as const) {
-  const what = direction === 'up' ? 'no commit' : 'no answer'
-  test(`a link to PostgreSQL that looks open and lets ${what} through is given up, and nothing is lost or doubled`, async () => {
-    const proxy = await TcpProxy.start({ port: postgres.port })
-    const url = new URL(postgres.url)
-    url.port = String(proxy.port)
-    const node = await open(newNamespace(), 'unit', { url: url.href, silenceMs: 1000, leaseMs: 600_000 })
-    await node.bus.start()
-    publish(node, 'sim.binance.main', 1)
-    await until('one event', () => node.seen.length === 1)
-    proxy.stall(direction)
-    for (const n of [2, 3]) publish(node, 'sim.binance.main', n)
-    const links = proxy.accepted
-    await until('another link is tried', () => proxy.accepted > links)
-    assert.deepEqual(node.seen, [1])
-    // A commit that was held back may now come through on a link that nobody reads any more.
-    proxy.flow()
-    publish(node, 'sim.binance.main', 4)
-    await until('four events', () => node.seen.length === 4)
-    assert.deepEqual(node.seen, upTo(4))
-    assert.deepEqual(node.failures, [])
-    await node.stop()
-    await proxy.close()
   })
 }
 

@@ -53,7 +53,7 @@ for (const direction of ['up', 'down'] as const) {
     await store.durable()
     const rows = await store.all(counts)
     assert.deepEqual(rows.map(({ count }) => count).sort(), [1, 2, 3, 4])
-    assert.equal(store.commits, 4)
+    assert.equal(store.commits, 3, 'the second and third turn share a commit')
     assert.deepEqual(failures, [])
     await store.close()
     await proxy.close()

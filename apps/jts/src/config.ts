@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { accountId, instrumentId, MODES, parseUnits, timeframeUs, type Mode, type RiskLimits } from '@jts/model'
 import { readYamlConfig } from '@jts/runtime'
+import { SERVICE_NAMES, type ServiceName } from './distributed/service-names.ts'
 
 const decimal = z
   .union([z.string(), z.number()])
@@ -46,6 +47,15 @@ const riskSchema = z.strictObject({
   marketDataAgeMaxMs: z.number().int().positive().optional(),
 })
 
+const replicas = z.number().int().min(1, 'expected at least one process').max(16, 'expected at most 16 processes')
+
+const distributedSchema = z.strictObject({
+  /** Processes of every service, or of each. */
+  replicas: z.union([replicas, z.partialRecord(z.enum(SERVICE_NAMES), replicas)]).optional(),
+  /** Mutual TLS between the processes: PEM files. */
+  tls: z.strictObject({ ca: z.string(), cert: z.string(), key: z.string() }).optional(),
+})
+
 export const configSchema = z
   .strictObject({
     mode: z.enum(MODES as [Mode, ...Mode[]], { error: 'expected sim, paper or live' }).default('sim'),
@@ -62,6 +72,8 @@ export const configSchema = z
       .optional(),
     retention: z.strictObject({ archiveMarketData: z.boolean().default(false) }).optional(),
     port: z.number().int().min(0).max(65535).optional(),
+    /** Read by `up --distributed` alone. */
+    distributed: distributedSchema.optional(),
   })
   .superRefine((config, context) => {
     const names = new Set<string>()
@@ -105,6 +117,16 @@ export type JtsConfig = z.infer<typeof configSchema>
 
 export function readConfig(file: string | undefined): JtsConfig {
   return file === undefined ? configSchema.parse({}) : readYamlConfig(file, configSchema)
+}
+
+/** Processes of each service: as `--replicas` says, else as the configuration does, else one. */
+export function replicasOf(
+  { distributed }: JtsConfig,
+  given: number | undefined,
+): Partial<Record<ServiceName, number>> {
+  const wanted = given ?? distributed?.replicas ?? 1
+  if (typeof wanted !== 'number') return wanted
+  return Object.fromEntries(SERVICE_NAMES.map((service) => [service, wanted]))
 }
 
 export function riskLimits(config: JtsConfig): RiskLimits {

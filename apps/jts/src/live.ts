@@ -9,7 +9,7 @@ import type { StrategyInstance } from '@jts/strategy-engine'
 import { lockFolder } from '@jts/transport'
 import { EXIT, parseSets, UserError } from './cli.ts'
 import { configOf, venueUrl, type UpOptions } from './up-options.ts'
-import { accountOf, readConfig, riskLimits, type JtsConfig } from './config.ts'
+import { accountOf, readConfig, replicasOf, riskLimits, type JtsConfig } from './config.ts'
 import { startDashboard } from './dashboard.ts'
 import { fatal, untilStopped } from './process.ts'
 import type { RunSettings } from './services.ts'
@@ -93,7 +93,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     archiveMarketData: config.retention?.archiveMarketData,
   }
   const system = options.distributed
-    ? await distributed(settings, strategies, config, dataDir, log)
+    ? await distributed(settings, strategies, config, options, dataDir, log)
     : systemOf(createTrader({ ...settings, dataDir, log, fatal: fatal(log) }))
   await system.start()
   const stopWatching = system.watchHealth()
@@ -136,12 +136,22 @@ export async function runLive(options: UpOptions): Promise<number> {
 async function distributed(
   settings: RunSettings,
   strategies: readonly LoadedStrategy[],
-  { accounts }: JtsConfig,
+  config: JtsConfig,
+  options: UpOptions,
   dataDir: string,
   log: Logger,
 ): Promise<System> {
   const { openDistributed } = await import('./distributed/system.ts')
-  return await openDistributed({ settings, strategies, accounts, dataDir, temporary: false, log })
+  return await openDistributed({
+    settings,
+    strategies,
+    accounts: config.accounts,
+    replicas: replicasOf(config, options.replicas),
+    tls: config.distributed?.tls,
+    dataDir,
+    temporary: false,
+    log,
+  })
 }
 
 /** Compares every account with its broker, now and then. Between processes, order execution does so itself. */

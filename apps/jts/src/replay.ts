@@ -11,7 +11,7 @@ import { lockFolder } from '@jts/transport'
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { EXIT, parseSets, UserError } from './cli.ts'
 import { configOf, venueUrl, type UpOptions } from './up-options.ts'
-import { accountOf, riskLimits, type JtsConfig } from './config.ts'
+import { accountOf, replicasOf, riskLimits, type JtsConfig } from './config.ts'
 import { Conductor } from './conductor.ts'
 import { startDashboard } from './dashboard.ts'
 import { LatencyProbe } from './latency.ts'
@@ -190,6 +190,8 @@ async function systemFor(context: Context, venue: Venue): Promise<System> {
     settings: settingsOf(context, venue),
     strategies,
     accounts: context.config.accounts,
+    replicas: replicasOf(context.config, options.replicas),
+    tls: context.config.distributed?.tls,
     dataDir,
     temporary: options['data-dir'] === undefined,
     log,

@@ -42,6 +42,11 @@ const SPEC = {
       type: 'flag',
       help: 'each service its own process, on Kafka and PostgreSQL (started here, or KAFKA_BROKERS, DATABASE_URL)',
     },
+    replicas: {
+      type: 'number',
+      value: 'N',
+      help: 'with --distributed: N processes of every service, which share its accounts and strategies (1)',
+    },
     'no-dashboard': { type: 'flag', help: 'no gateway and no web page' },
     json: { type: 'flag', help: 'one JSON object on standard output; everything else on standard error' },
   },

@@ -42,12 +42,17 @@ const SPEC = {
     'tls-key': { type: 'text', value: 'FILE', help: 'PEM file of its key' },
     'data-dir': { type: 'text', value: 'DIR', help: 'folder of its state (.jts/SERVICE)' },
     config: { type: 'text', value: 'FILE', help: 'jts.yaml, for risk limits and instruments' },
-    run: { type: 'text', value: 'FILE', help: 'join the distributed run whose file this is, as the unit named' },
+    run: {
+      type: 'text',
+      value: 'FILE',
+      help: 'join the distributed run whose file this is, as the member named or as one more replica',
+    },
     owner: {
       type: 'text',
       value: 'NAME',
-      help: 'with --run: who owns the unit (this process); the same name again takes it at once, another one stands by',
+      help: 'with --run: the name of this replica (a fresh one); the same name again takes its units back at once',
     },
+    advertise: { type: 'text', value: 'HOST:PORT', help: 'with --run: where the others reach this process' },
     'exit-with-stdin': { type: 'flag', help: 'end when standard input ends: with whoever started this' },
     json: { type: 'flag', help: 'one JSON object on standard output when ready' },
   },
@@ -115,32 +120,50 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   return EXIT.ok
 }
 
-type JoinOptions = {
+type JoinOptions = Parameters<typeof tlsFiles>[0] & {
   readonly json: boolean
   readonly owner: string | undefined
+  readonly host: string | undefined
+  readonly advertise: string | undefined
   readonly 'grpc-port': number | undefined
   readonly 'exit-with-stdin': boolean
 }
 
-/** One service of a distributed run. */
-async function serveRun(unit: string, file: string, options: JoinOptions): Promise<number> {
-  const { startHost } = await import('../distributed/host.ts')
+/** A process of a distributed run. */
+async function serveRun(word: string, file: string, options: JoinOptions): Promise<number> {
+  const { startReplica } = await import('../distributed/replica.ts')
   const { memberOf, readRunFile } = await import('../distributed/run-file.ts')
-  const run = readRunFile(resolve(file))
-  const member = memberOf(run, unit)
-  const log = createLogger({ name: unit, mode: run.mode, ...(run.replay ? { level: 'warn' } : {}) })
+  const read = readRunFile(resolve(file))
+  // The files of this machine, where they lie elsewhere than on the one that wrote the run file.
+  const tls = tlsFiles(options)
+  const run = tls === undefined ? read : { ...read, rpc: { ...read.rpc, tls } }
+  const member = memberOf(run, word)
+  const { service } = member
+  const fixed = 'name' in member ? member : undefined
+  // A process by hand is one more replica; only who says a member's name as its own takes that one's place.
+  const name = options.owner ?? `${service}-${hostname()}-${process.pid}`
+  const isMember = fixed !== undefined && fixed.name === name
+  const port = options['grpc-port'] ?? (isMember ? fixed.port : 0)
+  const host = options.host ?? (isMember ? (fixed.listen ?? fixed.host) : '127.0.0.1')
+  const log = createLogger({ name, mode: run.mode, ...(run.replay ? { level: 'warn' } : {}) })
   const stopped = options['exit-with-stdin'] ? Promise.race([untilStopped(), untilStdinEnds()]) : untilStopped()
-  const host = await startHost({
+  const replica = await startReplica({
     run,
-    member: { ...member, port: options['grpc-port'] ?? member.port },
-    owner: options.owner ?? `${hostname()}-${process.pid}`,
+    service,
+    name,
+    listen: { host, port },
+    advertised: options.advertise ?? (isMember ? `${fixed.host}:${fixed.port}` : undefined),
     log,
     fatal: fatal(log),
   })
-  const ready = { unit, address: `127.0.0.1:${host.port}`, pid: process.pid }
-  process.stdout.write(options.json ? `${JSON.stringify(ready)}\n` : `${unit} answers gRPC on ${ready.address}\n`)
+  const units = replica.units()
+  const ready = { name, service, address: replica.address, units, pid: process.pid }
+  const holds = units.length === 0 ? 'standing by' : units.join(', ')
+  process.stdout.write(
+    options.json ? `${JSON.stringify(ready)}\n` : `${name} answers gRPC on ${ready.address}: ${holds}\n`,
+  )
   await stopped
-  await host.stop()
+  await replica.stop()
   return EXIT.ok
 }
 

@@ -8,6 +8,12 @@ export async function upCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseUp(argv)
   if (parsed === undefined) return EXIT.ok
   const { options } = parsed
+  if (options.replicas !== undefined && !options.distributed) {
+    throw new UserError('--replicas: expected --distributed beside it, found none')
+  }
+  if (options.replicas !== undefined && !(options.replicas >= 1 && options.replicas <= 16)) {
+    throw new UserError(`--replicas: expected 1 to 16 processes, found ${options.replicas}`)
+  }
   if (options.replay.length > 0) return runReplay(options)
   if (options['until-end']) throw new UserError('--until-end: expected --replay FILE beside it, found none')
   for (const name of ['speed', 'fills', 'slippage-bps', 'instrument'] as const) {

@@ -1,22 +1,24 @@
-/** The rest of several processes: all idle, everything produced handled, and the same at a second look. */
+/** The rest of several processes: all units idle, everything produced handled, and the same at a second look. */
 import type { SentCounters } from '@jts/contracts/lock-step'
 import { HostServiceService, type IdleReport, type WhenIdleRequest } from '@jts/contracts/host-api'
 import type { Logger } from '@jts/runtime'
-import type { RpcConnection } from '@jts/transport/rpc/grpc-client'
+import type { RpcLink } from '@jts/transport/rpc/grpc-client'
 import type { Rest } from '../rest.ts'
 
 /** Longer than a service takes to come back after a kill. */
 const DEADLINE_MS = 20_000
 
+type UnitLink = { readonly name: string; readonly link: Pick<RpcLink, 'call' | 'isClosed'> }
+
 export class DistributedRest implements Rest {
-  readonly #hosts: readonly RpcConnection[]
+  readonly #units: readonly UnitLink[]
   readonly #log: Logger
   readonly #produced = new Map<string, number>()
   #received: Record<string, number> = {}
   #advanceToUs = 0
 
-  constructor(hosts: readonly RpcConnection[], log: Logger) {
-    this.#hosts = hosts
+  constructor(units: readonly UnitLink[], log: Logger) {
+    this.#units = units
     this.#log = log
   }
 
@@ -27,7 +29,7 @@ export class DistributedRest implements Rest {
         produced: Object.fromEntries(this.#produced),
         sent: { ...sent },
       }
-      const reports = await Promise.all(this.#hosts.map((host) => this.#ask(host, request)))
+      const reports = await Promise.all(this.#units.map((unit) => this.#ask(unit, request)))
       this.#received = Object.assign({}, ...reports.map((report) => report.received)) as Record<string, number>
       for (const { produced } of reports) {
         for (const [place, end] of Object.entries(produced)) {
@@ -49,14 +51,14 @@ export class DistributedRest implements Rest {
     this.#advanceToUs = timeUs
   }
 
-  /** A process that is away is waited for: it comes back, and is not at rest before. */
-  async #ask(host: RpcConnection, request: WhenIdleRequest): Promise<IdleReport> {
+  /** A unit whose owner is away is waited for: it comes back, there or elsewhere, and is not at rest before. */
+  async #ask({ name, link }: UnitLink, request: WhenIdleRequest): Promise<IdleReport> {
     for (;;) {
       try {
-        return await host.call(HostServiceService.whenIdle, request, true, { deadlineMs: DEADLINE_MS })
+        return await link.call(HostServiceService.whenIdle, request, true, { deadlineMs: DEADLINE_MS })
       } catch (error) {
-        if (host.isClosed) throw error
-        this.#log.warn({ host: host.address, err: error }, 'a service has not come to rest; asking again')
+        if (link.isClosed) throw error
+        this.#log.warn({ unit: name, err: error }, 'a unit has not come to rest; asking again')
       }
     }
   }

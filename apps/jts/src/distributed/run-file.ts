@@ -7,26 +7,27 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { strategyInstanceId, type AccountId, type Instrument, type InstrumentId, type RiskLimits } from '@jts/model'
+import type { PlainText, TlsFiles } from '@jts/transport/rpc/tls'
 import { UserError } from '../cli.ts'
 import type { RunSettings } from '../services.ts'
 import { accountOf } from '../config.ts'
 import { findStrategy } from '../strategies.ts'
 import { keysFromEnvironment } from '../venue.ts'
+import { SERVICE_NAMES, type ServiceName } from './service-names.ts'
 
 export const RUN_FILE = 'run-distributed.json'
 
-/** A service as a process: its name, what it owns, and where it answers gRPC. */
-export type Member = { readonly service: ServiceName; readonly unit: string; readonly port: number }
+/** A process of a service: its name, and where the others reach it. */
+export type Member = {
+  readonly service: ServiceName
+  readonly name: string
+  readonly host: string
+  readonly port: number
+  /** Where it listens, where that is not `host`: `0.0.0.0` in a container. */
+  readonly listen?: string | undefined
+}
 
-export const SERVICE_NAMES = [
-  'risk-management',
-  'portfolio-tracker',
-  'order-execution',
-  'strategy-engine',
-  'market-data-collector',
-  'notification-service',
-] as const
-export type ServiceName = (typeof SERVICE_NAMES)[number]
+export { SERVICE_NAMES, type ServiceName }
 
 const schema = z.strictObject({
   mode: z.enum(['sim', 'paper', 'live']),
@@ -61,8 +62,22 @@ const schema = z.strictObject({
   runId: z.string(),
   sendWindowUs: z.number(),
   webhookUrl: z.string().optional(),
+  /** How the processes speak with each other; without it in plain text, and on this machine alone. */
+  rpc: z
+    .strictObject({
+      tls: z.strictObject({ ca: z.string(), cert: z.string(), key: z.string() }).optional(),
+      /** Said on purpose, of a network that nobody else can reach. */
+      plainText: z.literal('private-network').optional(),
+    })
+    .default({}),
   members: z.array(
-    z.strictObject({ service: z.enum(SERVICE_NAMES), unit: z.string(), port: z.number().int().positive() }),
+    z.strictObject({
+      service: z.enum(SERVICE_NAMES),
+      name: z.string(),
+      host: z.string(),
+      port: z.number().int().positive(),
+      listen: z.string().optional(),
+    }),
   ),
 })
 export type RunFile = z.infer<typeof schema>
@@ -149,17 +164,34 @@ export function databaseUrlOf(run: RunFile): string {
   throw new UserError('expected DATABASE_URL, as where this run was started, found none')
 }
 
-export function memberOf(run: RunFile, unit: string): Member {
-  const member = run.members.find((one) => one.unit === unit)
-  if (member === undefined) {
-    const known = run.members.map((one) => one.unit).join(', ')
-    throw new UserError(`expected one of ${known}, found ${JSON.stringify(unit)}`)
-  }
-  return member
+/**
+ * A member by its name, or one more replica of a service.
+ * @throws UserError when there is neither
+ */
+export function memberOf(run: RunFile, name: string): Member | { readonly service: ServiceName } {
+  const member = run.members.find((one) => one.name === name)
+  if (member !== undefined) return member
+  const service = SERVICE_NAMES.find((one) => one === name)
+  if (service !== undefined) return { service }
+  const known = [...new Set([...run.members.map((one) => one.name), ...SERVICE_NAMES])].join(', ')
+  throw new UserError(`expected one of ${known}, found ${JSON.stringify(name)}`)
 }
 
-export function addressOf(run: RunFile, service: ServiceName): string {
-  const member = run.members.find((one) => one.service === service)
-  if (member === undefined) throw new UserError(`expected a ${service} in this run, found none`)
-  return `127.0.0.1:${member.port}`
+export function membersOf(run: RunFile, service: ServiceName): readonly Member[] {
+  return run.members.filter((one) => one.service === service)
+}
+
+/** Where a member is reached. */
+export function addressOf(run: RunFile, name: string): string {
+  const member = run.members.find((one) => one.name === name)
+  if (member === undefined) throw new UserError(`expected a member ${name} of this run, found none`)
+  return `${member.host}:${member.port}`
+}
+
+/** How every connection of the run is made, on both ends. */
+export function tlsOf({ rpc }: RunFile): { readonly tls?: TlsFiles; readonly plainText?: PlainText } {
+  return {
+    ...(rpc.tls === undefined ? {} : { tls: rpc.tls }),
+    ...(rpc.plainText === undefined ? {} : { plainText: rpc.plainText }),
+  }
 }

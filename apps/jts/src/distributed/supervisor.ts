@@ -1,6 +1,6 @@
 /**
- * The processes of a distributed run on one machine: each service under a fixed name, started again when it ends. A service
- * that comes back takes its unit back at once, because its former self is known dead.
+ * The processes of a distributed run on one machine: each under a fixed name, started again when it ends. One that comes back
+ * takes its units back at once, because its former self is known dead.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { renameSync, writeFileSync } from 'node:fs'
@@ -10,17 +10,18 @@ import type { Logger } from '@jts/runtime'
 import type { Member } from './run-file.ts'
 
 export type SupervisedState = {
-  readonly unit: string
+  /** The process's fixed name. */
+  readonly name: string
+  readonly service: string
   readonly pid: number | undefined
   readonly starts: number
   readonly state: 'starting' | 'up' | 'down'
+  /** Of the present process, ms since the epoch. */
+  readonly sinceMs: number
 }
 
 /** Who runs under which process id, for a person who looks. */
 export const PROCESSES_FILE = 'processes.json'
-
-/** The name under which a supervised service owns its unit: its next self takes the unit back at once. */
-const SUPERVISED = 'supervised'
 
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
 const RESTART_MS = 50
@@ -34,7 +35,7 @@ export class Supervisor {
   readonly #log: Logger
   readonly #children = new Map<string, Child>()
   /** Told when a process has ended by itself, and how. */
-  onEnded: (unit: string, how: string) => void = () => undefined
+  onEnded: (name: string, how: string) => void = () => undefined
   #stopped = false
 
   constructor(runFile: string, log: Logger) {
@@ -49,9 +50,9 @@ export class Supervisor {
         const child = new Child(member, this.#runFile, this.#log, {
           isStopping: () => this.#stopped,
           onChange: () => this.#tell(),
-          onEnded: (how) => this.onEnded(member.unit, how),
+          onEnded: (how) => this.onEnded(member.name, how),
         })
-        this.#children.set(member.unit, child)
+        this.#children.set(member.name, child)
         return child.firstReady
       }),
     )
@@ -63,7 +64,7 @@ export class Supervisor {
 
   #tell(): void {
     const file = join(dirname(this.#runFile), PROCESSES_FILE)
-    const rows = this.states().map(({ unit, ...rest }) => [unit, rest])
+    const rows = this.states().map(({ name, ...rest }) => [name, rest])
     try {
       writeFileSync(`${file}.new`, `${JSON.stringify(Object.fromEntries(rows))}\n`)
       renameSync(`${file}.new`, file)
@@ -92,6 +93,7 @@ class Child {
   #starts = 0
   #pauseMs = RESTART_MS
   #state: SupervisedState['state'] = 'starting'
+  #sinceMs = 0
 
   constructor(member: Member, runFile: string, log: Logger, watcher: Watcher) {
     this.#member = member
@@ -103,7 +105,8 @@ class Child {
   }
 
   view(): SupervisedState {
-    return { unit: this.#member.unit, pid: this.#process.pid, starts: this.#starts, state: this.#state }
+    const { name, service } = this.#member
+    return { name, service, pid: this.#process.pid, starts: this.#starts, state: this.#state, sinceMs: this.#sinceMs }
   }
 
   async stop(): Promise<void> {
@@ -120,8 +123,9 @@ class Child {
     const startedMs = performance.now()
     this.#starts++
     this.#state = 'starting'
-    const { unit } = this.#member
-    const args = ['serve', unit, '--run', this.#runFile, '--owner', SUPERVISED, '--exit-with-stdin', '--json']
+    this.#sinceMs = Date.now()
+    const { name } = this.#member
+    const args = ['serve', name, '--run', this.#runFile, '--owner', name, '--exit-with-stdin', '--json']
     // A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which then stops them in order.
     this.#process = spawn(process.execPath, [...process.execArgv, MAIN, ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -139,7 +143,7 @@ class Child {
       this.#watcher.onChange()
       const lived = performance.now() - startedMs
       this.#pauseMs = lived > SETTLED_MS ? RESTART_MS : Math.min(RESTART_MAX_MS, this.#pauseMs * 2)
-      this.#log.error({ unit, code, signal, livedMs: Math.round(lived) }, 'a service ended; starting it again')
+      this.#log.error({ process: name, code, signal, livedMs: Math.round(lived) }, 'a service ended; starting it again')
       this.#watcher.onEnded(signal === null ? `ended with code ${code}` : `was ended by ${signal}`)
       setTimeout(() => {
         if (this.#watcher.isStopping()) return

@@ -9,8 +9,11 @@ import { Activity, computedId, MarketClock, systemClock, type Logger } from '@jt
 import { freePort, provideKafka, providePostgres } from '@jts/servers'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { KafkaLog } from '@jts/transport/bus/kafka/log'
-import { pingOf } from '@jts/transport/store/postgres-connection'
-import { orderExecutionClient, portfolioClient, RpcConnection, strategyClient } from '@jts/transport/rpc/grpc-client'
+import { orderExecutionClient, portfolioClient, strategyClient, type RpcLink } from '@jts/transport/rpc/grpc-client'
+import { OwnerLinks } from '@jts/transport/rpc/owner-links'
+import type { TlsFiles } from '@jts/transport/rpc/tls'
+import { connectPostgres, pingOf } from '@jts/transport/store/postgres-connection'
+import { UnitTable, type Owned } from '@jts/transport/store/unit-table'
 import { HealthWatch, watchHealth } from '../health-watch.ts'
 import { latencyOf, type Mark } from '../latency.ts'
 import { createBroker, createMarketData, untilAvailable, type RunSettings } from '../services.ts'
@@ -19,9 +22,11 @@ import type { LoadedStrategy } from '../strategies.ts'
 import type { ServiceLight, System } from '../system.ts'
 import { HealthLog } from './health-log.ts'
 import { DistributedRest } from './rest.ts'
-import { SERVICE_NAMES, writeRunFile, type Member, type RunFile, type ServiceName } from './run-file.ts'
+import { routedOrders, routedPortfolio, routedStrategies } from './routed.ts'
+import { SERVICE_NAMES, tlsOf, writeRunFile, type Member, type RunFile, type ServiceName } from './run-file.ts'
 import { ServerLight } from './server-light.ts'
 import { Supervisor, type SupervisedState } from './supervisor.ts'
+import { unitOfAccount, unitsOf } from './units.ts'
 
 export type DistributedOptions = {
   readonly settings: RunSettings
@@ -32,6 +37,9 @@ export type DistributedOptions = {
   readonly dataDir: string
   /** The run leaves nothing behind: its servers keep their data in the system's temporary folder. */
   readonly temporary: boolean
+  /** Processes of each service; one where nothing is said. */
+  readonly replicas: Partial<Record<ServiceName, number>>
+  readonly tls?: TlsFiles | undefined
   readonly log: Logger
 }
 
@@ -44,13 +52,20 @@ export type DistributedSystem = System & {
 const LIGHTS_MS = 1000
 const STATE_DEADLINE_MS = 900
 const COMMIT_LATE_MS = 2000
+const UNIT_DEADLINE_MS = 10_000
+/** A unit that was taken a moment ago may not answer yet. */
+const FRESH_US = 5_000_000
 
 export async function openDistributed(options: DistributedOptions): Promise<DistributedSystem> {
-  const { settings, dataDir, log, temporary } = options
+  const { settings, dataDir, log, temporary, replicas } = options
   const dir = (name: string): { dir?: string } => (temporary ? {} : { dir: join(dataDir, 'servers', name) })
   const [kafka, postgres] = await Promise.all([provideKafka(dir('kafka')), providePostgres(dir('postgres'))])
   const members: Member[] = []
-  for (const service of SERVICE_NAMES) members.push({ service, unit: service, port: await freePort() })
+  for (const service of SERVICE_NAMES) {
+    for (let n = 1; n <= (replicas[service] ?? 1); n++) {
+      members.push({ service, name: n === 1 ? service : `${service}-${n}`, host: '127.0.0.1', port: await freePort() })
+    }
+  }
   const run: RunFile = {
     mode: settings.mode,
     replay: settings.replay,
@@ -76,6 +91,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     runId: settings.runId,
     sendWindowUs: settings.sendWindowUs,
     ...(settings.webhookUrl === undefined ? {} : { webhookUrl: settings.webhookUrl }),
+    rpc: options.tls === undefined ? {} : { tls: options.tls },
     members,
   }
   const client = new KafkaClient({
@@ -86,27 +102,62 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
   })
   const eventLog = new KafkaLog(client, 'supervisor')
   const supervisor = new Supervisor(writeRunFile(dataDir, run), log)
-  const connections = new Map<ServiceName, RpcConnection>(
-    members.map(({ service, port }) => [service, new RpcConnection({ address: `127.0.0.1:${port}` })]),
-  )
-  const connectionTo = (service: ServiceName): RpcConnection => connections.get(service)!
+  const sql = connectPostgres(postgres.url, 'supervisor')
+  const table = new UnitTable(sql, run.namespace)
+  const links = new OwnerLinks({ directory: table, ...tlsOf(run) })
+  const unitsBy = new Map(SERVICE_NAMES.map((service) => [service, unitsOf(service, settings)]))
+  const units = [...unitsBy.values()].flat().map((unit) => unit.name)
+  const linksTo = (service: ServiceName): RpcLink[] => unitsBy.get(service)!.map((unit) => links.linkTo(unit.name))
+  const byAccount = <Api>(service: 'order-execution' | 'portfolio-tracker', client: (link: RpcLink) => Api) =>
+    new Map(
+      settings.accounts.map(({ account }) => [
+        account as string,
+        client(links.linkTo(unitOfAccount(service, account))),
+      ]),
+    )
   // The supervisor asks the broker, and never acts on it.
   const activity = new Activity()
   const plumbing = { activity, marketClock: new MarketClock(systemClock), wallClock: systemClock, log }
   const brokers = new Map(settings.accounts.map((one) => [one.account, createBroker(settings, plumbing, one)] as const))
   const marketData = createMarketData(settings, plumbing)
-  const portfolio = portfolioClient(connectionTo('portfolio-tracker'))
+  const portfolio = routedPortfolio(byAccount('portfolio-tracker', portfolioClient))
 
   const hosts = async (): Promise<HostState[]> => {
-    const asked = [...connections.values()].map((connection) =>
-      connection.call(HostServiceService.getState, {}, true, { deadlineMs: STATE_DEADLINE_MS, waitForReady: false }),
+    const asked = units.map((unit) =>
+      links
+        .linkTo(unit)
+        .call(HostServiceService.getState, {}, true, { deadlineMs: STATE_DEADLINE_MS, waitForReady: false }),
     )
     return (await Promise.allSettled(asked)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   }
+  /** The processes have taken their shares; what one of them was to have may still be on its way to another. */
+  const everyUnitAnswers = async (): Promise<void> => {
+    for (const unit of units) {
+      for (;;) {
+        try {
+          await links.linkTo(unit).call(HostServiceService.getState, {}, true, { deadlineMs: UNIT_DEADLINE_MS })
+          break
+        } catch (error) {
+          log.warn({ unit, err: error }, 'nobody answers for a unit yet; asking again')
+        }
+      }
+    }
+  }
   let states: readonly HostState[] = []
+  let living: ReadonlySet<string> = new Set()
+  let owners: readonly Owned[] = []
   let watching: NodeJS.Timeout | undefined
   const watch = (): void => {
     void hosts().then((found) => (states = found))
+    // While the database is away, what it said last stands: its own light tells.
+    void table.living().then(
+      (found) => (living = new Set(found.map(({ replica }) => replica))),
+      () => undefined,
+    )
+    void table.owned().then(
+      (found) => (owners = found),
+      () => undefined,
+    )
   }
 
   const health = new HealthLog({
@@ -118,18 +169,26 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
   const database = pingOf(postgres.url)
   const servers = [new ServerLight('kafka', () => client.ping()), new ServerLight('postgresql', () => database.ask())]
   const lights = (): ServiceLight[] => [
-    ...supervisor.states().map((process) => lightOf(process, states)),
+    ...supervisor.states().map((process) => lightOf(process, { living, owners, states })),
     ...servers.map((server) => server.light()),
   ]
 
   return {
     log: eventLog,
-    orders: orderExecutionClient(connectionTo('order-execution')),
+    orders: routedOrders(byAccount('order-execution', orderExecutionClient)),
     portfolio,
-    strategies: strategyClient(connectionTo('strategy-engine')),
+    strategies: routedStrategies(
+      unitsBy.get('strategy-engine')!.map((unit) => ({
+        instances: unit.settings.instances.map((one) => one.instance),
+        api: strategyClient(links.linkTo(unit.name)),
+      })),
+    ),
     brokers: brokers as ReadonlyMap<AccountId, BrokerPort>,
     marketData,
-    rest: new DistributedRest([...connections.values()], log),
+    rest: new DistributedRest(
+      units.map((unit) => ({ name: unit, link: links.linkTo(unit) })),
+      log,
+    ),
     marketTimeUs: () => Math.max(0, ...states.map((state) => state.marketTimeUs)),
     lights,
     watchHealth() {
@@ -154,7 +213,8 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       return rows
     },
     async reconcile(account) {
-      const { settled } = await connectionTo('order-execution').call(HostServiceService.reconcile, { account }, true)
+      const link = links.linkTo(unitOfAccount('order-execution', account))
+      const { settled } = await link.call(HostServiceService.reconcile, { account }, true)
       return settled
     },
     async differences(account) {
@@ -163,8 +223,8 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     },
     async latency() {
       const marksOf = async (service: ServiceName, correlationIds: string[]): Promise<Mark[]> => {
-        const { marks } = await connectionTo(service).call(HostServiceService.getMarks, { correlationIds }, true)
-        return marks as Mark[]
+        const asked = linksTo(service).map((link) => link.call(HostServiceService.getMarks, { correlationIds }, true))
+        return (await Promise.all(asked)).flatMap(({ marks }) => marks as Mark[])
       }
       const signals = await marksOf('strategy-engine', [])
       const ids = [...new Set(signals.map(({ correlationId }) => correlationId))]
@@ -174,8 +234,10 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     },
     durable: () => Promise.resolve(),
     async start() {
+      await table.prepare()
       await client.ensureTopics(TOPIC_NAMES)
       await supervisor.start(members)
+      await everyUnitAnswers()
       await untilAvailable(() => marketData.start(), log)
       for (const broker of brokers.values()) await untilAvailable(() => broker.start(), log)
       watching = setInterval(watch, LIGHTS_MS)
@@ -190,7 +252,8 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       eventLog.stop()
       client.close()
       await supervisor.stop()
-      for (const connection of connections.values()) connection.close()
+      links.close()
+      await sql.end({ timeout: 2 })
       for (const broker of brokers.values()) await broker.stop()
       await marketData.stop()
       await Promise.all([kafka.stop(), postgres.stop()])
@@ -198,17 +261,33 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
   }
 }
 
-function lightOf(process: SupervisedState, states: readonly HostState[]): ServiceLight {
-  const { unit: name } = process
-  const host = states.find((state) => state.unit === name && state.pid === process.pid)
+/** What was last seen of the processes and their units. */
+type Seen = {
+  readonly living: ReadonlySet<string>
+  readonly owners: readonly Owned[]
+  readonly states: readonly HostState[]
+}
+
+/** Up: its process is there, and every unit that it says it owns is ready. A process may own none, and stand by. */
+function lightOf(process: SupervisedState, { living, owners, states }: Seen): ServiceLight {
+  const { name } = process
   if (process.state === 'down') return { name, state: 'down', reason: 'its process has ended; it is started again' }
   if (process.state === 'starting') return { name, state: 'starting', reason: 'its process is starting' }
-  if (host === undefined) return { name, state: 'down', reason: 'its process does not answer' }
-  if (host.commitWaitsMs > COMMIT_LATE_MS) return { name, state: 'down', reason: 'PostgreSQL does not answer it' }
-  if (host.kafkaBreaker !== 'closed') return { name, state: 'down', reason: 'Kafka does not answer it' }
-  return host.absent.length === 0
+  const own = states.filter((state) => state.pid === process.pid)
+  const isAsked = owners.some(({ owner, sinceUs }) => owner === name && sinceUs < systemClock.nowUs() - FRESH_US)
+  if (own.length === 0 && (isAsked || !living.has(name))) {
+    return { name, state: 'down', reason: 'its process does not answer' }
+  }
+  if (own.some((state) => state.commitWaitsMs > COMMIT_LATE_MS)) {
+    return { name, state: 'down', reason: 'PostgreSQL does not answer it' }
+  }
+  if (own.some((state) => state.kafkaBreaker !== 'closed')) {
+    return { name, state: 'down', reason: 'Kafka does not answer it' }
+  }
+  const absent = own.flatMap((state) => state.absent)
+  return absent.length === 0
     ? { name, state: 'up' }
-    : { name, state: 'starting', reason: `waiting for: ${host.absent.join(', ')}` }
+    : { name, state: 'starting', reason: `waiting for: ${absent.join(', ')}` }
 }
 
 /** A fill as order execution keeps it, from its event. */

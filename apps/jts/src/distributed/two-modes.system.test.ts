@@ -1,4 +1,4 @@
-/** One process on SQLite, or many on Kafka and PostgreSQL: the same result, and the same event log. */
+/** One process on SQLite, or many on Kafka and PostgreSQL, one or two of each: the same result, and the same event log. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -43,10 +43,14 @@ async function run(name: string, args: readonly string[], env: Record<string, st
   return { summary, streams }
 }
 
-async function compare(name: string, args: readonly string[]): Promise<Run> {
+async function compare(name: string, args: readonly string[], replicas: number): Promise<Run> {
   const servers = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url }
   const embedded = await run(`${name}-embedded`, args, {})
-  const distributed = await run(`${name}-distributed`, [...args, '--distributed'], servers)
+  const distributed = await run(
+    `${name}-distributed`,
+    [...args, '--distributed', '--replicas', String(replicas)],
+    servers,
+  )
   assert.deepEqual(distributed.summary, embedded.summary)
   assert.deepEqual([...distributed.streams.keys()].sort(), [...embedded.streams.keys()].sort())
   for (const [stream, events] of embedded.streams) assert.deepEqual(distributed.streams.get(stream), events, stream)
@@ -55,12 +59,12 @@ async function compare(name: string, args: readonly string[]): Promise<Run> {
 
 test('one strategy on one instrument', async () => {
   const data = writeSyntheticBars(join(folder, 'BTCUSDT-1m-3.csv'), { bars: 250, seed: 3, priceStart: 40_000 })
-  const { summary } = await compare('one', ['--replay', data, '--strategy', 'ema-cross'])
+  const { summary } = await compare('one', ['--replay', data, '--strategy', 'ema-cross'], 1)
   assert.ok(Number(summary['fills']) > 5)
   assert.equal(summary['reconciled'], true)
 })
 
-test('three strategies on five instruments and two accounts that compete for cash', async () => {
+test('three strategies on five instruments and two accounts that compete for cash, by two processes of each service', async () => {
   const markets = [
     ['BTCUSDT', 40_000],
     ['ETHUSDT', 2000],
@@ -91,7 +95,7 @@ test('three strategies on five instruments and two accounts that compete for cas
       '',
     ].join('\n'),
   )
-  const { summary } = await compare('several', ['--config', config, ...files.flatMap((one) => ['--replay', one])])
+  const { summary } = await compare('several', ['--config', config, ...files.flatMap((one) => ['--replay', one])], 2)
   assert.ok(Number(summary['fills']) > 5)
   assert.ok(Number(summary['denied']) > 0, 'expected a signal that cash does not allow')
 })

@@ -62,6 +62,8 @@ export const RPC_CODES = [
   'PERMISSION_DENIED',
   'RESOURCE_EXHAUSTED',
   'FAILED_PRECONDITION',
+  /** Nothing was done, and another process is to be asked: the one that owns what was asked about. */
+  'ABORTED',
   'UNIMPLEMENTED',
   'INTERNAL',
   'UNAVAILABLE',

@@ -1,5 +1,6 @@
 /** Real processes for whole-system tests: started, read, killed. */
 import { spawn, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -53,3 +54,16 @@ export function sleep(ms: number): Promise<void> {
 
 /** A module for `--import` that kills its process at a synced commit; see `kill-at-sync.ts`. */
 export const KILL_AT_SYNC = new URL('kill-at-sync.ts', import.meta.url).href
+
+/** A module for `--import` that stops its process where it would write an order; see `stop-at-write.ts`. */
+export const STOP_AT_WRITE = new URL('stop-at-write.ts', import.meta.url).href
+
+/** Whether a process stands still (SIGSTOP), as Linux tells. */
+export function isStopped(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')
+  } catch {
+    return false
+  }
+}

@@ -5,7 +5,8 @@ import { sleep } from '@jts/testkit'
 import { TOPIC_NAMES, TOPICS } from '@jts/contracts'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { KafkaReader, type KafkaRecord } from '@jts/transport/bus/kafka/reader'
-import { openPostgres } from '@jts/transport/store/postgres-connection'
+import { connectPostgres, openPostgres } from '@jts/transport/store/postgres-connection'
+import { UnitTable } from '@jts/transport/store/unit-table'
 import { sharedSchemaName } from '@jts/transport/store/postgres-schema'
 import type { FaultRig } from './fault-rig.ts'
 
@@ -51,13 +52,13 @@ export async function deliverAgain({ run }: FaultRig): Promise<void> {
   client.close()
 }
 
-/** Killed, and what it comes back to are places that it had passed. */
+/** Killed, and what its units come back to are places that they had passed. */
 export function rewindOffsets(unit: string): (rig: FaultRig) => Promise<void> {
   return async (rig) => {
     rig.signal(unit, 'SIGSTOP')
     const sql = openPostgres(rig.postgres.url, { max: 1 })
     const moved = await sql.unsafe(
-      `UPDATE ${sharedSchemaName(rig.run.namespace)}.offsets SET next = greatest(0, next - ${REWOUND}) WHERE unit = $1`,
+      `UPDATE ${sharedSchemaName(rig.run.namespace)}.offsets SET next = greatest(0, next - ${REWOUND}) WHERE unit = $1 OR unit LIKE $1 || '.%'`,
       [unit],
     )
     await sql.end()
@@ -68,14 +69,21 @@ export function rewindOffsets(unit: string): (rig: FaultRig) => Promise<void> {
   }
 }
 
-/** Stopped where it stands while another process takes its unit, and then woken up. */
+/** Stopped where it stands while another process takes its units, and then woken up. */
 export function takeOver(unit: string): (rig: FaultRig) => Promise<void> {
   return async (rig) => {
     const standby = rig.join([unit, '--grpc-port', String(await freePort())])
     await sleep(1000)
     const { starts } = rig.process(unit)
     rig.signal(unit, 'SIGSTOP')
-    await standby.firstLine
+    const { name } = JSON.parse(await standby.firstLine) as { name: string }
+    const sql = connectPostgres(rig.postgres.url, 'test')
+    const table = new UnitTable(sql, rig.run.namespace)
+    await rig.until(
+      async () => (await table.owned()).some(({ owner }) => owner === name),
+      () => `${name} to take what ${unit} has left`,
+    )
+    await sql.end()
     await sleep(STOPPED_MS)
     rig.signal(unit, 'SIGCONT')
     // It finds that it was taken over and ends; started again, it stands by until the other one has gone.

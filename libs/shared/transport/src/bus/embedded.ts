@@ -24,7 +24,7 @@ import type { Activity, Logger } from '@jts/runtime'
 import type { SqliteStore } from '../store/sqlite.ts'
 import { ArchiveError, type Archive } from '../archive/archive.ts'
 import type { StoredEvent } from '../archive/segment.ts'
-import { BusError, type Bus, type ReadOptions, type Subscription } from './port.ts'
+import { BusError, isRead, partitionsRead, type Bus, type ReadOptions, type Subscription } from './port.ts'
 import { beforeStart, OFFSET_SPAN, SqliteLog } from './sqlite-log.ts'
 
 export type EmbeddedBusOptions = {
@@ -125,7 +125,7 @@ export class EmbeddedBus implements Bus {
     )
     for (const topic of subscription.topics) {
       const first = this.#firstLog.get(topic)!
-      for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
+      for (const partition of partitionsRead(subscription, topic)) {
         const log = this.#logs[first + partition]!
         let next = rows.get(`${topic}/${partition}`) as number | undefined
         if (next === undefined) {
@@ -393,12 +393,14 @@ export class EmbeddedBus implements Bus {
 
   #deliver(reader: Reader, event: BusEvent): void {
     const log = this.#logOf(event.topic as Topic, event.stream)
-    const cursor = reader.cursors.get(log.index)!
-    // Seen before (a queue that overlaps a catch-up), or held back behind a poison event.
-    if (event.offset < cursor.next || cursor.stopped) return
+    const cursor = reader.cursors.get(log.index)
+    // Not read by this group, seen before (a queue that overlaps a catch-up), or held back behind a poison event.
+    if (cursor === undefined || event.offset < cursor.next || cursor.stopped) return
     try {
-      this.#checkSequence(cursor, event)
-      this.#store.transact((turn) => reader.subscription.handle(event, turn))
+      if (isRead(reader.subscription, event)) {
+        this.#checkSequence(cursor, event)
+        this.#store.transact((turn) => reader.subscription.handle(event, turn))
+      }
     } catch (error) {
       this.#poison(reader, cursor, event, error)
       if (cursor.stopped) return

@@ -1,11 +1,16 @@
 /** The bus port: topics with partitions, consumer groups whose offsets live in the consumer's own store. */
-import type { BusEvent, Topic } from '@jts/contracts'
+import { partitionOf, TOPICS, type BusEvent, type Topic } from '@jts/contracts'
 import type { Turn } from '../store/port.ts'
 
 export type Subscription = {
   /** Who reads; offsets are kept per group. */
   readonly group: string
   readonly topics: readonly Topic[]
+  /**
+   * Only these streams of a topic; without a topic's entry, all of it. What a group does not see it has passed over: a group
+   * that is to see more is another group.
+   */
+  readonly streams?: Partial<Record<Topic, readonly string[]>>
   /** Where a group begins that has never read a partition. */
   readonly start?: 'earliest' | 'latest'
   /**
@@ -40,6 +45,18 @@ export interface Bus {
   read(topic: Topic, options?: ReadOptions): AsyncIterable<BusEvent>
   /** Events not yet handled, per group, topic and partition with any. */
   lag(): readonly { group: string; topic: Topic; partition: number; lag: number }[]
+}
+
+/** The partitions of a topic in which the streams lie that a group reads, and whether it reads a stream. */
+export function partitionsRead({ streams }: Subscription, topic: Topic): readonly number[] {
+  const { partitions } = TOPICS[topic]
+  const wanted = streams?.[topic]
+  if (wanted === undefined) return Array.from({ length: partitions }, (_, partition) => partition)
+  return [...new Set(wanted.map((stream) => partitionOf(stream, partitions)))].sort((a, b) => a - b)
+}
+
+export function isRead({ streams }: Subscription, { topic, stream }: Pick<BusEvent, 'topic' | 'stream'>): boolean {
+  return streams?.[topic as Topic]?.includes(stream) ?? true
 }
 
 export class BusError extends Error {

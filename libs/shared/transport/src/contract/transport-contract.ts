@@ -1,7 +1,7 @@
 /** What the store port and the bus port promise, on whatever engine stands behind them. Each engine's test file runs this. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import type { BusEvent, NewEvent } from '@jts/contracts'
+import { partitionOf, TOPICS, type BusEvent, type NewEvent } from '@jts/contracts'
 import fc from 'fast-check'
 import { defineTable, type Bus, type Store, type Subscription } from '../index.ts'
 
@@ -126,6 +126,32 @@ export function transportContract(engine: Engine): void {
     )
     assert.deepEqual(effects, [])
     await opened.close()
+  })
+
+  test(`${name}: a group that reads some streams sees each of their events, and none of another's, across a restart`, async () => {
+    const place = await engine.place()
+    // All of one partition (a partition has no say in who sees what), and one of another.
+    const accounts = Array.from({ length: 60 }, (_, n) => `sim.binance.a${n}`)
+    const inOne = accounts.filter((account) => partitionOf(account, TOPICS['orders.events'].partitions) === 3)
+    const [first, , third] = inOne
+    const wanted = [first!, third!, accounts.find((account) => !inOne.includes(account))!]
+    const seen: BusEvent[] = []
+    const some = (): Subscription => ({ ...collecting('some', seen), streams: { 'orders.events': wanted } })
+    const publishAll = async (opened: Opened, from: number): Promise<void> => {
+      opened.bus.subscribe(some())
+      await opened.bus.start()
+      for (const [n, account] of accounts.entries()) publish(opened, account, from + n, from + n + 1000)
+      await opened.settled()
+      assert.deepEqual(opened.bus.lag(), [])
+      await opened.close()
+    }
+    await publishAll(await place.open(), 0)
+    await publishAll(await place.open(), 100)
+    for (const account of wanted) {
+      const n = accounts.indexOf(account)
+      assert.deepEqual(numbersOf(seen.filter(({ stream }) => stream === account)), [n, n + 1000, n + 100, n + 1100])
+    }
+    assert.equal(seen.length, 4 * wanted.length)
   })
 
   test(`${name}: a restarted group goes on after the last event whose run was committed`, async () => {

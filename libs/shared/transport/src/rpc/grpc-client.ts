@@ -32,8 +32,8 @@ import { PortfolioServiceService } from '@jts/contracts/portfolio-api'
 import { RiskManagementServiceService } from '@jts/contracts/risk-api'
 import { StrategyServiceService } from '@jts/contracts/strategy-api'
 import { RiskCheckStream, type RiskCheckStreamOptions } from './risk-check-stream.ts'
-import { cancelled, channelOptions, KEEP_ALIVE, toRpcError, type KeepAlive } from './status.ts'
-import { clientCredentials, type TlsFiles } from './tls.ts'
+import { cancelled, channelOptions, KEEP_ALIVE, toRpcError, UNIT_HEADER, type KeepAlive } from './status.ts'
+import { clientCredentials, type PlainText, type TlsFiles } from './tls.ts'
 
 export type RpcClientOptions = {
   /** `host:port`; a loopback host, unless `tls` is there. */
@@ -41,6 +41,8 @@ export type RpcClientOptions = {
   readonly tls?: TlsFiles | undefined
   /** For calls that bring none of their own, ms. */
   readonly deadlineMs?: number
+  /** Says that the network between the two is private: without it, and without TLS, a link stays on this machine. */
+  readonly plainText?: PlainText | undefined
   readonly keepAlive?: KeepAlive
 }
 
@@ -49,7 +51,11 @@ export type CallOptions = {
   /** Ends the call with CANCELLED; its outcome is then unknown. */
   readonly signal?: AbortSignal
   readonly waitForReady?: boolean
+  /** The unit that is asked; who does not own it refuses with ABORTED, and has done nothing. */
+  readonly unit?: string
 }
+
+export type DuplexOptions = Pick<CallOptions, 'unit' | 'waitForReady'>
 
 /** An Api whose unary calls take options too. */
 export type RpcClient<Api> = {
@@ -70,16 +76,22 @@ const REPEAT_MIN_MS = 20
 const REPEAT_MAX_MS = 500
 const NEVER_IDLE_MS = 2 ** 31 - 1
 
-const WAIT = new Metadata({ waitForReady: true })
-const NO_WAIT = new Metadata({ waitForReady: false })
+function metadataOf(waitForReady: boolean, unit: string | undefined): Metadata {
+  const metadata = new Metadata({ waitForReady })
+  if (unit !== undefined) metadata.set(UNIT_HEADER, unit)
+  return metadata
+}
 
-export function riskManagementClient(connection: RpcConnection): RpcClient<RiskManagementApi> {
-  return connection.client<RiskManagementApi>(RiskManagementServiceService, IDEMPOTENT.risk)
+/** What the calls of an Api go over: one connection, or whichever leads to the owner of a unit at the time. */
+export type RpcLink = Pick<RpcConnection, 'call' | 'stream' | 'duplex' | 'deadlineMs' | 'isClosed' | 'onClose'>
+
+export function riskManagementClient(connection: RpcLink): RpcClient<RiskManagementApi> {
+  return clientOf<RiskManagementApi>(connection, RiskManagementServiceService, IDEMPOTENT.risk)
 }
 
 /** As `riskManagementClient`, but risk checks travel on one long stream. */
 export function streamedRiskManagementClient(
-  connection: RpcConnection,
+  connection: RpcLink,
   options: RiskCheckStreamOptions = {},
 ): RpcClient<RiskManagementApi> {
   const unary = riskManagementClient(connection)
@@ -87,16 +99,32 @@ export function streamedRiskManagementClient(
   return { ...unary, checkTradingRisk: (request, callOptions) => stream.checkTradingRisk(request, callOptions) }
 }
 
-export function portfolioClient(connection: RpcConnection): RpcClient<PortfolioApi> {
-  return connection.client<PortfolioApi>(PortfolioServiceService, IDEMPOTENT.portfolio)
+export function portfolioClient(connection: RpcLink): RpcClient<PortfolioApi> {
+  return clientOf<PortfolioApi>(connection, PortfolioServiceService, IDEMPOTENT.portfolio)
 }
 
-export function orderExecutionClient(connection: RpcConnection): RpcClient<OrderExecutionApi> {
-  return connection.client<OrderExecutionApi>(OrderExecutionServiceService, IDEMPOTENT.orders)
+export function orderExecutionClient(connection: RpcLink): RpcClient<OrderExecutionApi> {
+  return clientOf<OrderExecutionApi>(connection, OrderExecutionServiceService, IDEMPOTENT.orders)
 }
 
-export function strategyClient(connection: RpcConnection): RpcClient<StrategyApi> {
-  return connection.client<StrategyApi>(StrategyServiceService, IDEMPOTENT.strategy)
+export function strategyClient(connection: RpcLink): RpcClient<StrategyApi> {
+  return clientOf<StrategyApi>(connection, StrategyServiceService, IDEMPOTENT.strategy)
+}
+
+/** The calls of an Api over a link; `idempotent` says which may be repeated. */
+export function clientOf<Api extends object>(
+  link: RpcLink,
+  definition: ServiceDefinition,
+  idempotent: Readonly<Record<keyof Api, boolean>>,
+): RpcClient<Api> {
+  const methods = Object.entries<boolean>(idempotent).map(([name, repeatable]) => {
+    const method = definition[name]!
+    const call = method.responseStream
+      ? (request: unknown, signal: AbortSignal) => link.stream(method, request, signal)
+      : (request: unknown, options?: CallOptions) => link.call(method, request, repeatable, options)
+    return [name, call]
+  })
+  return Object.fromEntries(methods) as RpcClient<Api>
 }
 
 /** One connection to one server. It connects by itself, again and again, until it is closed. */
@@ -111,13 +139,13 @@ export class RpcConnection {
   #state: ConnectionState = 'down'
 
   /** @throws Error when the address is not allowed or a TLS file is wrong; not when nobody answers. */
-  constructor({ address, tls, deadlineMs = DEADLINE_MS, keepAlive = KEEP_ALIVE }: RpcClientOptions) {
+  constructor({ address, tls, plainText, deadlineMs = DEADLINE_MS, keepAlive = KEEP_ALIVE }: RpcClientOptions) {
     this.address = address
     this.#tls = tls
     this.deadlineMs = deadlineMs
     const host = /^(.+):\d+$/.exec(address)?.[1]
     if (host === undefined) throw new Error(`expected an address such as 127.0.0.1:50051, found ${address}`)
-    this.#grpc = new Client(address, clientCredentials(host, tls), {
+    this.#grpc = new Client(address, clientCredentials(host, tls, plainText), {
       ...channelOptions(keepAlive),
       'grpc.initial_reconnect_backoff_ms': RECONNECT_MIN_MS,
       'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
@@ -150,21 +178,6 @@ export class RpcConnection {
     this.#calls.add({ cancel: listener })
   }
 
-  /** The calls of an Api over this connection; `idempotent` says which may be repeated. */
-  client<Api extends object>(
-    definition: ServiceDefinition,
-    idempotent: Readonly<Record<keyof Api, boolean>>,
-  ): RpcClient<Api> {
-    const methods = Object.entries<boolean>(idempotent).map(([name, repeatable]) => {
-      const method = definition[name]!
-      const call = method.responseStream
-        ? (request: unknown, signal: AbortSignal) => this.stream(method, request, signal)
-        : (request: unknown, options?: CallOptions) => this.call(method, request, repeatable, options)
-      return [name, call]
-    })
-    return Object.fromEntries(methods) as RpcClient<Api>
-  }
-
   /** @throws RpcError */
   async call<Request, Answer>(
     method: MethodDefinition<Request, Answer>,
@@ -172,12 +185,12 @@ export class RpcConnection {
     repeatable: boolean,
     options: CallOptions = {},
   ): Promise<Answer> {
-    const { signal, waitForReady = repeatable } = options
+    const { signal, waitForReady = repeatable, unit } = options
     const deadline = Date.now() + (options.deadlineMs ?? this.deadlineMs)
     let refused: RpcError | undefined
     for (let pauseMs = REPEAT_MIN_MS; ; pauseMs = Math.min(2 * pauseMs, REPEAT_MAX_MS)) {
       try {
-        return await this.#once(method, request, deadline, waitForReady, signal)
+        return await this.#once(method, request, deadline, metadataOf(waitForReady, unit), signal)
       } catch (caught) {
         const error = toRpcError(caught)
         // The time may end in the middle of an attempt: why the ones before it failed says more than that it ended.
@@ -197,6 +210,7 @@ export class RpcConnection {
     method: MethodDefinition<Request, Answer>,
     request: Request,
     signal: AbortSignal,
+    unit?: string,
   ): AsyncIterable<Answer> {
     if (signal.aborted) return
     if (this.#closed) throw cancelled()
@@ -205,7 +219,7 @@ export class RpcConnection {
       method.requestSerialize,
       method.responseDeserialize,
       request,
-      NO_WAIT,
+      metadataOf(false, unit),
     )
     // A status that comes after the reader has gone.
     call.on('error', () => undefined)
@@ -223,15 +237,16 @@ export class RpcConnection {
     }
   }
 
-  /** A stream both ways that waits for the connection; its requests are encoded by the caller. */
+  /** A stream both ways that waits for the connection, unless told otherwise; its requests are encoded by the caller. */
   duplex<Answer>(
     method: Pick<MethodDefinition<never, Answer>, 'path' | 'responseDeserialize'>,
+    { unit, waitForReady = true }: DuplexOptions = {},
   ): ClientDuplexStream<Buffer, Answer> {
     const call = this.#grpc.makeBidiStreamRequest<Buffer, Answer>(
       method.path,
       (bytes) => bytes,
       method.responseDeserialize,
-      WAIT,
+      metadataOf(waitForReady, unit),
     )
     this.#calls.add(call)
     call.on('status', () => this.#calls.delete(call))
@@ -283,7 +298,7 @@ export class RpcConnection {
     method: MethodDefinition<Request, Answer>,
     request: Request,
     deadline: number,
-    waitForReady: boolean,
+    metadata: Metadata,
     signal: AbortSignal | undefined,
   ): Promise<Answer> {
     if (this.#isOver(signal)) return Promise.reject(cancelled())
@@ -293,7 +308,7 @@ export class RpcConnection {
         method.requestSerialize,
         method.responseDeserialize,
         request,
-        waitForReady ? WAIT : NO_WAIT,
+        metadata,
         { deadline },
         (error, answer) => {
           this.#calls.delete(call)

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import {
   Server,
   status,
+  type Metadata,
   type handleUnaryCall,
   type ServerDuplexStream,
   type ServerWritableStream,
@@ -24,10 +25,16 @@ import {
   type HealthServer,
 } from '@jts/contracts/health-api'
 import type { Logger } from '@jts/runtime'
-import { channelOptions, KEEP_ALIVE, toStatus, type KeepAlive } from './status.ts'
-import { serverCredentials, type TlsFiles } from './tls.ts'
+import { channelOptions, KEEP_ALIVE, toStatus, UNIT_HEADER, type KeepAlive } from './status.ts'
+import { serverCredentials, type PlainText, type TlsFiles } from './tls.ts'
 
-type Handler = (request: never, signal: AbortSignal) => Promise<unknown> | AsyncIterable<unknown>
+type Handler = (request: never, signal: AbortSignal, context: CallContext) => Promise<unknown> | AsyncIterable<unknown>
+
+/** What came beside a request. */
+export type CallContext = {
+  /** The unit that is asked: who does not own it refuses. Empty: the caller does not say. */
+  readonly unit: string
+}
 
 export type RpcService = {
   readonly definition: ServiceDefinition
@@ -48,6 +55,8 @@ export type RpcServerOptions = {
   readonly beforeAnswer?: () => Promise<void>
   /** Both ends show a certificate of one authority. */
   readonly tls?: TlsFiles | undefined
+  /** Says that the network is private: without it, and without TLS, the server listens on this machine alone. */
+  readonly plainText?: PlainText | undefined
   readonly keepAlive?: KeepAlive
 }
 
@@ -78,7 +87,7 @@ const PROTO_FILES = [
 /** Starts a gRPC server with health and reflection. @throws Error when it cannot listen, or must not. */
 export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
   const { host } = options
-  const credentials = serverCredentials(host, options.tls)
+  const credentials = serverCredentials(host, options.tls, options.plainText)
   const server = new Server(channelOptions(options.keepAlive ?? KEEP_ALIVE))
   const stopping = new AbortController()
   for (const { definition, handlers, answersAtOnce } of options.services) {
@@ -139,7 +148,7 @@ function implementation(
       const unary: handleUnaryCall<unknown, unknown> = (call, callback) => {
         const abort = new AbortController()
         call.on('cancelled', () => abort.abort())
-        answer(bound, call.request, abort.signal, options).then(
+        answer(bound, call.request, abort.signal, contextOf(call.metadata), options).then(
           (value) => callback(null, value),
           (error: unknown) => callback(told(error, options.log)),
         )
@@ -150,8 +159,19 @@ function implementation(
   return result
 }
 
-async function answer(handler: Handler, request: unknown, signal: AbortSignal, options: RpcServerOptions) {
-  const value = await (handler(request as never, signal) as Promise<unknown>)
+function contextOf(metadata: Metadata): CallContext {
+  const [unit] = metadata.get(UNIT_HEADER)
+  return { unit: typeof unit === 'string' ? unit : '' }
+}
+
+async function answer(
+  handler: Handler,
+  request: unknown,
+  signal: AbortSignal,
+  context: CallContext,
+  options: RpcServerOptions,
+) {
+  const value = await (handler(request as never, signal, context) as Promise<unknown>)
   await options.beforeAnswer?.()
   return value
 }
@@ -199,7 +219,7 @@ async function pump(
   }
   try {
     const request = requestStream ? call : (call as ServerWritableStream<unknown, unknown>).request
-    for await (const value of handler(request as never, signal) as AsyncIterable<unknown>) {
+    for await (const value of handler(request as never, signal, contextOf(call.metadata)) as AsyncIterable<unknown>) {
       if (signal.aborted) return
       waiting.push(value)
       flushing ??= flush()

@@ -10,7 +10,7 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js'
 import { RpcError, type RiskManagementApi } from '@jts/contracts'
 import { RiskCheckRequest, RiskManagementServiceService, type RiskCheckResponse } from '@jts/contracts/risk-api'
-import type { CallOptions, RpcClient, RpcConnection } from './grpc-client.ts'
+import type { CallOptions, RpcClient, RpcLink } from './grpc-client.ts'
 import { cancelled, isRpcCode, toRpcError } from './status.ts'
 
 export type RiskCheckStreamOptions = {
@@ -37,7 +37,7 @@ const REOPEN_MIN_MS = 10
 const REOPEN_MAX_MS = 500
 
 export class RiskCheckStream implements Pick<RiskManagementApi, 'checkTradingRisk'> {
-  readonly #connection: RpcConnection
+  readonly #connection: RpcLink
   readonly #unary: RpcClient<RiskManagementApi>
   readonly #inFlightMax: number
   /** Not yet on the wire, oldest first: numbers only grow, and a broken stream gives back what is older. */
@@ -49,7 +49,7 @@ export class RiskCheckStream implements Pick<RiskManagementApi, 'checkTradingRis
   #reopenMs = 0
   #reopening: NodeJS.Timeout | undefined
 
-  constructor(connection: RpcConnection, unary: RpcClient<RiskManagementApi>, options: RiskCheckStreamOptions) {
+  constructor(connection: RpcLink, unary: RpcClient<RiskManagementApi>, options: RiskCheckStreamOptions) {
     this.#connection = connection
     this.#unary = unary
     this.#inFlightMax = options.inFlightMax ?? IN_FLIGHT_MAX
@@ -107,7 +107,14 @@ export class RiskCheckStream implements Pick<RiskManagementApi, 'checkTradingRis
 
   #open(): ClientDuplexStream<Buffer, RiskCheckResponse> | undefined {
     if (this.#reopening !== undefined) return undefined
-    const call = this.#connection.duplex(RiskManagementServiceService.streamTradingRiskChecks)
+    let call: ClientDuplexStream<Buffer, RiskCheckResponse>
+    try {
+      call = this.#connection.duplex(RiskManagementServiceService.streamTradingRiskChecks)
+    } catch {
+      // Nobody is known to own risk: who asks again finds who does by then.
+      this.#reopenLater()
+      return undefined
+    }
     this.#writable = true
     call.on('data', (answer: RiskCheckResponse) => this.#answered(answer))
     call.on('drain', () => {
@@ -134,9 +141,14 @@ export class RiskCheckStream implements Pick<RiskManagementApi, 'checkTradingRis
     this.#call = undefined
     const unanswered = this.#sent
     this.#sent = new Map()
-    if (error.code === 'UNAVAILABLE') this.#waiting = new Map([...unanswered, ...this.#waiting])
+    if (error.code === 'UNAVAILABLE' || error.code === 'ABORTED')
+      this.#waiting = new Map([...unanswered, ...this.#waiting])
     else for (const question of unanswered.values()) this.#askAlone(question)
-    // At once the first time; slower while streams end without an answer.
+    this.#reopenLater()
+  }
+
+  /** At once the first time; slower while streams end without an answer. */
+  #reopenLater(): void {
     this.#reopening = setTimeout(() => {
       this.#reopening = undefined
       this.#send()

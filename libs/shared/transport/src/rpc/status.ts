@@ -16,6 +16,9 @@ export const KEEP_ALIVE: KeepAlive = { timeMs: 2000, timeoutMs: 2000 }
 /** A list of every order of a busy account is larger than gRPC's own 4 MiB. */
 export const MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 
+/** Names the unit that is asked, beside a request. */
+export const UNIT_HEADER = 'jts-unit'
+
 /** Unread bytes that may be on their way: a stream of small messages must not wait for each window. */
 const FLOW_CONTROL_BYTES = 4 * 1024 * 1024
 

@@ -4,6 +4,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import postgres, { type Options, type Sql } from 'postgres'
+import { migrationsFrom, SCHEMA_VERSION, sharedSchemaName } from './postgres-schema.ts'
 
 /** Longer than any answer of ours takes; an idle connection is simply opened again. */
 const SILENCE_MS = 10_000
@@ -56,4 +57,49 @@ export function pingOf(url: string): { ask(): Promise<unknown>; stop(): Promise<
     ask: () => (asking ??= sql`SELECT 1`.finally(() => (asking = undefined))),
     stop: () => sql.end({ timeout: 1 }),
   }
+}
+
+export const RETRY_MS = 200
+/** PostgreSQL's words for «not now»: shutting down, starting up, deadlock, serialization. */
+const PASSING = new Set(['57P01', '57P02', '57P03', '40001', '40P01', '53300'])
+
+export type PoolOptions = { readonly connections?: number | undefined; readonly silenceMs?: number | undefined }
+
+/** What units and their table are read and written through. @param name shown in PostgreSQL's list of sessions */
+export function connectPostgres(url: string, name: string, { connections = 2, silenceMs }: PoolOptions = {}): Sql {
+  const settings = {
+    max: connections,
+    backoff: () => RETRY_MS / 1000,
+    connection: { application_name: `jts ${name}`.slice(0, 63) },
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } } as never,
+  }
+  return openPostgres(url, settings, silenceMs)
+}
+
+/** Brings the shared schema to today's version. @throws Error when the database was written by a newer one. */
+export async function migrate(connection: Sql, namespace: string): Promise<void> {
+  const shared = sharedSchemaName(namespace)
+  await connection.begin(async (sql) => {
+    await sql.unsafe('SELECT pg_advisory_xact_lock(hashtext($1))', [`jts ${shared}`])
+    await sql.unsafe(`CREATE SCHEMA IF NOT EXISTS ${shared}`)
+    await sql.unsafe(`CREATE TABLE IF NOT EXISTS ${shared}.migrations (version bigint NOT NULL)`)
+    const [row] = await sql.unsafe(`SELECT coalesce(max(version), 0) AS version FROM ${shared}.migrations`)
+    const version = row!['version'] as number
+    if (version > SCHEMA_VERSION) {
+      throw new Error(
+        `expected a database of schema version ${SCHEMA_VERSION} or older, found ${version}: it was written by a newer JTS`,
+      )
+    }
+    await sql.unsafe(`SET LOCAL search_path TO ${shared}`)
+    for (const migration of migrationsFrom(version)) await sql.unsafe(migration)
+    if (version < SCHEMA_VERSION) await sql.unsafe(`INSERT INTO migrations VALUES ($1)`, [SCHEMA_VERSION])
+  })
+}
+
+/** The database, or the way to it, is away for now: the same may be asked again. */
+export function isPassing(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? ''
+  if (PASSING.has(code)) return true
+  // The driver's own codes and the sockets': never a SQLSTATE, which has five characters and no underscore.
+  return /^(CONNECTION_|CONNECT_|E[A-Z]{3,})/.test(code)
 }

@@ -1,7 +1,7 @@
 /**
  * What lies in PostgreSQL beside the services' tables: who owns a unit, how far its consumers and streams are, and the events
  * that have not reached Kafka yet. A unit is what one process owns at a time: a service, or one account or strategy instance
- * of it.
+ * of it. The replicas of a service that live are there too, for whoever shares its units among them.
  *
  * A turn's commit is one call of one function, so that it is whole or not at all on any connection, in one round trip. The
  * function is made from the unit's tables; its SQL is static, so its plans are kept.
@@ -29,6 +29,17 @@ const MIGRATIONS: readonly string[] = [
     topic text COLLATE "C", stream text COLLATE "C", sequence bigint, unit text COLLATE "C" NOT NULL,
     event bytea NOT NULL, PRIMARY KEY (topic, stream, sequence));
   CREATE INDEX outbox_unit ON outbox (unit);
+  `,
+  `
+  DO $do$ BEGIN
+    IF EXISTS (SELECT 1 FROM units WHERE unit IN ('order-execution', 'portfolio-tracker', 'strategy-engine')) THEN
+      RAISE EXCEPTION 'expected units by account and strategy instance, found those of an earlier version: give this run another folder (--data-dir)';
+    END IF;
+  END $do$;
+  ALTER TABLE units ADD COLUMN address text NOT NULL DEFAULT '', ADD COLUMN since timestamptz NOT NULL DEFAULT now();
+  CREATE TABLE replicas (
+    service text COLLATE "C", replica text COLLATE "C", address text NOT NULL, since timestamptz NOT NULL,
+    alive_until timestamptz NOT NULL, PRIMARY KEY (service, replica));
   `,
 ]
 

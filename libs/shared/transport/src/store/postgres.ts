@@ -9,27 +9,24 @@ import type { NewEvent, Topic } from '@jts/contracts'
 import { encodeEvent, eventIdOf, TOPICS } from '@jts/contracts'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import type { Sql } from 'postgres'
-import { openPostgres } from './postgres-connection.ts'
-import {
-  migrationsFrom,
-  REFUSED,
-  SCHEMA_VERSION,
-  sharedSchemaName,
-  unitSchemaName,
-  unitSql,
-} from './postgres-schema.ts'
+import { connectPostgres, isPassing, migrate, RETRY_MS } from './postgres-connection.ts'
+import { REFUSED, sharedSchemaName, unitSchemaName, unitSql } from './postgres-schema.ts'
 import type { Store, Turn } from './port.ts'
 import { allSql, type Row, type Table } from './table.ts'
 
 export type PostgresStoreOptions = {
   /** `postgres://user:password@host:port/database`. */
   readonly url: string
+  /** Connections that the units of one process share; without them the store makes its own. */
+  readonly sql?: Sql
   /** Keeps apart what must never meet: modes, replays. */
   readonly namespace: string
   /** What is owned: a service, or one account or strategy instance of it. */
   readonly unit: string
   /** Who owns it. A process that comes back under the same name takes its unit back at once. */
   readonly owner: string
+  /** Where the owner answers calls about the unit: `host:port`. */
+  readonly address?: string
   readonly log: Logger
   readonly activity?: Activity
   readonly wallClock: WallClock
@@ -79,9 +76,6 @@ export class UnitTakenError extends Error {
 const LEASE_MS = 3000
 /** PostgreSQL's number for the type `bytea[]`, which the driver does not guess. */
 const BYTEA_ARRAY = 1001
-const RETRY_MS = 200
-/** PostgreSQL's words for «not now»: shutting down, starting up, deadlock, serialization. */
-const PASSING = new Set(['57P01', '57P02', '57P03', '40001', '40P01', '53300'])
 
 export class PostgresStore implements Store {
   readonly unit: string
@@ -117,13 +111,8 @@ export class PostgresStore implements Store {
     this.namespace = options.namespace
     this.shared = sharedSchemaName(options.namespace)
     this.#schema = unitSchemaName(options.namespace, options.unit)
-    const settings = {
-      max: 2,
-      backoff: () => RETRY_MS / 1000,
-      connection: { application_name: `jts ${options.unit}`.slice(0, 63) },
-      types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } } as never,
-    }
-    this.sql = openPostgres(options.url, settings, options.silenceMs)
+    const { url, unit, sql, silenceMs } = options
+    this.sql = sql ?? connectPostgres(url, unit, { silenceMs })
   }
 
   /**
@@ -133,11 +122,11 @@ export class PostgresStore implements Store {
   static async open(options: PostgresStoreOptions): Promise<PostgresStore> {
     const store = new PostgresStore(options)
     try {
-      await store.#migrate()
+      await migrate(store.sql, options.namespace)
       await store.#take()
       return store
     } catch (error) {
-      await store.sql.end({ timeout: 1 })
+      await store.#disconnect()
       throw error
     }
   }
@@ -224,7 +213,7 @@ export class PostgresStore implements Store {
     if (!this.#closed) await this.durable()
     this.#closed = true
     this.#lease?.cancel()
-    await this.sql.end({ timeout: 2 })
+    await this.#disconnect()
   }
 
   /** Gives the unit up, so that another owner need not wait for the lease to end. */
@@ -236,7 +225,12 @@ export class PostgresStore implements Store {
       this.unit,
       this.#epoch,
     ])
-    await this.sql.end({ timeout: 2 })
+    await this.#disconnect()
+  }
+
+  /** Connections that were given belong to whoever gave them. */
+  async #disconnect(): Promise<void> {
+    if (this.#options.sql === undefined) await this.sql.end({ timeout: 2 })
   }
 
   readonly #turn: Turn = {
@@ -424,34 +418,16 @@ export class PostgresStore implements Store {
     this.#commitSql = `SELECT ${this.#schema}.commit_turn(${marks.join(', ')})`
   }
 
-  async #migrate(): Promise<void> {
-    const { shared } = this
-    await this.sql.begin(async (sql) => {
-      await sql.unsafe('SELECT pg_advisory_xact_lock(hashtext($1))', [`jts ${shared}`])
-      await sql.unsafe(`CREATE SCHEMA IF NOT EXISTS ${shared}`)
-      await sql.unsafe(`CREATE TABLE IF NOT EXISTS ${shared}.migrations (version bigint NOT NULL)`)
-      const [row] = await sql.unsafe(`SELECT coalesce(max(version), 0) AS version FROM ${shared}.migrations`)
-      const version = row!['version'] as number
-      if (version > SCHEMA_VERSION) {
-        throw new Error(
-          `expected a database of schema version ${SCHEMA_VERSION} or older, found ${version}: it was written by a newer JTS`,
-        )
-      }
-      await sql.unsafe(`SET LOCAL search_path TO ${shared}`)
-      for (const migration of migrationsFrom(version)) await sql.unsafe(migration)
-      if (version < SCHEMA_VERSION) await sql.unsafe(`INSERT INTO migrations VALUES ($1)`, [SCHEMA_VERSION])
-    })
-  }
-
   async #take(): Promise<void> {
-    const { owner, leaseMs = LEASE_MS } = this.#options
+    const { owner, address = '', leaseMs = LEASE_MS } = this.#options
     const [row] = await this.sql.unsafe(
-      `INSERT INTO ${this.shared}.units AS u (unit, epoch, owner, lease_until, commits)
-         VALUES ($1, 1, $2, now() + $3 * interval '1 millisecond', 0)
-         ON CONFLICT (unit) DO UPDATE SET epoch = u.epoch + 1, owner = excluded.owner, lease_until = excluded.lease_until
+      `INSERT INTO ${this.shared}.units AS u (unit, epoch, owner, lease_until, commits, address, since)
+         VALUES ($1, 1, $2, now() + $3 * interval '1 millisecond', 0, $4, now())
+         ON CONFLICT (unit) DO UPDATE SET epoch = u.epoch + 1, owner = excluded.owner, lease_until = excluded.lease_until,
+             address = excluded.address, since = excluded.since
            WHERE u.lease_until < now() OR u.owner = excluded.owner
          RETURNING epoch, commits`,
-      [this.unit, owner, leaseMs],
+      [this.unit, owner, leaseMs, address],
     )
     if (row === undefined) throw new UnitTakenError(`unit ${this.unit} is owned by another process`)
     this.#epoch = row['epoch'] as number
@@ -501,11 +477,4 @@ function jsonOf(table: Table<never>, writes: Writes | undefined): [Row[] | null,
     }
   }
   return [put.length === 0 ? null : put, remove.length === 0 ? null : remove]
-}
-
-function isPassing(error: unknown): boolean {
-  const code = (error as { code?: string }).code ?? ''
-  if (PASSING.has(code)) return true
-  // The driver's own codes and the sockets': never a SQLSTATE, which has five characters and no underscore.
-  return /^(CONNECTION_|CONNECT_|E[A-Z]{3,})/.test(code)
 }

@@ -20,7 +20,7 @@ import {
 import type { Activity, Logger } from '@jts/runtime'
 import type { Handled, OffsetMove, PostgresStore } from '../../store/postgres.ts'
 import { isPassing, type Archive } from '../../archive/archive.ts'
-import { BusError, type Bus, type ReadOptions, type Subscription } from '../port.ts'
+import { BusError, isRead, partitionsRead, type Bus, type ReadOptions, type Subscription } from '../port.ts'
 import { beforeStart } from '../sqlite-log.ts'
 import { KafkaClient, type KafkaOptions } from './client.ts'
 import { KafkaLog } from './log.ts'
@@ -185,7 +185,10 @@ export class KafkaBus implements Bus {
     if (first < 0 || last <= first) return
     const [topic, stream] = [eventId.slice(0, first), eventId.slice(first + 1, last)]
     const sequence = Number(eventId.slice(last + 1))
-    const groups = this.#groups.filter(({ subscription }) => subscription.topics.includes(topic as Topic))
+    const place = { topic: topic as Topic, stream }
+    const groups = this.#groups.filter(
+      ({ subscription }) => subscription.topics.includes(place.topic) && isRead(subscription, place),
+    )
     const isHandled = (): boolean => groups.every((group) => (group.seen.get(`${topic}\n${stream}`) ?? 0) >= sequence)
     if (isHandled()) return
     let isLate = false
@@ -212,7 +215,7 @@ export class KafkaBus implements Bus {
     const rows = new Map(known.map((row) => [`${row['topic']}/${row['partition']}`, row['next'] as number]))
     const fresh: { topic: Topic; partition: number; next: number }[] = []
     for (const topic of group.subscription.topics) {
-      for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
+      for (const partition of partitionsRead(group.subscription, topic)) {
         const place = `${topic}/${partition}`
         const end = ends.get(topic)?.[partition] ?? 0
         let next = rows.get(place)
@@ -321,7 +324,7 @@ export class KafkaBus implements Bus {
     let event: BusEvent | undefined
     try {
       event = decodeEvent(record.value, cursor.topic, cursor.partition, record.offset)
-      if (this.#isNew(group, event)) {
+      if (isRead(group.subscription, event) && this.#isNew(group, event)) {
         const delivered = event
         this.#options.beforeHandle?.(event)
         this.#store.transact((turn) => group.subscription.handle(delivered, turn))

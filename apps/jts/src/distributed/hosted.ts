@@ -1,0 +1,171 @@
+/** A unit of a service as one process runs it: the very same objects as in the one process of the embedded mode. */
+import { type BrokerPort } from '@jts/broker-kit'
+import type { RiskManagementApi } from '@jts/contracts'
+import { OrderExecutionServiceService } from '@jts/contracts/orders-api'
+import { PortfolioServiceService } from '@jts/contracts/portfolio-api'
+import { RiskManagementServiceService, type RiskCheckRequest } from '@jts/contracts/risk-api'
+import { StrategyServiceService } from '@jts/contracts/strategy-api'
+import type { AccountId } from '@jts/model'
+import type { RpcService } from '@jts/transport'
+import type { KafkaBus } from '@jts/transport/bus/kafka/bus'
+import {
+  createBroker,
+  createCollector,
+  createExecution,
+  createMarketData,
+  createNotifications,
+  createPortfolio,
+  createRisk,
+  createStrategies,
+  untilAvailable,
+  type Plumbing,
+  type RunSettings,
+} from '../services.ts'
+import type { ServiceName } from './run-file.ts'
+
+export type Hosted = {
+  /** What answers for it, by the definition in `RPC_OF`. */
+  readonly api: object
+  reconcile?(account: AccountId): Promise<boolean>
+  /** State, before the log is read. */
+  restore(): Promise<void>
+  /** The outside world, after it. */
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+export type HostContext = {
+  readonly settings: RunSettings
+  readonly bus: KafkaBus
+  readonly plumbing: Plumbing
+  /** Risk, wherever it is. */
+  readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
+}
+
+/** What each service answers over gRPC. */
+export const RPC_OF: Readonly<Partial<Record<ServiceName, RpcService['definition']>>> = {
+  'risk-management': RiskManagementServiceService,
+  'portfolio-tracker': PortfolioServiceService,
+  'strategy-engine': StrategyServiceService,
+  'order-execution': OrderExecutionServiceService,
+}
+
+const RECONCILE_FIRST_MS = 3000
+const RECONCILE_EVERY_MS = 60_000
+/** Longest wait for an event that a question refers to. */
+const CAUSE_MS = 2000
+
+export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Hosted>> = {
+  'risk-management': ({ settings, bus, plumbing }) => {
+    const risk = createRisk(settings, plumbing)
+    return {
+      // What a question was caused by is handled here first: an answer from an older state would be another answer.
+      api: {
+        checkTradingRisk: async (request: RiskCheckRequest) => {
+          await bus.whenHandled(request.causationId, CAUSE_MS)
+          return risk.api.checkTradingRisk(request)
+        },
+        streamTradingRiskChecks: (requests: AsyncIterable<RiskCheckRequest>) =>
+          risk.api.streamTradingRiskChecks(caused(requests, bus)),
+        calculatePositionSize: risk.api.calculatePositionSize.bind(risk.api),
+      },
+      restore: () => risk.start(),
+      start: () => Promise.resolve(),
+      stop: () => Promise.resolve(),
+    }
+  },
+
+  'portfolio-tracker': ({ settings, plumbing }) => {
+    const portfolio = createPortfolio(settings, plumbing)
+    return {
+      api: portfolio.api,
+      restore: () => portfolio.start(),
+      start: () => Promise.resolve(),
+      stop: () => Promise.resolve(),
+    }
+  },
+
+  'strategy-engine': ({ settings, plumbing, risk }) => {
+    const strategies = createStrategies(settings, plumbing, risk)
+    return {
+      api: strategies.api,
+      restore: () => strategies.start(),
+      start: () => Promise.resolve(),
+      stop: () => {
+        strategies.stop()
+        return Promise.resolve()
+      },
+    }
+  },
+
+  'order-execution': ({ settings, plumbing }) => {
+    const brokers = new Map(
+      settings.accounts.map((one) => [one.account, createBroker(settings, plumbing, one)] as const),
+    )
+    const execution = createExecution(settings, plumbing, brokers as ReadonlyMap<AccountId, BrokerPort>)
+    const timers: NodeJS.Timeout[] = []
+    const reconcile = (): void => {
+      for (const account of brokers.keys()) {
+        execution
+          .reconcile(account)
+          .catch((error: unknown) =>
+            plumbing.log.warn({ account, err: error }, 'the account could not be compared with the broker'),
+          )
+      }
+    }
+    return {
+      api: execution.api,
+      reconcile: (account) => execution.reconcile(account),
+      restore: () => execution.restore(),
+      start: async () => {
+        for (const broker of brokers.values()) await untilAvailable(() => broker.start(), plumbing.log)
+        await execution.start()
+        if (settings.replay) return
+        timers.push(setTimeout(reconcile, RECONCILE_FIRST_MS), setInterval(reconcile, RECONCILE_EVERY_MS))
+      },
+      stop: async () => {
+        for (const timer of timers) clearTimeout(timer)
+        await execution.stop()
+        for (const broker of brokers.values()) await broker.stop()
+      },
+    }
+  },
+
+  'market-data-collector': ({ settings, plumbing }) => {
+    const marketData = createMarketData(settings, plumbing)
+    const collector = createCollector(settings, plumbing, marketData)
+    return {
+      api: {},
+      restore: () => collector.restore(),
+      start: async () => {
+        await untilAvailable(() => marketData.start(), plumbing.log)
+        await collector.start()
+      },
+      stop: async () => {
+        await collector.stop()
+        await marketData.stop()
+      },
+    }
+  },
+
+  'notification-service': ({ settings, plumbing }) => {
+    const notifications = createNotifications(settings, plumbing)
+    return {
+      api: {},
+      restore: () => notifications.start(),
+      start: () => Promise.resolve(),
+      stop: () => {
+        notifications.stop()
+        return Promise.resolve()
+      },
+    }
+  },
+}
+
+/** Each question once its cause has been handled here. One that waits too long ends the stream, and is asked again. */
+async function* caused(requests: AsyncIterable<RiskCheckRequest>, bus: KafkaBus): AsyncIterable<RiskCheckRequest> {
+  for await (const request of requests) {
+    await bus.whenHandled(request.causationId, CAUSE_MS)
+    yield request
+  }
+}

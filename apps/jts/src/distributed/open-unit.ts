@@ -1,0 +1,195 @@
+/** A unit that this process owns: its store in PostgreSQL, its place in Kafka, and the service's object between them. */
+import { RpcError } from '@jts/contracts'
+import {
+  type GetMarksRequest,
+  type HostState,
+  type IdleReport,
+  type Marks,
+  type ReconcileRequest,
+  type ReconcileResponse,
+  type WhenIdleRequest,
+} from '@jts/contracts/host-api'
+import type { RiskManagementApi } from '@jts/contracts'
+import type { AccountId } from '@jts/model'
+import { Activity, MarketClock, systemClock, type Logger } from '@jts/runtime'
+import { type Bus } from '@jts/transport'
+import { KafkaBus } from '@jts/transport/bus/kafka/bus'
+import { PostgresStore, type PostgresStoreOptions } from '@jts/transport/store/postgres'
+import { LatencyMarks } from '../latency.ts'
+import type { Plumbing } from '../services.ts'
+import { HOSTED, type Hosted } from './hosted.ts'
+import type { RunFile, ServiceName } from './run-file.ts'
+import type { Unit } from './units.ts'
+
+export type OpenUnitOptions = Pick<PostgresStoreOptions, 'url' | 'sql' | 'owner' | 'address' | 'fatal'> & {
+  readonly run: RunFile
+  readonly service: ServiceName
+  readonly unit: Unit
+  readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
+  readonly log: Logger
+}
+
+export type OpenUnit = {
+  readonly name: string
+  /** The service's own calls, and those of the host. */
+  readonly api: object
+  readonly control: object
+  /** Aborted when the unit is about to be given up: long streams end. */
+  readonly leaving: AbortSignal
+  /** Counts a call that the unit is answering: it is not given up before. */
+  during<T>(call: () => Promise<T>): Promise<T>
+  durable(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Longest wait for calls that are being answered when a unit is given up. */
+const CALLS_END_MS = 2000
+
+/** Takes the unit and brings it to where its last owner's commits end. @throws UnitTakenError when another holds it. */
+export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
+  const { run, service, unit, risk, log } = options
+  const activity = new Activity()
+  activity.absent(unit.name)
+  const marketClock = new MarketClock(run.replay ? undefined : systemClock)
+  const store = await PostgresStore.open({
+    ...options,
+    namespace: run.namespace,
+    unit: unit.name,
+    activity,
+    wallClock: systemClock,
+  })
+  const bus = new KafkaBus({
+    store,
+    kafka: { brokers: run.kafkaBrokers, prefix: `${run.namespace}.`, clientId: unit.name },
+    log,
+    activity,
+    beforeHandle: (event) => marketClock.advanceTo(event.timeEventUs),
+  })
+  // Only a replay ends with a summary that tells how fast it was.
+  const marks = run.replay ? new LatencyMarks() : undefined
+  const plumbing: Plumbing = {
+    store,
+    bus: scoped(bus, service, unit),
+    activity,
+    marketClock,
+    wallClock: systemClock,
+    log,
+    probe: marks,
+  }
+  const hosted = HOSTED[service]({ settings: unit.settings, bus, plumbing, risk })
+  const leaving = new AbortController()
+  let calls = 0
+  const control = new UnitControl({ service, unit, store, bus, activity, marketClock, marks, hosted })
+  await hosted.restore()
+  await bus.start()
+  await hosted.start()
+  activity.present(unit.name)
+  return {
+    name: unit.name,
+    api: hosted.api,
+    control,
+    leaving: leaving.signal,
+    durable: () => (store.isClosed ? Promise.resolve() : store.durable()),
+    async during(call) {
+      calls++
+      try {
+        return await call()
+      } finally {
+        calls--
+      }
+    },
+    async stop() {
+      leaving.abort()
+      for (const end = performance.now() + CALLS_END_MS; calls > 0 && performance.now() < end;) {
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+      await hosted.stop()
+      await bus.stop()
+      await store.release()
+    },
+  }
+}
+
+/**
+ * The bus as the unit sees it. A strategy that has never run begins with what comes now: yesterday's prices are no reason to
+ * trade. A replay begins with the first.
+ */
+function scoped(bus: KafkaBus, service: ServiceName, { settings, streams }: Unit): Bus {
+  const isFromNow = service === 'strategy-engine' && !settings.replay
+  return {
+    subscribe: (subscription) =>
+      bus.subscribe({ ...subscription, streams, ...(isFromNow ? { start: 'latest' as const } : {}) }),
+    tap: bus.tap.bind(bus),
+    start: bus.start.bind(bus),
+    stop: bus.stop.bind(bus),
+    read: bus.read.bind(bus),
+    lag: bus.lag.bind(bus),
+  }
+}
+
+type ControlOptions = {
+  readonly service: ServiceName
+  readonly unit: Unit
+  readonly store: PostgresStore
+  readonly bus: KafkaBus
+  readonly activity: Activity
+  readonly marketClock: MarketClock
+  readonly marks: LatencyMarks | undefined
+  readonly hosted: Hosted
+}
+
+/** What the supervisor asks: how far this unit is, and in a replay when it has come to rest. */
+class UnitControl {
+  readonly #options: ControlOptions
+  readonly #startedAtUs = systemClock.nowUs()
+
+  constructor(options: ControlOptions) {
+    this.#options = options
+  }
+
+  async whenIdle(request: WhenIdleRequest, signal: AbortSignal): Promise<IdleReport> {
+    const { activity, bus, marketClock } = this.#options
+    if (request.advanceToUs > 0) marketClock.advanceTo(request.advanceToUs)
+    for (;;) {
+      await bus.whenCaughtUp(request.produced)
+      await activity.whenIdle(request.sent)
+      // Handling the last event may have begun new work, and ending that work may have brought new events.
+      if (bus.isCaughtUp(request.produced) && activity.isIdle()) break
+      if (signal.aborted) throw new RpcError('CANCELLED', 'nobody waits any more')
+    }
+    return {
+      produced: bus.produced(),
+      received: activity.received(),
+      begun: activity.begun,
+      startedAtUs: this.#startedAtUs,
+    }
+  }
+
+  getState(): Promise<HostState> {
+    const { service, unit, store, bus, activity, marketClock } = this.#options
+    return Promise.resolve({
+      service,
+      unit: unit.name,
+      epoch: store.epoch,
+      pid: process.pid,
+      startedAtUs: this.#startedAtUs,
+      marketTimeUs: marketClock.nowUs(),
+      absent: [...activity.absentees()],
+      busy: activity.describe(),
+      lags: bus.lag().map(({ lag, ...rest }) => ({ ...rest, events: lag })),
+      kafkaBreaker: bus.breakerState,
+      memoryBytes: process.memoryUsage.rss(),
+      commitWaitsMs: Math.round(store.commitWaitsMs),
+    })
+  }
+
+  getMarks({ correlationIds }: GetMarksRequest): Promise<Marks> {
+    return Promise.resolve({ marks: [...(this.#options.marks?.list(correlationIds) ?? [])] })
+  }
+
+  async reconcile({ account }: ReconcileRequest): Promise<ReconcileResponse> {
+    const { hosted, service } = this.#options
+    if (hosted.reconcile === undefined) throw new RpcError('UNIMPLEMENTED', `${service} compares nothing with a broker`)
+    return { settled: await hosted.reconcile(account as AccountId) }
+  }
+}

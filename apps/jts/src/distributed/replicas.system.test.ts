@@ -1,0 +1,287 @@
+/**
+ * Two processes of each service in the middle of live trading: one stopped between an intent and its write, some killed, some
+ * standing still, one more joining by hand. Nothing is done twice, nothing is left out, and the ledger is the venue's.
+ */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { createBinanceBroker } from '@jts/binance-service'
+import { HostServiceService } from '@jts/contracts/host-api'
+import { Activity, silentLogger, systemClock } from '@jts/runtime'
+import { provideKafka, providePostgres, type ProvidedKafka, type ProvidedPostgres } from '@jts/servers'
+import { isStopped, sleep, startJts, STOP_AT_WRITE, type JtsProcess } from '@jts/testkit'
+import { orderExecutionClient, portfolioClient } from '@jts/transport/rpc/grpc-client'
+import { OwnerLinks } from '@jts/transport/rpc/owner-links'
+import { connectPostgres } from '@jts/transport/store/postgres-connection'
+import { UnitTable, type Owned } from '@jts/transport/store/unit-table'
+import { openLog } from '../open-log.ts'
+import type { RunSettings } from '../services.ts'
+import { routedOrders, routedPortfolio } from './routed.ts'
+import { readRunFile, RUN_FILE, SERVICE_NAMES, settingsOf, type RunFile, type ServiceName } from './run-file.ts'
+import { PROCESSES_FILE } from './supervisor.ts'
+import { unitOfAccount, unitsOf } from './units.ts'
+
+const ZOMBIES = process.env['JTS_TEST_FULL'] === '1' ? 5 : 1
+/** Longer than a lease, and than the time in which a request may be sent. */
+const STOPPED_MS = 5000
+const SHARED: readonly ServiceName[] = [
+  'strategy-engine',
+  'order-execution',
+  'portfolio-tracker',
+  'market-data-collector',
+]
+
+const dir = mkdtempSync(join(tmpdir(), 'jts-replicas-'))
+const armed = join(dir, 'stop-at-write')
+let kafka: ProvidedKafka
+let postgres: ProvidedPostgres
+let env: Record<string, string>
+let up: JtsProcess
+let run: RunFile
+let settings: RunSettings
+let sql: ReturnType<typeof connectPostgres>
+let table: UnitTable
+const joined: JtsProcess[] = []
+
+before(async () => {
+  ;[kafka, postgres] = await Promise.all([provideKafka(), providePostgres()])
+  env = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url }
+  // Averages this short cross every few seconds, so that what is done to a process meets orders on their way.
+  const strategies = ['main', 'second'].flatMap((account) =>
+    ['BTCUSDT', 'ETHUSDT'].map(
+      (symbol) =>
+        `  - { instance: ${account}-${symbol}, strategy: ema-cross, account: ${account}, instrument: "BINANCE:${symbol}", timeframe: 1s, parameters: { fast: 1, slow: 2 } }`,
+    ),
+  )
+  const config = join(dir, 'jts.yaml')
+  writeFileSync(config, ['accounts: [{ name: main }, { name: second }]', 'strategies:', ...strategies, ''].join('\n'))
+  const options = ['--config', config, '--replicas', '2', '--no-dashboard', '--json', '--data-dir', dir]
+  const preload = { NODE_OPTIONS: `--import ${STOP_AT_WRITE}`, JTS_STOP_AT_WRITE: armed }
+  up = startJts(['up', '--distributed', ...options], { ...env, ...preload })
+  await up.firstLine
+  run = readRunFile(join(dir, RUN_FILE))
+  settings = await settingsOf(run)
+  sql = connectPostgres(postgres.url, 'test')
+  table = new UnitTable(sql, run.namespace)
+})
+after(async () => {
+  for (const { child } of joined) child.kill('SIGKILL')
+  for (const { pid } of Object.values(processes())) signal(pid, 'SIGCONT')
+  up.child.kill('SIGINT')
+  await up.ended
+  await sql.end()
+  await Promise.all([kafka.stop(), postgres.stop()])
+  rmSync(dir, { recursive: true, force: true })
+})
+
+type Entry = { pid: number; starts: number; state: string; service: string }
+
+function processes(): Record<string, Entry> {
+  return JSON.parse(readFileSync(join(dir, PROCESSES_FILE), 'utf8')) as Record<string, Entry>
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // It has ended.
+  }
+}
+
+async function until(what: string, isTrue: () => boolean | Promise<boolean>, seconds = 90): Promise<void> {
+  for (const end = performance.now() + seconds * 1000; !(await isTrue()); await sleep(50)) {
+    if (performance.now() > end)
+      assert.fail(`expected within ${seconds} s: ${what}; ${JSON.stringify(await table.owned())}`)
+  }
+}
+
+const ownersOf = async (service: ServiceName): Promise<Owned[]> => {
+  const names = unitsOf(service, settings).map((unit) => unit.name)
+  return (await table.owned()).filter(({ unit }) => names.includes(unit))
+}
+
+/** Each unit has an owner, and the two processes of a service have as many each as can be. */
+async function isShared(service: ServiceName): Promise<boolean> {
+  const units = unitsOf(service, settings)
+  const owned = await ownersOf(service)
+  const [one = 0, two = 0] = [service, `${service}-2`].map((name) => owned.filter(({ owner }) => owner === name).length)
+  return one + two === units.length && Math.abs(one - two) <= 1
+}
+
+async function untilShared(): Promise<void> {
+  for (const service of SERVICE_NAMES) await until(`${service} is shared evenly`, () => isShared(service))
+}
+
+/** Everything that it owned is owned by another. */
+async function untilTakenOver(name: string, units: readonly string[]): Promise<void> {
+  await until(`${units.join(', ')} taken over from ${name}`, async () => {
+    const owned = await table.owned()
+    return units.every((unit) => owned.some((one) => one.unit === unit && one.owner !== name))
+  })
+}
+
+test('two accounts, four strategies and two instruments are shared evenly by two processes', async () => {
+  await untilShared()
+  for (const service of SHARED) {
+    assert.ok(new Set((await ownersOf(service)).map(({ owner }) => owner)).size === 2, service)
+  }
+})
+
+test('an account whose owner stands still between intent and write is taken over; woken up, it places nothing', async () => {
+  for (let round = 0; round < ZOMBIES; round++) {
+    await untilShared()
+    writeFileSync(armed, '')
+    const executions = (): [string, Entry][] =>
+      Object.entries(processes()).filter(([, one]) => one.service === 'order-execution')
+    await until('an order is about to be written', () => executions().some(([, { pid }]) => isStopped(pid)))
+    const stoppedMs = performance.now()
+    const [name, { pid, starts }] = executions().find(([, one]) => isStopped(one.pid))!
+    const units = (await ownersOf('order-execution')).filter(({ owner }) => owner === name).map(({ unit }) => unit)
+    assert.equal(units.length, 1)
+    await untilTakenOver(name, units)
+    await sleep(Math.max(0, STOPPED_MS - (performance.now() - stoppedMs)))
+    signal(pid, 'SIGCONT')
+    // It finds that it was taken over, says so and ends; started again, it is given a share.
+    await until('the zombie ends', () => processes()[name]!.starts > starts)
+  }
+  await untilShared()
+})
+
+test('one process of each service is killed: it comes back, and everything is shared again', async () => {
+  for (const service of SERVICE_NAMES) {
+    const [{ owner }] = (await ownersOf(service)) as [Owned]
+    signal(processes()[owner]!.pid, 'SIGKILL')
+    await sleep(200)
+  }
+  await until('all are up', () => Object.values(processes()).every(({ state }) => state === 'up'))
+  await untilShared()
+})
+
+test('processes that stand still lose their units to the others', async () => {
+  const stopped: [name: string, pid: number, starts: number][] = []
+  for (const service of SHARED) {
+    const name = `${service}-2`
+    const units = (await ownersOf(service)).filter(({ owner }) => owner === name).map(({ unit }) => unit)
+    assert.ok(units.length > 0, name)
+    const { pid, starts } = processes()[name]!
+    signal(pid, 'SIGSTOP')
+    stopped.push([name, pid, starts])
+  }
+  for (const service of SHARED) {
+    await until(`${service} is owned by the other`, async () => {
+      const owned = await ownersOf(service)
+      return owned.length === unitsOf(service, settings).length && owned.every(({ owner }) => owner === service)
+    })
+  }
+  for (const [, pid] of stopped) signal(pid, 'SIGCONT')
+  for (const [name, , starts] of stopped) await until(`${name} ends`, () => processes()[name]!.starts > starts)
+  await untilShared()
+})
+
+test('one more joins by hand and is given a share, which the others take when it is killed', async () => {
+  const third = startJts(['serve', 'strategy-engine', '--run', join(dir, RUN_FILE), '--json'], env)
+  joined.push(third)
+  const { name } = JSON.parse(await third.firstLine) as { name: string }
+  await until('it owns a strategy', async () => (await ownersOf('strategy-engine')).some(({ owner }) => owner === name))
+  third.child.kill('SIGKILL')
+  await untilShared()
+})
+
+test('nothing was done twice, nothing left out, and the ledger is the venue’s', async () => {
+  const links = new OwnerLinks({ directory: table })
+  const accounts = settings.accounts.map(({ account }) => account)
+  const linkTo = (service: 'order-execution' | 'portfolio-tracker', account: string) =>
+    links.linkTo(unitOfAccount(service, account))
+  const orders = routedOrders(
+    new Map(accounts.map((account) => [account, orderExecutionClient(linkTo('order-execution', account))])),
+  )
+  const portfolio = routedPortfolio(
+    new Map(accounts.map((account) => [account, portfolioClient(linkTo('portfolio-tracker', account))])),
+  )
+  await orders.halt({ account: '', reason: 'the end of the test', by: 'test' })
+  await until('nothing is open', async () => {
+    const open = await orders.listOrders({ account: '', openOnly: true, limit: 0 })
+    return open.orders.length === 0
+  })
+  for (const account of accounts) {
+    for (let settled = 0; settled < 2;) {
+      const link = linkTo('order-execution', account)
+      if ((await link.call(HostServiceService.reconcile, { account }, true)).settled) settled++
+    }
+    await until(`${account} is compared`, async () => {
+      const [found] = (await portfolio.getCurrentPortfolio({ account })).accounts
+      assert.deepEqual(found!.differences, [])
+      return found!.reconciled === 'equal'
+    })
+  }
+  links.close()
+
+  const atVenue = new Set<string>()
+  for (const account of settings.accounts) {
+    const { wallClock, log } = { wallClock: systemClock, log: silentLogger }
+    const { endpoints } = settings
+    const activity = new Activity()
+    const broker = createBinanceBroker({
+      account: account.account,
+      credentials: account,
+      endpoints,
+      wallClock,
+      activity,
+      log,
+    })
+    await broker.start()
+    for (const { id } of settings.instruments) {
+      for (const fill of await broker.fills({ instrument: id })) atVenue.add(`${account.account} ${fill.venueOrderId}`)
+    }
+    await broker.stop()
+  }
+  const venueOrders = new Map<string, string>()
+  const fills: string[] = []
+  const endings = new Map<string, Set<string>>()
+  const end = (signalId: string | undefined, how: string): void => {
+    endings.set(signalId!, (endings.get(signalId!) ?? new Set()).add(how))
+  }
+  const { log, close } = await openLog(dir)
+  for await (const event of log.read('orders.events')) {
+    assert.notEqual(event.type, 'ForeignFill', 'a fill of an order that nobody here has made')
+    if (event.type === 'OrderSubmitting' || event.type === 'OrderDenied' || event.type === 'SignalExpired') {
+      end(event.payload.terms?.ref?.signalId, event.type)
+    }
+    if (event.type !== 'OrderFilled') continue
+    const { ref, venueOrderId, fillId } = event.payload
+    const place = `${event.stream} ${venueOrderId}`
+    // An order of ours that was placed twice would have two orders at the venue, or leave one there that nobody knows.
+    assert.equal(venueOrders.get(ref!.orderId) ?? place, place, 'one order at the venue for each of ours')
+    venueOrders.set(ref!.orderId, place)
+    fills.push(fillId)
+  }
+  assert.ok(fills.length > 20, `expected trades, found ${fills.length} fills`)
+  assert.equal(new Set(fills).size, fills.length, 'a fill was booked twice')
+  assert.deepEqual([...atVenue].sort(), [...new Set(venueOrders.values())].sort())
+
+  const decided: string[] = []
+  for await (const event of log.read('strategy.signals')) {
+    if (event.type === 'StrategySignal') decided.push(event.payload.signalId)
+  }
+  assert.equal(new Set(decided).size, decided.length, 'a signal was decided twice')
+  for await (const event of log.read('orders.signals')) {
+    if (event.type !== 'ApprovedSignal') continue
+    const { signalId } = event.payload
+    assert.equal(
+      endings.get(signalId)?.size,
+      1,
+      `expected one end of ${signalId}, found ${[...(endings.get(signalId) ?? [])]}`,
+    )
+  }
+  const last = new Map<string, number>()
+  for await (const event of log.read('market-data.binance.candles')) {
+    if (event.type !== 'Candle') continue
+    const { instrument, openTimeUs } = event.payload
+    assert.equal(openTimeUs - (last.get(instrument) ?? openTimeUs - 1_000_000), 1_000_000, `the bars of ${instrument}`)
+    last.set(instrument, openTimeUs)
+  }
+  assert.equal(last.size, 2)
+  await close()
+})

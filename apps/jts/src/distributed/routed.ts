@@ -1,0 +1,146 @@
+/**
+ * The services of a distributed run as one: each call goes to the owners of the units that it has to do with, and their answers
+ * are put together. Whoever asks need not know how many replicas there are.
+ */
+import { RpcError, type OrderExecutionApi, type PortfolioApi, type StrategyApi } from '@jts/contracts'
+import type { HaltResponse } from '@jts/contracts/orders-api'
+import type { PositionUpdate } from '@jts/contracts/portfolio-api'
+
+/** By account. */
+type ByAccount<Api> = ReadonlyMap<string, Api>
+
+const STRICTEST = ['halted', 'reducing', 'active']
+const REOPEN_MS = 500
+
+/** Orders are by account; an empty account is all of them. */
+export function routedOrders(owners: ByAccount<OrderExecutionApi>): OrderExecutionApi {
+  const of = (account: string): readonly OrderExecutionApi[] =>
+    account === '' ? [...owners.values()] : [ownerOf(owners, account)]
+  return {
+    async listOrders(request) {
+      const answers = await Promise.all(of(request.account).map((owner) => owner.listOrders(request)))
+      const orders = answers.flatMap((answer) => answer.orders).sort((a, b) => b.timeUs - a.timeUs)
+      return { orders: request.limit === 0 ? orders : orders.slice(0, request.limit) }
+    },
+    /** An order's id does not tell its account: who does not have it says so, and has done nothing. */
+    async cancelOrder(request) {
+      let notFound: unknown
+      for (const owner of owners.values()) {
+        try {
+          return await owner.cancelOrder(request)
+        } catch (error) {
+          if (!(error instanceof RpcError) || error.code !== 'NOT_FOUND') throw error
+          notFound = error
+        }
+      }
+      throw notFound
+    },
+    halt: (request) => commanded(of(request.account), (owner) => owner.halt(request)),
+    resume: (request) => commanded(of(request.account), (owner) => owner.resume(request)),
+    async getTradingState(request) {
+      const answers = await Promise.all([...owners.values()].map((owner) => owner.getTradingState(request)))
+      return answers.sort((a, b) => STRICTEST.indexOf(a.state) - STRICTEST.indexOf(b.state))[0]!
+    },
+  }
+}
+
+/** Every account is asked, whatever becomes of the others; a person is told of the one that did not answer. */
+async function commanded(
+  owners: readonly OrderExecutionApi[],
+  command: (owner: OrderExecutionApi) => Promise<HaltResponse>,
+): Promise<HaltResponse> {
+  const results = await Promise.allSettled(owners.map(command))
+  const failed = results.find((one) => one.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+  const answers = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const sum = (count: (one: HaltResponse) => number): number => answers.reduce((total, one) => total + count(one), 0)
+  const strictest = [...answers].sort((a, b) => STRICTEST.indexOf(a.state) - STRICTEST.indexOf(b.state))[0]!
+  return {
+    ...strictest,
+    cancelled: sum((one) => one.cancelled),
+    unknown: sum((one) => one.unknown),
+    open: sum((one) => one.open),
+  }
+}
+
+export function routedPortfolio(owners: ByAccount<PortfolioApi>): PortfolioApi {
+  return {
+    async getCurrentPortfolio(request) {
+      const asked =
+        request.account === '' ? [...owners] : [[request.account, ownerOf(owners, request.account)] as const]
+      const answers = await Promise.all(
+        asked.map(async ([account, owner]) => {
+          try {
+            return (await owner.getCurrentPortfolio({ account })).accounts
+          } catch (error) {
+            // An account that has no ledger yet is left out of «all», as where one process has them all.
+            if (request.account === '' && error instanceof RpcError && error.code === 'NOT_FOUND') return []
+            throw error
+          }
+        }),
+      )
+      return { accounts: answers.flat() }
+    },
+    streamPositionUpdates: (_request, signal) => merged([...owners.values()], signal),
+  }
+}
+
+/** The updates of all accounts; an owner that moves is found again, and begins with all of its positions. */
+async function* merged(owners: readonly PortfolioApi[], signal: AbortSignal): AsyncIterable<PositionUpdate> {
+  const queue: PositionUpdate[] = []
+  let wake: () => void = () => undefined
+  const read = async (owner: PortfolioApi): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        for await (const update of owner.streamPositionUpdates({}, signal)) {
+          queue.push(update)
+          wake()
+        }
+      } catch (error) {
+        if (!(error instanceof RpcError) || !['UNAVAILABLE', 'ABORTED'].includes(error.code)) throw error
+      }
+      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, REOPEN_MS))
+    }
+  }
+  let failure: unknown
+  for (const owner of owners) {
+    read(owner).catch((error: unknown) => {
+      failure = error
+      wake()
+    })
+  }
+  signal.addEventListener('abort', () => wake(), { once: true })
+  while (!signal.aborted) {
+    if (failure !== undefined) throw failure
+    const next = queue.shift()
+    if (next !== undefined) yield next
+    else await new Promise<void>((resolve) => (wake = resolve))
+  }
+}
+
+/** @param owners of the units, with the instances of each */
+export function routedStrategies(
+  owners: readonly { readonly instances: readonly string[]; readonly api: StrategyApi }[],
+): StrategyApi {
+  const order = owners.flatMap(({ instances }) => instances)
+  const of = (instance: string): StrategyApi => {
+    const owner = owners.find(({ instances }) => instances.includes(instance))
+    if (owner !== undefined) return owner.api
+    throw new RpcError('NOT_FOUND', `instance: expected one of ${order.join(', ')}, found ${JSON.stringify(instance)}`)
+  }
+  return {
+    async listStrategies(request) {
+      const answers = await Promise.all(owners.map(({ api }) => api.listStrategies(request)))
+      return { strategies: answers.flatMap((answer) => answer.strategies) }
+    },
+    startStrategy: async (request) => await of(request.instance).startStrategy(request),
+    stopStrategy: async (request) => await of(request.instance).stopStrategy(request),
+  }
+}
+
+function ownerOf<Api>(owners: ByAccount<Api>, account: string): Api {
+  const owner = owners.get(account)
+  if (owner !== undefined) return owner
+  const known = [...owners.keys()].join(', ')
+  throw new RpcError('NOT_FOUND', `account: expected one of ${known}, found ${JSON.stringify(account)}`)
+}

@@ -20,7 +20,7 @@ export interface Turn {
 }
 
 export interface Store {
-  /** Creates the tables that are missing; a table with another shape needs a migration and is refused. */
+  /** Creates the tables that are missing, and brings older ones to today's shape; one that has no way there is refused. */
   ensure(tables: readonly Table<never>[]): void
   /** Every row of a table, in key order. Read at start. */
   all<R extends Row>(table: Table<R>): Promise<readonly R[]>

@@ -6,7 +6,7 @@
  * A turn's commit is one call of one function, so that it is whole or not at all on any connection, in one round trip. The
  * function is made from the unit's tables; its SQL is static, so its plans are kept.
  */
-import { columnTypes, createTableSql, onConflictSql, type Table } from './table.ts'
+import { columnTypes, onConflictSql, type Table } from './table.ts'
 
 /** SQLSTATEs of our own: a commit that must not happen says which rule it broke. */
 export const REFUSED = { notOwner: 'JT001', offsetMoved: 'JT002', sequenceMoved: 'JT003' } as const
@@ -71,7 +71,7 @@ function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-/** The DDL of a unit: its tables and its commit function. */
+/** The commit function of a unit whose tables are there. */
 export function unitSql(options: {
   readonly shared: string
   readonly schema: string
@@ -96,8 +96,6 @@ export function unitSql(options: {
     END IF;`
   })
   return `
-  CREATE SCHEMA IF NOT EXISTS ${schema};
-  ${tables.map((table) => createTableSql(table, 'postgres', `${schema}.${table.name}`)).join(';\n')};
   DO $do$ DECLARE f regprocedure; BEGIN
     FOR f IN SELECT p.oid::regprocedure FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
       WHERE p.proname = 'commit_turn' AND n.nspname = '${schema.slice(1, -1)}'

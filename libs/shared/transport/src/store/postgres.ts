@@ -11,6 +11,7 @@ import type { Activity, Logger, WallClock } from '@jts/runtime'
 import type { Sql } from 'postgres'
 import { connectPostgres, isPassing, migrate, RETRY_MS } from './postgres-connection.ts'
 import { REFUSED, sharedSchemaName, unitSchemaName, unitSql } from './postgres-schema.ts'
+import { migrateTables } from './postgres-migrations.ts'
 import type { Store, Turn } from './port.ts'
 import { allSql, type Row, type Table } from './table.ts'
 
@@ -401,19 +402,8 @@ export class PostgresStore implements Store {
   }
 
   async #createUnit(): Promise<void> {
+    await migrateTables(this.sql, this.#schema, this.#tables)
     await this.sql.unsafe(unitSql({ shared: this.shared, schema: this.#schema, unit: this.unit, tables: this.#tables }))
-    const found = await this.sql.unsafe(
-      `SELECT table_name, string_agg(column_name, ',' ORDER BY ordinal_position) AS columns
-         FROM information_schema.columns WHERE table_schema = $1 GROUP BY table_name`,
-      [this.#schema.slice(1, -1)],
-    )
-    const columns = new Map(found.map((row) => [row['table_name'] as string, row['columns'] as string]))
-    for (const table of this.#tables) {
-      if (columns.get(table.name) === table.columns.join()) continue
-      throw new Error(
-        `expected table ${table.name} with columns ${table.columns.join(', ')}, found ${columns.get(table.name)}: this database was written by another version`,
-      )
-    }
     const marks = Array.from({ length: 9 + this.#tables.length * 2 }, (_, i) => `$${i + 1}`)
     this.#commitSql = `SELECT ${this.#schema}.commit_turn(${marks.join(', ')})`
   }

@@ -10,6 +10,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import type { NewEvent, Topic } from '@jts/contracts'
 import { TOPICS } from '@jts/contracts'
 import type { Activity, Logger } from '@jts/runtime'
+import { checkShape, stepsFrom, tableVersion } from './migrations.ts'
 import type { Store, Turn } from './port.ts'
 import { allSql, createTableSql, removeSql, upsertSql, type Row, type Table } from './table.ts'
 
@@ -60,6 +61,7 @@ export class SqliteStore implements Store {
     this.database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=2000')
     this.database.exec('CREATE TABLE IF NOT EXISTS store_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)')
     this.database.exec("INSERT INTO store_meta VALUES ('format', '1') ON CONFLICT (key) DO NOTHING")
+    this.database.exec('CREATE TABLE IF NOT EXISTS store_tables (name TEXT PRIMARY KEY, version INTEGER NOT NULL)')
     this.#walFile = openSync(`${options.file}-wal`, 'r+')
     this.#begin = this.database.prepare('BEGIN IMMEDIATE')
     this.#commit = this.database.prepare('COMMIT')
@@ -83,18 +85,32 @@ export class SqliteStore implements Store {
   }
 
   ensure(tables: readonly Table<never>[]): void {
-    for (const table of tables) {
-      this.database.exec(createTableSql(table))
-      const found = this.database
-        .prepare(`SELECT name FROM pragma_table_info('${table.name}') ORDER BY cid`)
-        .all()
-        .map((column) => String(column['name']))
-      if (found.join() !== table.columns.join()) {
-        throw new Error(
-          `expected table ${table.name} with columns ${table.columns.join(', ')}, found ${found.join(', ')}: this data folder was written by another version`,
-        )
+    for (const table of tables) this.#ensure(table)
+  }
+
+  #ensure(table: Table<never>): void {
+    const { database } = this
+    const columns = database.prepare('SELECT name, type FROM pragma_table_info(?)')
+    const isThere = columns.all(table.name).length > 0
+    const row = database.prepare('SELECT version FROM store_tables WHERE name = ?').get(table.name)
+    const version = (row?.['version'] as number | undefined) ?? 1
+    const today = tableVersion(table)
+    if (!isThere || version !== today || row === undefined) {
+      const steps = isThere ? stepsFrom(table, version) : [createTableSql(table)]
+      database.exec('BEGIN IMMEDIATE')
+      try {
+        for (const step of steps) database.exec(step)
+        database
+          .prepare('INSERT INTO store_tables VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET version = excluded.version')
+          .run(table.name, today)
+        checkShape(table, columns.all(table.name) as { name: string; type: string }[])
+        database.exec('COMMIT')
+      } catch (error) {
+        database.exec('ROLLBACK')
+        throw error
       }
-    }
+      this.#unsynced = true
+    } else checkShape(table, columns.all(table.name) as { name: string; type: string }[])
   }
 
   all<R extends Row>(table: Table<R>): Promise<readonly R[]> {

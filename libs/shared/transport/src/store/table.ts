@@ -20,23 +20,29 @@ export type Table<R extends Row> = {
   readonly columns: readonly string[]
   readonly types: readonly Column[]
   readonly key: readonly string[]
+  /** Steps from the first shape that was ever released to today's: see `migrations.ts`. */
+  readonly migrations?: readonly string[]
   /** Only for the type: a table of these rows. */
   readonly row?: R
 }
 
 const NAME = /^[a-z][a-z0-9_]*$/
 
-/** @param name prefixed with the service, for example `risk_reservations`. */
+/**
+ * @param name prefixed with the service, for example `risk_reservations`.
+ * @param migrations one more step for each change of a shape that was released; never edited afterwards.
+ */
 export function defineTable<const C extends Record<string, Column>>(
   name: string,
   columns: C,
   key: readonly (keyof C & string)[],
+  migrations: readonly string[] = [],
 ): Table<RowOf<C>> {
   const names = Object.keys(columns)
   for (const word of [name, ...names]) {
     if (!NAME.test(word)) throw new Error(`expected a snake_case SQL name, found ${JSON.stringify(word)}`)
   }
-  return { name, columns: names, types: names.map((column) => columns[column]!), key }
+  return { name, columns: names, types: names.map((column) => columns[column]!), key, migrations }
 }
 
 /** The SQL types of a column on each engine; text is compared byte by byte on both, so that rows come in one order. */
@@ -46,7 +52,7 @@ const SQL_TYPES = {
 } as const
 export type Engine = keyof typeof SQL_TYPES
 
-function baseType(column: Column): 'text' | 'integer' | 'real' {
+export function baseType(column: Column): 'text' | 'integer' | 'real' {
   return (column.endsWith('?') ? column.slice(0, -1) : column) as 'text' | 'integer' | 'real'
 }
 

@@ -1,0 +1,1 @@
+"""The COM objects by ProgID, found whatever the case of its letters."""

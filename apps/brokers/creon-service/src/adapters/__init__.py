@@ -1,0 +1,1 @@
+"""The edges: COM, its thread, HTTP, the stream, the store, the login."""

@@ -1,0 +1,1 @@
+"""Decisions of the service: no clock, no COM, no network, no store."""

@@ -33,6 +33,14 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'show the event log of a data folder: events tail TOPIC',
     run: async (argv) => (await import('./commands/events.ts')).eventsCommand(argv),
   },
+  why: {
+    summary: 'the whole story of an order, from the tick that caused it: why ORDER',
+    run: async (argv) => (await import('./commands/why.ts')).whyCommand(argv),
+  },
+  rebuild: {
+    summary: 'fold the ledgers anew from the event log and compare them with what is kept',
+    run: async (argv) => (await import('./commands/rebuild.ts')).rebuildCommand(argv),
+  },
   doctor: {
     summary: 'check versions, ports, clock, disk, keys and servers, and say how to mend each',
     run: async (argv) => (await import('./commands/doctor.ts')).doctorCommand(argv),
@@ -63,6 +71,7 @@ const FOR_THE_PERSON = new Set([
   'NumberError',
   'BacktestError',
   'ArchiveError',
+  'EventError',
   'BusError',
 ])
 

@@ -12,6 +12,7 @@ import type { RiskManagement } from '@jts/risk-management'
 import { Activity, MarketClock, systemClock, type Logger } from '@jts/runtime'
 import type { StrategyEngine } from '@jts/strategy-engine'
 import { Archive, ARCHIVE_FOLDER, EmbeddedBus, Retention, SqliteStore } from '@jts/transport'
+import { healthEvent } from './health-watch.ts'
 import { archivedToo, keepHouse } from './housekeeping.ts'
 import type { LatencyProbe } from './latency.ts'
 import {
@@ -115,7 +116,10 @@ export function createTrader(options: TraderOptions): Trader {
         wallClock: systemClock,
         log,
         pass: () => retention.pass(marketClock.nowUs()),
-        onState: (state, reason) => tellHealth(store, marketClock.nowUs(), state, reason),
+        onState: (state, reason) =>
+          store.transact((turn) =>
+            turn.publish('system.health', healthEvent({ service: 'event-log', state, reason }, marketClock.nowUs())),
+          ),
       })
     },
     async stop() {
@@ -131,17 +135,4 @@ export function createTrader(options: TraderOptions): Trader {
       await store.close()
     },
   }
-}
-
-function tellHealth(store: SqliteStore, nowUs: number, state: string, reason: string): void {
-  store.transact((turn) =>
-    turn.publish('system.health', {
-      type: 'ServiceHealth',
-      stream: 'event-log',
-      correlationId: `event-log/${nowUs}`,
-      causationId: '',
-      timeEventUs: nowUs,
-      payload: { service: 'event-log', state, reason },
-    }),
-  )
 }

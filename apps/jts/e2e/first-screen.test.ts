@@ -104,6 +104,17 @@ describe('first screen', { timeout: 180_000 }, () => {
     })
   })
 
+  it('says which account only reduces, and why', async () => {
+    await withScreen({}, async ({ page, ports }) => {
+      const account = 'sim.binance.main'
+      ports.accountStates = [{ account, state: 'reducing', code: 'HEARTBEAT_MISSING', reason: 'expected a heartbeat' }]
+      await page.reload()
+      await live(page)
+      const said = await page.getByTestId('account-state').textContent()
+      assert.match(said ?? '', /sim\.binance\.main: 축소만 허용.*신호가 끊겼습니다/)
+    })
+  })
+
   it('shows a fill and a candle live, without a reload', async () => {
     await withScreen({}, async ({ page, ports }) => {
       await live(page)

@@ -1,5 +1,6 @@
 /** What the gateway shows, taken from the services of this process; every answer waits until its cause is on disk. */
 import type {
+  AccountStateView,
   AccountView,
   DecisionView,
   FillView,
@@ -58,6 +59,14 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
       version: options.version,
       tradingState: state.state as StatusView['tradingState'],
       ...(state.reason === '' ? {} : { tradingStateReason: state.reason }),
+      accountStates: state.accounts
+        .filter((own) => own.state !== 'active')
+        .map(({ account, state: own, reasonCode: code, reason }) => ({
+          account,
+          state: own as AccountStateView['state'],
+          code,
+          reason,
+        })),
       startedAtUs: options.startedAtUs,
       marketTimeUs: system.marketTimeUs(),
       ...(options.fillModel === undefined ? {} : { fillModel: options.fillModel }),

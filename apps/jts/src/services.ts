@@ -11,12 +11,19 @@ import {
 import { BrokerError, type BrokerPort } from '@jts/broker-kit'
 import { candlesTopic, tradesTopic, type RiskManagementApi, type Topic } from '@jts/contracts'
 import { createMarketDataCollector, type MarketDataCollector } from '@jts/market-data-collector'
-import { instrumentVenue, type AccountId, type Instrument, type Mode, type RiskLimits } from '@jts/model'
+import {
+  instrumentVenue,
+  type AccountId,
+  type Instrument,
+  type InstrumentId,
+  type Mode,
+  type RiskLimits,
+} from '@jts/model'
 import { createNotificationService } from '@jts/notification-service'
 import { createOrderExecution, type OrderExecution } from '@jts/order-execution'
 import { createPortfolioTracker, type PortfolioTracker } from '@jts/portfolio-tracker'
 import { createRiskManagement, type RiskManagement } from '@jts/risk-management'
-import type { Activity, Logger, MarketClock, WallClock } from '@jts/runtime'
+import { HEARTBEAT, type Activity, type Logger, type MarketClock, type WallClock } from '@jts/runtime'
 import { createStrategyEngine, type StrategyEngine, type StrategyInstance } from '@jts/strategy-engine'
 import type { Bus, Store } from '@jts/transport'
 import type { Probe } from './latency.ts'
@@ -59,9 +66,16 @@ const START_AGAIN_MS = 500
 
 export type MarketData = ReturnType<typeof createBinanceMarketData>
 
-export function createMarketData({ endpoints }: RunSettings, plumbing: Omit<Plumbing, 'store' | 'bus'>): MarketData {
+/** A market stream that is silent is asked after half of this; risk waits another five seconds for its heartbeat. */
+const MARKET_SILENCE_MS = 4000
+
+export function createMarketData(
+  { endpoints, replay }: RunSettings,
+  plumbing: Omit<Plumbing, 'store' | 'bus'>,
+): MarketData {
   const { wallClock, activity, log } = plumbing
-  return createBinanceMarketData({ endpoints, wallClock, activity, log })
+  const streamTimings = replay ? {} : { silenceMs: MARKET_SILENCE_MS }
+  return createBinanceMarketData({ endpoints, wallClock, activity, log, streamTimings })
 }
 
 export function createBroker(
@@ -81,7 +95,10 @@ export function createBroker(
   })
 }
 
-export function createRisk(settings: RunSettings, { store, bus, marketClock, log }: Plumbing): RiskManagement {
+export function createRisk(
+  settings: RunSettings,
+  { store, bus, marketClock, wallClock, log }: Plumbing,
+): RiskManagement {
   const { limits, instruments } = settings
   const marketTopics = marketTopicsOf(settings)
   return createRiskManagement({
@@ -93,6 +110,7 @@ export function createRisk(settings: RunSettings, { store, bus, marketClock, log
     instruments,
     marketTopics,
     approvalValidUs: APPROVAL_VALID_US,
+    ...(settings.replay ? {} : { heartbeats: { times: HEARTBEAT, wallClock, accounts: accountInstruments(settings) } }),
   })
 }
 
@@ -141,6 +159,7 @@ export function createExecution(
     sendWindowUs: settings.sendWindowUs,
     quietMarketOrderUs: settings.replay ? 0 : QUIET_MARKET_ORDER_US,
     quietOrderUs: QUIET_ORDER_US,
+    ...(settings.replay ? {} : { heartbeats: HEARTBEAT }),
     ...(probe === undefined
       ? {}
       : { onSent: (id: string) => probe.sent(id), onAnswered: (id: string) => probe.answered(id) }),
@@ -169,6 +188,7 @@ export function createCollector(
     ...plumbing,
     source,
     series: [...series.values()],
+    ...(settings.replay ? {} : { heartbeats: HEARTBEAT }),
     ...(probe === undefined ? {} : { onItem: (id: string) => probe.tick(id) }),
   })
 }
@@ -184,6 +204,17 @@ export async function untilAvailable(start: () => Promise<void>, log: Logger): P
       await new Promise((resolve) => setTimeout(resolve, START_AGAIN_MS))
     }
   }
+}
+
+/** What each account trades, whose prices its orders are judged by. */
+function accountInstruments({
+  accounts,
+  instances,
+}: RunSettings): { account: AccountId; instruments: InstrumentId[] }[] {
+  return accounts.map(({ account }) => {
+    const own = instances.filter((one) => one.account === account)
+    return { account, instruments: own.map(({ instrument }) => instrument.id) }
+  })
 }
 
 function marketTopicsOf({ instruments }: RunSettings): readonly Topic[] {

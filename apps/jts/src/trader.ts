@@ -68,7 +68,10 @@ export function createTrader(options: TraderOptions): Trader {
     onPoison: (event, group) => {
       if (event.account === undefined || !event.topic.startsWith('orders.')) return
       const reason = `${group} could not take ${event.eventId}`
-      setImmediate(() => started.execution?.setReducing(event.account as AccountId, reason))
+      const account = event.account as AccountId
+      setImmediate(() =>
+        started.execution?.hold({ account, cause: 'event log', code: 'LOG_STOPPED', reason, liftedBy: 'person' }),
+      )
     },
   })
   const marketClock = new MarketClock(options.replay ? undefined : systemClock)
@@ -127,6 +130,7 @@ export function createTrader(options: TraderOptions): Trader {
       await collector.stop()
       strategies.stop()
       await execution.stop()
+      risk.stop()
       notifications.stop()
       await marketData.stop()
       for (const broker of brokers.values()) await broker.stop()

@@ -21,7 +21,15 @@ export async function haltOffline(
         correlationId: `trading-state/whole/${version}`,
         causationId: '',
         timeEventUs: halt.nowUs,
-        payload: { scope: 'whole', strategy: '', state: 'halted', version, reason: halt.reason, by: halt.by },
+        payload: {
+          scope: 'whole',
+          strategy: '',
+          state: 'halted',
+          version,
+          reason: halt.reason,
+          by: halt.by,
+          reasonCode: '',
+        },
       })
     }
   }, 'durable')

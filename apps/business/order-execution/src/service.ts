@@ -3,7 +3,7 @@
  * orders.events. One `AccountExecution` an account does the work; this file wires them, and holds the trading state.
  */
 import type { BrokerPort } from '@jts/broker-kit'
-import { RpcError, type BusEvent, type OrderExecutionApi } from '@jts/contracts'
+import { RpcError, type BusEvent, type BusEventOf, type OrderExecutionApi } from '@jts/contracts'
 import type {
   CancelOrderRequest,
   CancelOrderResponse,
@@ -15,11 +15,12 @@ import type {
   ResumeRequest,
   TradingState as TradingStateView,
 } from '@jts/contracts/orders-api'
-import type { AccountId, InstrumentId, SignalId, TradingState } from '@jts/model'
-import type { Activity, Logger, MarketClock, WallClock } from '@jts/runtime'
-import type { Bus, Store, Turn } from '@jts/transport'
+import type { AccountId, Hold, HoldCode, InstrumentId, SignalId } from '@jts/model'
+import type { Activity, HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
+import { Heartbeats, type Bus, type Store, type Turn } from '@jts/transport'
 import { AccountExecution } from './account-execution.ts'
-import { accounts, fills, ordersClosed, ordersOpen, tradingStates } from './adapters/tables.ts'
+import { accounts, fills, holds, ordersClosed, ordersOpen, tradingStates } from './adapters/tables.ts'
+import { TradingStates } from './trading-states.ts'
 
 export type OrderExecutionOptions = {
   readonly store: Store
@@ -38,6 +39,11 @@ export type OrderExecutionOptions = {
   /** Market time without a word about an open order after which the venue is asked, µs. */
   readonly quietMarketOrderUs: number
   readonly quietOrderUs: number
+  /**
+   * While risk is silent, every account may only reduce. Without it, nobody is listened for: a replay in lock-step releases
+   * nothing while the conductor's link is down.
+   */
+  readonly heartbeats?: HeartbeatTimes
   readonly onSent?: (correlationId: string) => void
   readonly onAnswered?: (correlationId: string) => void
 }
@@ -71,21 +77,22 @@ export type OrderExecution = {
   reconcile(account: AccountId): Promise<boolean>
   /** Every fill booked, oldest first within its account and instrument. */
   fills(): Promise<readonly FillRow[]>
-  /** Denies an account's new orders except those that reduce, because the system has lost its footing. */
-  setReducing(account: AccountId, reason: string): void
+  /** Denies an account's new orders except those that reduce, until the cause is gone or a person says so. */
+  hold(hold: Hold): void
 }
-
-type StateRow = { state: TradingState; version: number; reason: string }
 
 /** How often the wall clock looks for open orders that the venue has been silent about. */
 const QUIET_CHECK_MS = 1000
+const RISK = 'risk-management'
+/** Why an account is held while risk is silent. */
+const SILENCE = `silence of ${RISK}`
 
 export function createOrderExecution(options: OrderExecutionOptions): OrderExecution {
-  options.store.ensure([ordersOpen, ordersClosed, fills, accounts, tradingStates] as never[])
+  options.store.ensure([ordersOpen, ordersClosed, fills, accounts, tradingStates, holds] as never[])
   const service = new Service(options)
   options.bus.subscribe({
     group: 'order-execution',
-    topics: ['orders.signals'],
+    topics: ['orders.signals', ...(options.heartbeats === undefined ? [] : (['system.health'] as const))],
     handle: (event, turn) => service.handle(event, turn),
   })
   return {
@@ -95,21 +102,28 @@ export function createOrderExecution(options: OrderExecutionOptions): OrderExecu
     stop: () => service.stop(),
     reconcile: (account) => service.execution(account).reconcile(),
     fills: () => options.store.all(fills),
-    setReducing: (account, reason) => service.setReducing(account, reason),
+    hold: (hold) => options.store.transact((turn) => service.states.hold(hold, turn), 'durable'),
   }
 }
 
 class Service implements OrderExecutionApi {
   readonly #options: OrderExecutionOptions
   readonly #executions = new Map<AccountId, AccountExecution>()
-  /** By account; '' is everything. */
-  readonly #states = new Map<string, StateRow>()
+  readonly states: TradingStates
+  readonly #heartbeats: Heartbeats | undefined
   #timer: { cancel(): void } | undefined
   #stopListening: () => void = () => undefined
   #restored = false
 
   constructor(options: OrderExecutionOptions) {
     this.#options = options
+    this.states = new TradingStates({
+      store: options.store,
+      marketClock: options.marketClock,
+      accounts: options.accounts.map(({ account }) => account),
+      onChange: () => this.#applyGates(),
+    })
+    this.#heartbeats = options.heartbeats && this.#heartbeatsOf(options.heartbeats)
     for (const { account, broker, instruments } of options.accounts) {
       const { store, marketClock, wallClock, activity, log, sendWindowUs, quietMarketOrderUs, quietOrderUs } = options
       this.#executions.set(
@@ -126,7 +140,7 @@ class Service implements OrderExecutionApi {
           sendWindowUs,
           quietMarketOrderUs,
           quietOrderUs,
-          tradingState: () => this.#stateOf(account),
+          tradingState: (instrument) => this.states.ofOrder(account, instrument),
           ...(options.onSent === undefined ? {} : { onSent: options.onSent }),
           ...(options.onAnswered === undefined ? {} : { onAnswered: options.onAnswered }),
         }),
@@ -135,10 +149,7 @@ class Service implements OrderExecutionApi {
   }
 
   async restore(): Promise<void> {
-    for (const row of await this.#options.store.all(tradingStates)) {
-      this.#states.set(row.account, { state: row.state as TradingState, version: row.version, reason: row.reason })
-    }
-    this.#applyGates()
+    await this.states.restore()
     for (const execution of this.#executions.values()) await execution.restore()
     this.#restored = true
   }
@@ -148,11 +159,13 @@ class Service implements OrderExecutionApi {
     for (const execution of this.#executions.values()) execution.start()
     this.#stopListening = this.#options.marketClock.onAdvance((nowUs) => this.#checkQuiet(nowUs))
     this.#tick()
+    this.#heartbeats?.start(this.states.isHeldFor(SILENCE) ? [RISK] : [])
     return Promise.resolve()
   }
 
   async stop(): Promise<void> {
     this.#timer?.cancel()
+    this.#heartbeats?.stop()
     this.#stopListening()
     for (const execution of this.#executions.values()) {
       await execution.sendsEnded()
@@ -162,7 +175,9 @@ class Service implements OrderExecutionApi {
 
   handle(event: BusEvent, turn: Turn): void {
     if (!this.#restored) throw new Error('order execution is restored before it reads the log')
-    if (event.type === 'ApprovedSignal') this.execution(event.stream as AccountId).approve(event, turn)
+    this.#heartbeats?.hear(event, turn)
+    if (event.type === 'Heartbeat') this.#onHeartbeat(event, turn)
+    else if (event.type === 'ApprovedSignal') this.execution(event.stream as AccountId).approve(event, turn)
     else if (event.type === 'CancelRequested') {
       this.execution(event.stream as AccountId).cancelSignal(event.payload.signalId as SignalId, turn)
     }
@@ -201,8 +216,7 @@ class Service implements OrderExecutionApi {
   /** Answers when sends in flight have ended; cancels what is open; survives restarts; only a person lifts it. */
   async halt(request: HaltRequest): Promise<HaltResponse> {
     this.#checkAccount(request.account)
-    this.setState(request.account, 'halted', request.reason || 'halted by a person', request.by || 'person')
-    this.#applyGates()
+    this.states.say(request.account, 'halted', request.reason || 'halted by a person', request.by || 'person')
     await this.#options.store.durable()
     const affected = [...this.#executions.values()].filter(
       (execution) => request.account === '' || execution.account === request.account,
@@ -223,48 +237,26 @@ class Service implements OrderExecutionApi {
 
   async resume(request: ResumeRequest): Promise<HaltResponse> {
     this.#checkAccount(request.account)
-    this.setState(request.account, 'active', '', request.by || 'person')
-    this.#applyGates()
+    this.states.resume(request.account, request.by || 'person')
     await this.#options.store.durable()
     return this.#haltView(request.account, 0)
   }
 
   getTradingState(_request: GetTradingStateRequest): Promise<TradingStateView> {
-    const { state, version, reason } = this.#states.get('') ?? { state: 'active', version: 0, reason: '' }
-    return Promise.resolve({ state, version, reason })
-  }
-
-  /** A halt is stricter, and only a person lifts it. */
-  setReducing(account: AccountId, reason: string): void {
-    if (this.#states.get(account)?.state !== 'halted') this.setState(account, 'reducing', reason, 'jts')
-  }
-
-  setState(account: string, state: TradingState, reason: string, by: string): void {
-    const version = (this.#states.get(account)?.version ?? 0) + 1
-    this.#options.store.transact((turn) => {
-      turn.put(tradingStates, { account, state, version, reason, changed_by: by })
-      this.#states.set(account, { state, version, reason })
-      for (const execution of this.#executions.values()) {
-        if (account !== '' && execution.account !== account) continue
-        turn.publish('orders.events', {
-          type: 'TradingStateChanged',
-          stream: execution.account,
-          account: execution.account,
-          correlationId: `trading-state/${account || 'whole'}/${version}`,
-          causationId: '',
-          timeEventUs: this.#options.marketClock.nowUs(),
-          payload: { scope: account === '' ? 'whole' : 'account', strategy: '', state, version, reason, by },
-        })
-      }
-    }, 'durable')
+    const { state, version, reason } = this.states.said('')
+    const accounts = [...this.#executions.keys()].map((account) => {
+      const own = this.states.own(account)
+      return { account, state: own.state, reasonCode: own.code, reason: own.reason }
+    })
+    return Promise.resolve({ state, version, reason, accounts })
   }
 
   #haltView(account: string, cancelled: number): HaltResponse {
     const executions = [...this.#executions.values()].filter((one) => account === '' || one.account === account)
     const records = executions.flatMap((execution) => execution.openOrders)
     const unknown = records.filter((record) => record.isUnsettled).length
-    const state = this.#states.get(account)?.state ?? 'active'
-    return { state, cancelled, unknown, open: records.length, message: this.#states.get(account)?.reason ?? '' }
+    const { state, reason } = account === '' ? this.states.said('') : this.states.own(account as AccountId)
+    return { state, cancelled, unknown, open: records.length, message: reason }
   }
 
   #checkAccount(account: string): void {
@@ -276,16 +268,43 @@ class Service implements OrderExecutionApi {
     }
   }
 
-  #stateOf(account: AccountId): TradingState {
-    const whole = this.#states.get('')?.state ?? 'active'
-    const own = this.#states.get(account)?.state ?? 'active'
-    if (whole === 'halted' || own === 'halted') return 'halted'
-    return whole === 'reducing' || own === 'reducing' ? 'reducing' : 'active'
-  }
-
   #applyGates(): void {
     for (const { account, broker } of this.#options.accounts) {
-      broker.setGate(this.#stateOf(account) === 'halted' ? 'halted' : 'open')
+      broker.setGate(this.states.isHalted(account) ? 'halted' : 'open')
+    }
+  }
+
+  #heartbeatsOf(times: HeartbeatTimes): Heartbeats {
+    const { store, wallClock, log } = this.#options
+    const hold = (account: AccountId) =>
+      ({ account, cause: SILENCE, code: 'HEARTBEAT_MISSING', liftedBy: 'machine' }) as const
+    return new Heartbeats({
+      service: 'order-execution',
+      store,
+      wallClock,
+      log,
+      times,
+      peers: [RISK],
+      says: () => ({ accounts: [...this.#executions.keys()] }),
+      onMissing: (_, reason, turn) => {
+        for (const account of this.#executions.keys()) this.states.hold({ ...hold(account), reason }, turn)
+      },
+      onBack: (_, turn) => {
+        for (const account of this.#executions.keys()) this.states.lift(hold(account), turn)
+      },
+    })
+  }
+
+  /** What risk lets only reduce is said here, where the trading states of the accounts are said. */
+  #onHeartbeat({ payload }: BusEventOf<'Heartbeat'>, turn: Turn): void {
+    if (payload.service !== RISK) return
+    for (const account of this.#executions.keys()) {
+      const held = payload.holds.find((one) => one.account === account)
+      if (held === undefined) this.states.lift({ account, cause: RISK }, turn)
+      else {
+        const { reasonCode, reason } = held
+        this.states.hold({ account, cause: RISK, code: reasonCode as HoldCode, reason, liftedBy: 'machine' }, turn)
+      }
     }
   }
 

@@ -5,6 +5,15 @@ import type { PlaceOutcome } from '@jts/broker-kit'
 import { deferred } from '@jts/testkit/fake-broker'
 import { ACCOUNT, UNKNOWN, type World, world } from './testing/world.ts'
 
+/** What only a person lifts. */
+const LOST = {
+  account: ACCOUNT,
+  cause: 'event log',
+  code: 'LOG_STOPPED',
+  reason: 'lost its footing',
+  liftedBy: 'person',
+} as const
+
 describe('a halt', () => {
   const halt = (w: World) => w.service.api.halt({ account: '', reason: 'enough', by: 'a person' })
 
@@ -58,7 +67,7 @@ describe('a halt', () => {
   it('is lifted by a person, and by nothing else', async () => {
     const w = await world()
     await w.service.api.halt({ account: ACCOUNT, reason: '', by: '' })
-    w.service.setReducing(ACCOUNT, 'lost its footing')
+    w.service.hold(LOST)
     await w.approve('s1', { side: 'sell' })
     assert.deepEqual(await w.status(), ['denied 0'])
     await w.service.api.resume({ account: ACCOUNT, by: 'a person' })
@@ -77,7 +86,7 @@ describe('a halt', () => {
 
   it('that only reduces denies buys and lets sells pass', async () => {
     const w = await world()
-    w.service.setReducing(ACCOUNT, 'lost its footing')
+    w.service.hold(LOST)
     await w.approve('s1', { side: 'buy' })
     await w.approve('s2', { side: 'sell' })
     assert.deepEqual(await w.status(), ['accepted 0', 'denied 0'])

@@ -201,7 +201,7 @@ describe('a denial', () => {
 
   it('follows a halt of the account, also after a restart', async () => {
     const w = await world()
-    const state = { scope: 'account', strategy: '', state: 'halted', version: 1, reason: '', by: '' }
+    const state = { scope: 'account', strategy: '', state: 'halted', version: 1, reason: '', by: '', reasonCode: '' }
     const about = { stream: ACCOUNT, account: ACCOUNT, correlationId: '', causationId: '', timeEventUs: 1 }
     await w.hear({ ...about, type: 'TradingStateChanged', payload: state })
     assert.equal((await w.ask()).denialCode, 'TRADING_HALTED')

@@ -2,9 +2,9 @@
  * Risk management (B): answers whether a signal may become an order, and reserves what it may need.
  *
  * Hears candles and public trades (marks) and orders.events (fills free reservations and move the books; ends release them; trading states).
- * Says nothing on the bus by itself: its answer travels with the signal.
+ * Its answers travel with the signals; on system.health it says that it is there, and whom it misses.
  */
-import { fillOfEvent, RpcError, type BusEvent, type RiskManagementApi, type Topic } from '@jts/contracts'
+import { fillOfEvent, RpcError, type BusEvent, type Payload, type RiskManagementApi, type Topic } from '@jts/contracts'
 import {
   RiskCheckResponse,
   type PositionSizeRequest,
@@ -19,6 +19,7 @@ import {
   shippedInstrument,
   unitsToFloat,
   type AccountId,
+  type Hold,
   type Instrument,
   type InstrumentId,
   type LedgerPlain,
@@ -29,8 +30,8 @@ import {
   type StrategyInstanceId,
   type TradingState,
 } from '@jts/model'
-import type { Logger, MarketClock } from '@jts/runtime'
-import type { Bus, Store, Turn } from '@jts/transport'
+import type { HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
+import { executionOf, Heartbeats, marketDataOf, placeOf, type Bus, type Store, type Turn } from '@jts/transport'
 import { answers, books, marks, reservations, tradingStates } from './adapters/tables.ts'
 import {
   findInstrument,
@@ -53,6 +54,15 @@ export type RiskManagementOptions = {
   readonly marketTopics: readonly Topic[]
   /** Market time from an approval to the last moment at which its intent may be written, µs. */
   readonly approvalValidUs: number
+  /**
+   * Accounts that may only reduce while their order execution or the prices of their instruments are silent. Without it, nobody is listened
+   * for: a replay in lock-step releases nothing while the conductor's link is down.
+   */
+  readonly heartbeats?: {
+    readonly times: HeartbeatTimes
+    readonly wallClock: WallClock
+    readonly accounts: readonly { readonly account: AccountId; readonly instruments: readonly InstrumentId[] }[]
+  }
 }
 
 /** What it answers: the conversations of the contract, and risk checks on one long stream. */
@@ -60,8 +70,13 @@ export type RiskManagementHandlers = RiskManagementApi & {
   streamTradingRiskChecks(requests: AsyncIterable<RiskCheckRequest>): AsyncIterable<RiskCheckResponse>
 }
 
-export type RiskManagement = { readonly api: RiskManagementHandlers; start(): Promise<void> }
+export type RiskManagement = {
+  readonly api: RiskManagementHandlers
+  start(): Promise<void>
+  stop(): void
+}
 
+type AccountHold = Payload<'Heartbeat'>['holds'][number]
 type Remembered = { readonly intent: string; readonly response: RiskCheckResponse }
 
 /** Answers kept in memory for repeated questions; the table has them all. */
@@ -72,10 +87,14 @@ export function createRiskManagement(options: RiskManagementOptions): RiskManage
   options.store.ensure([books, reservations, marks, answers, tradingStates] as never[])
   options.bus.subscribe({
     group: 'risk-management',
-    topics: [...options.marketTopics, 'orders.events'],
+    topics: [
+      ...options.marketTopics,
+      'orders.events',
+      ...(options.heartbeats === undefined ? [] : (['system.health'] as const)),
+    ],
     handle: (event, turn) => service.handle(event, turn),
   })
-  return { api: service, start: () => service.restore() }
+  return { api: service, start: () => service.start(), stop: () => service.stop() }
 }
 
 class Service implements RiskManagementHandlers {
@@ -83,6 +102,7 @@ class Service implements RiskManagementHandlers {
   readonly #lookup: InstrumentLookup
   readonly #instruments: Map<string, Instrument>
   readonly #answers = new Map<string, Remembered>()
+  readonly #heartbeats: Heartbeats | undefined
   #engine: RiskEngine
 
   constructor(options: RiskManagementOptions) {
@@ -91,6 +111,40 @@ class Service implements RiskManagementHandlers {
     this.#instruments = new Map(options.instruments.map((instrument) => [instrument.id, instrument]))
     this.#engine = new RiskEngine(options.limits)
     for (const instrument of options.instruments) this.#engine.setInstrument(instrument)
+    const { heartbeats, store, log } = options
+    if (heartbeats === undefined) return
+    const { wallClock, times, accounts } = heartbeats
+    const dependants = new Map<string, AccountId[]>()
+    for (const { account, instruments } of accounts) {
+      const places = new Set(instruments.map(placeOf))
+      for (const peer of [executionOf(account), ...[...places].map(marketDataOf)]) {
+        dependants.set(peer, [...(dependants.get(peer) ?? []), account])
+      }
+    }
+    this.#heartbeats = new Heartbeats({
+      service: 'risk-management',
+      store,
+      wallClock,
+      log,
+      times,
+      peers: [...dependants.keys()],
+      says: () => ({ holds: this.#accountHolds() }),
+      onMissing: (peer, reason) => {
+        for (const account of dependants.get(peer)!) this.#engine.holds.set({ ...silenceHold(account, peer), reason })
+      },
+      onBack: (peer) => {
+        for (const account of dependants.get(peer)!) this.#engine.holds.lift(silenceHold(account, peer))
+      },
+    })
+  }
+
+  async start(): Promise<void> {
+    await this.restore()
+    this.#heartbeats?.start()
+  }
+
+  stop(): void {
+    this.#heartbeats?.stop()
   }
 
   async restore(): Promise<void> {
@@ -122,6 +176,7 @@ class Service implements RiskManagementHandlers {
   }
 
   handle(event: BusEvent, turn: Turn): void {
+    this.#heartbeats?.hear(event, turn)
     switch (event.type) {
       case 'Candle': {
         const { instrument, close, closeTimeUs } = event.payload
@@ -264,6 +319,12 @@ class Service implements RiskManagementHandlers {
     return RiskCheckResponse.create({ correlationId, signalId, error: { code, message } })
   }
 
+  /** For order execution, which says the trading state of its accounts. */
+  #accountHolds(): AccountHold[] {
+    const ofAccounts = this.#engine.holds.list().filter(({ instrument }) => instrument === undefined)
+    return ofAccounts.map(({ account, code, reason }) => ({ account, reasonCode: code, reason }))
+  }
+
   #mark(instrument: string, price: number, timeUs: number, turn: Turn): void {
     if (!this.#instruments.has(instrument)) return
     this.#engine.mark(instrument as InstrumentId, price, timeUs)
@@ -284,6 +345,11 @@ class Service implements RiskManagementHandlers {
   #keepBooks(ledger: Ledger, turn: Turn): void {
     turn.put(books, { account: ledger.account, ledger: JSON.stringify(ledger.toPlain()) })
   }
+}
+
+/** What the silence has set, the first word after it lifts. */
+function silenceHold(account: AccountId, peer: string): Omit<Hold, 'reason'> {
+  return { account, cause: `silence of ${peer}`, code: 'HEARTBEAT_MISSING', liftedBy: 'machine' }
 }
 
 function intentText(intent: RiskIntent): string {

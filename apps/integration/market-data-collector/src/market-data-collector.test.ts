@@ -6,6 +6,7 @@ import { instrumentId, type Bar, type Trade } from '@jts/model'
 import { FAKE_CAPABILITIES } from '@jts/testkit/fake-broker'
 import { Harness, START_US } from '@jts/testkit/harness'
 import { bar } from '@jts/testkit/order-events'
+import { placeOf } from '@jts/transport'
 import { createMarketDataCollector, type MarketDataCollector } from './index.ts'
 
 const BTC = instrumentId('BINANCE:BTCUSDT')
@@ -49,7 +50,16 @@ class World {
       },
     }
     const series = [{ instrument: BTC, timeframe: '1m' }, { instrument: BTC }]
-    this.collector = createMarketDataCollector({ store, marketClock, wallClock, activity, log, source, series })
+    this.collector = createMarketDataCollector({
+      store,
+      marketClock,
+      wallClock,
+      activity,
+      log,
+      source,
+      series,
+      heartbeats: { everyMs: 1000, silenceMaxMs: 5000 },
+    })
     await this.harness.bus.start()
     await this.collector.start()
     this.listener.onMarketStream('up', '')
@@ -69,6 +79,12 @@ class World {
       this.listener.onTrade(trade(id))
       await this.harness.run()
     }
+  }
+
+  async heartbeats(): Promise<number> {
+    const said = await this.harness.events('system.health', 'Heartbeat')
+    for (const { payload } of said) assert.deepEqual(payload.places, [placeOf(BTC)])
+    return said.length
   }
 
   async publishedTrades(): Promise<number[]> {
@@ -295,4 +311,18 @@ it('begins after the trades that the source has when it is first heard', async (
   await w.trades(2, 3)
   assert.deepEqual(await w.publishedTrades(), [3])
   assert.equal(w.collector.gapCount(), 0)
+})
+
+it('gives a sign of life each second while its stream stands and nothing missed is outstanding', async () => {
+  const world = await new World().start()
+  await world.harness.run(10_000)
+  const standing = await world.heartbeats()
+  assert.ok(standing >= 10, `${standing} in ten seconds`)
+  world.listener.onMarketStream('down', 'dropped')
+  await world.harness.run(10_000)
+  assert.equal(await world.heartbeats(), standing)
+  world.onAsked = () => new Promise(() => undefined)
+  world.listener.onMarketStream('up', '')
+  await world.harness.run(10_000)
+  assert.equal(await world.heartbeats(), standing, 'what was missed has not come yet')
 })

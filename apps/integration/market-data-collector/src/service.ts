@@ -4,8 +4,8 @@
  * anything newer is published.
  */
 import type { MarketDataPort, MarketSubscription } from '@jts/broker-kit'
-import type { Activity, Logger, MarketClock, WallClock } from '@jts/runtime'
-import type { Store } from '@jts/transport'
+import type { Activity, HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
+import { Heartbeats, placeOf, type Store } from '@jts/transport'
 import { progress, tradeProgress } from './adapters/tables.ts'
 import { BarFeed, TradeFeed, type Feed, type Item } from './feed.ts'
 
@@ -17,6 +17,8 @@ export type MarketDataCollectorOptions = {
   readonly log: Logger
   readonly source: MarketDataPort
   readonly series: readonly MarketSubscription[]
+  /** Its sign of life while its streams stand; a replay needs none. */
+  readonly heartbeats?: HeartbeatTimes
   /** Real-time figure: a bar or trade has arrived. */
   readonly onItem?: (correlationId: string) => void
 }
@@ -57,11 +59,20 @@ class Service implements MarketDataCollector {
   #filling = false
   /** The stream has come up again while what is missing was being asked for: the answers may be older than that. */
   #fillAgain = false
+  #streamUp = false
   #stopped = false
+  readonly #heartbeats: Heartbeats | undefined
   #stream: { stop(): Promise<void> } | undefined
 
   constructor(options: MarketDataCollectorOptions) {
     this.#options = options
+    const { heartbeats: times, store, wallClock, log } = options
+    const places = [...new Set(options.series.map(({ instrument }) => placeOf(instrument)))]
+    if (times !== undefined) {
+      // Silent while the stream is down or something missed has not come yet: the prices of others are older than they look.
+      const says = () => (this.#streamUp && !this.#filling ? { places } : undefined)
+      this.#heartbeats = new Heartbeats({ service: NAME, store, wallClock, log, times, says })
+    }
     for (const { instrument, timeframe } of options.series) {
       if (timeframe === undefined) this.#trades.set(instrument, new TradeFeed(instrument))
       else this.#bars.set(keyOf(instrument, timeframe), new BarFeed(instrument, timeframe))
@@ -94,10 +105,12 @@ class Service implements MarketDataCollector {
   async start(): Promise<void> {
     await this.restore()
     this.#options.activity.absent(NAME)
+    this.#heartbeats?.start()
     this.#stream = this.#options.source.subscribe(this.#options.series, {
       onBar: (bar) => this.#hear(this.#bars.get(keyOf(bar.instrument, bar.timeframe)), bar),
       onTrade: (trade) => this.#hear(this.#trades.get(trade.instrument), trade),
       onMarketStream: (state, reason) => {
+        this.#streamUp = state === 'up'
         if (state === 'up') void this.#fillBack()
         else {
           this.#options.activity.absent(NAME)
@@ -109,6 +122,7 @@ class Service implements MarketDataCollector {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#heartbeats?.stop()
     await this.#stream?.stop()
   }
 

@@ -71,7 +71,10 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
       },
       restore: () => risk.start(),
       start: () => Promise.resolve(),
-      stop: () => Promise.resolve(),
+      stop: () => {
+        risk.stop()
+        return Promise.resolve()
+      },
     }
   },
 

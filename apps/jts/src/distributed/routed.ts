@@ -39,7 +39,8 @@ export function routedOrders(owners: ByAccount<OrderExecutionApi>): OrderExecuti
     resume: (request) => commanded(of(request.account), (owner) => owner.resume(request)),
     async getTradingState(request) {
       const answers = await Promise.all([...owners.values()].map((owner) => owner.getTradingState(request)))
-      return answers.sort((a, b) => STRICTEST.indexOf(a.state) - STRICTEST.indexOf(b.state))[0]!
+      const accounts = answers.flatMap((answer) => answer.accounts)
+      return { ...answers.sort((a, b) => STRICTEST.indexOf(a.state) - STRICTEST.indexOf(b.state))[0]!, accounts }
     },
   }
 }

@@ -32,6 +32,7 @@ export class FakePorts implements GatewayPorts {
   readonly commands: { command: 'halt' | 'resume'; by: string; reason?: string }[] = []
   readonly mode: Mode
   tradingState: TradingState = 'active'
+  accountStates: StatusView['accountStates'] = []
   /** Makes every question fail, as a dead service would. */
   failure: Error | undefined
   #random: () => number
@@ -74,6 +75,7 @@ export class FakePorts implements GatewayPorts {
       mode: this.mode,
       version: '0.1.0',
       tradingState: this.tradingState,
+      accountStates: this.accountStates,
       ...(this.tradingState === 'halted' ? { tradingStateReason: this.commands.at(-1)?.reason ?? 'halted' } : {}),
       startedAtUs: START_US,
       marketTimeUs: this.#last('BINANCE:BTCUSDT')?.openTimeUs ?? START_US,

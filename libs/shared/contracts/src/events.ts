@@ -1,4 +1,5 @@
 /** Every event once: its payload's message and version. Payloads are immutable facts; amounts in them are decimal text. */
+import * as health from './generated/jts/events/v1/health.ts'
 import * as marketData from './generated/jts/events/v1/market_data.ts'
 import * as orders from './generated/jts/events/v1/orders.ts'
 import * as signals from './generated/jts/events/v1/signals.ts'
@@ -14,6 +15,7 @@ const codecs = {
   RiskAlert: signals.RiskAlert,
   PositionChanged: signals.PositionChanged,
   ServiceHealth: signals.ServiceHealth,
+  Heartbeat: health.Heartbeat,
   OpeningBalance: orders.OpeningBalance,
   OrderSubmitting: orders.OrderSubmitting,
   OrderDenied: orders.OrderDenied,

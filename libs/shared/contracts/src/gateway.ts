@@ -14,6 +14,14 @@ export type ServiceView = {
   readonly reason?: string
 }
 
+/** An account that does not trade freely by itself, and why; `code` is empty where a person has said so. */
+export type AccountStateView = {
+  readonly account: string
+  readonly state: Exclude<TradingState, 'active'>
+  readonly code: string
+  readonly reason: string
+}
+
 export type InstrumentView = { readonly id: string; readonly timeframe: string; readonly quoteCurrency: string }
 
 export type StrategyView = {
@@ -30,6 +38,8 @@ export type StatusView = {
   readonly version: string
   readonly tradingState: TradingState
   readonly tradingStateReason?: string
+  /** Accounts that are not active by themselves. */
+  readonly accountStates: readonly AccountStateView[]
   readonly startedAtUs: number
   readonly marketTimeUs: number
   readonly fillModel?: string

@@ -1,5 +1,6 @@
 export * from './activity.ts'
 export * from './clocks.ts'
+export * from './heartbeat.ts'
 export * from './ids.ts'
 export * from './log.ts'
 export * from './yaml-config.ts'

@@ -1,10 +1,11 @@
 /** What the parts of one account's order execution share: its orders, its known fills, whether it may send, and how it speaks. */
 import type { BrokerPort } from '@jts/broker-kit'
 import type { NewEvent } from '@jts/contracts'
-import type { AccountId, InstrumentId, TradingState } from '@jts/model'
+import type { AccountId, InstrumentId } from '@jts/model'
 import type { Activity, Logger, MarketClock, WallClock } from '@jts/runtime'
 import type { Store, Turn } from '@jts/transport'
 import { accounts } from '../adapters/tables.ts'
+import type { OrderState } from '../domain/account-states.ts'
 import { FillCursor } from '../domain/fill-cursor.ts'
 import type { OrderRecord } from '../domain/order-record.ts'
 import { AccountOrders } from './account-orders.ts'
@@ -24,7 +25,8 @@ export type AccountExecutionOptions = {
   /** Market time without a word about an open order after which the venue is asked, µs. */
   readonly quietMarketOrderUs: number
   readonly quietOrderUs: number
-  readonly tradingState: () => TradingState
+  /** What an order in this instrument meets now. */
+  readonly tradingState: (instrument: InstrumentId) => OrderState
   /** Real-time figures: the request is about to be written; it was answered. */
   readonly onSent?: (correlationId: string) => void
   readonly onAnswered?: (correlationId: string) => void

@@ -53,7 +53,7 @@ export class OrderSending {
       }
       const { marketClock, tradingState } = state.options
       const nowUs = marketClock.nowUs()
-      const decision = decideIntent(record, tradingState(), nowUs)
+      const decision = decideIntent(record, tradingState(record.terms.instrument), nowUs)
       if (decision.kind === 'denied') deny(state, record, decision, turn)
       else if (decision.kind === 'expired') expire(state, record, decision, turn)
       else this.#writeIntent(record, nowUs, turn)

@@ -40,3 +40,9 @@ export const tradingStates = defineTable(
   { account: 'text', state: 'text', version: 'integer', reason: 'text', changed_by: 'text' },
   ['account'],
 )
+/** Why JTS itself lets an account, or one instrument of it, only reduce. */
+export const holds = defineTable('orders_holds', { account: 'text', cause: 'text', instrument: 'text', hold: 'text' }, [
+  'account',
+  'cause',
+  'instrument',
+])

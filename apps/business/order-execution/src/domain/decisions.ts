@@ -1,17 +1,23 @@
 /** The decisions of order execution: may an intent be written now, and has the venue proved that a request never arrived? */
 import type { Capabilities, QueryOutcome } from '@jts/broker-kit'
-import type { TradingState } from '@jts/model'
+import type { HoldCode } from '@jts/model'
+import type { OrderState } from './account-states.ts'
 import type { OrderRecord } from './order-record.ts'
 
 export type IntentDecision =
   | { readonly kind: 'write' }
-  | { readonly kind: 'denied'; readonly code: 'TRADING_HALTED' | 'TRADING_REDUCING'; readonly reason: string }
+  | {
+      readonly kind: 'denied'
+      readonly code: 'TRADING_HALTED' | 'TRADING_REDUCING' | HoldCode
+      readonly reason: string
+    }
   | { readonly kind: 'expired'; readonly code: 'APPROVAL_EXPIRED'; readonly reason: string }
 
-export function decideIntent(order: OrderRecord, state: TradingState, marketNowUs: number): IntentDecision {
+export function decideIntent(order: OrderRecord, { state, hold }: OrderState, marketNowUs: number): IntentDecision {
   if (state === 'halted') {
     return { kind: 'denied', code: 'TRADING_HALTED', reason: 'expected trading to be active, found halted' }
   }
+  if (hold !== undefined && order.terms.side === 'buy') return { kind: 'denied', code: hold.code, reason: hold.reason }
   if (state === 'reducing' && order.terms.side === 'buy') {
     return { kind: 'denied', code: 'TRADING_REDUCING', reason: 'expected a reducing order while reducing, found a buy' }
   }

@@ -4,6 +4,7 @@ import { afterEach } from 'node:test'
 import type { Capabilities, NotSentCode, PlaceOutcome } from '@jts/broker-kit'
 import type { EventType } from '@jts/contracts'
 import { accountId, instrumentId, type SignalId, type StrategyInstanceId } from '@jts/model'
+import type { HeartbeatTimes } from '@jts/runtime'
 import { FakeBroker } from '@jts/testkit/fake-broker'
 import { Harness } from '@jts/testkit/harness'
 import { createOrderExecution, type OrderExecution } from '../index.ts'
@@ -26,9 +27,15 @@ export class World {
   broker: FakeBroker
   service!: OrderExecution
   readonly #capabilities: Partial<Capabilities>
+  readonly #heartbeats: HeartbeatTimes | undefined
 
-  constructor(capabilities: Partial<Capabilities> = {}, prepare: (broker: FakeBroker) => void = () => undefined) {
+  constructor(
+    capabilities: Partial<Capabilities> = {},
+    prepare: (broker: FakeBroker) => void = () => undefined,
+    heartbeats?: HeartbeatTimes,
+  ) {
     this.#capabilities = capabilities
+    this.#heartbeats = heartbeats
     this.harness = Harness.open()
     this.broker = new FakeBroker(this.harness.wallClock, capabilities)
     prepare(this.broker)
@@ -48,6 +55,7 @@ export class World {
       sendWindowUs: 2 * SECOND,
       quietMarketOrderUs: 2 * SECOND,
       quietOrderUs: 30 * SECOND,
+      ...(this.#heartbeats === undefined ? {} : { heartbeats: this.#heartbeats }),
     })
   }
 
@@ -155,8 +163,8 @@ export class World {
 const worlds: World[] = []
 const abandoned: Harness[] = []
 
-export function world(capabilities?: Partial<Capabilities>, prepare?: (broker: FakeBroker) => void): Promise<World> {
-  const made = new World(capabilities, prepare)
+export function world(...options: ConstructorParameters<typeof World>): Promise<World> {
+  const made = new World(...options)
   worlds.push(made)
   return made.start()
 }

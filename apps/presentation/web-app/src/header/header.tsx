@@ -31,6 +31,12 @@ export function Header(): ReactNode {
           {status.tradingStateReason !== undefined && <small>{status.tradingStateReason}</small>}
         </p>
       )}
+      {status?.accountStates.map(({ account, state, code, reason }) => (
+        <p key={account} className={`state-badge ${state}`} role="status" title={reason} data-testid="account-state">
+          {account}: {messages.tradingState[state]}
+          <small>{messages.holdReason[code] ?? reason}</small>
+        </p>
+      ))}
       <div className="spacer" />
       <MarketClock />
       <p

@@ -11,6 +11,12 @@ export const en: Messages = {
   },
   tradingState: { active: 'Trading', reducing: 'Reducing only', halted: 'Halted' },
   tradingStateLabel: 'Trading state',
+  holdReason: {
+    HEARTBEAT_MISSING: 'A service or the market is silent; new risk waits until it is heard again',
+    RECONCILIATION_DIFFERENCE: 'The ledger differs from the broker; new risk waits until they agree again',
+    STRATEGY_STUCK: 'A strategy did not finish; a person has to resume',
+    LOG_STOPPED: 'An event could not be processed; a person has to resume',
+  },
   modeLabel: 'Trading mode',
   marketTime: 'Market time',
   connection: { connecting: 'Connecting', live: 'Live data', lost: 'Disconnected' },

@@ -9,6 +9,12 @@ export const ko = {
   },
   tradingState: { active: '거래 중', reducing: '축소만 허용', halted: '거래 정지됨' },
   tradingStateLabel: '거래 상태',
+  holdReason: {
+    HEARTBEAT_MISSING: '서비스 또는 시세 신호가 끊겼습니다. 다시 수신될 때까지 새 위험을 지지 않습니다',
+    RECONCILIATION_DIFFERENCE: '원장과 증권사 기록이 다릅니다. 다시 일치할 때까지 새 위험을 지지 않습니다',
+    STRATEGY_STUCK: '전략이 멈추지 않아 종료했습니다. 사람이 재개해야 합니다',
+    LOG_STOPPED: '이벤트를 처리하지 못했습니다. 사람이 재개해야 합니다',
+  } as Readonly<Record<string, string>>,
   modeLabel: '거래 모드',
   marketTime: '시장 시각',
   connection: { connecting: '연결 중', live: '실시간', lost: '연결 끊김' },

@@ -75,7 +75,12 @@ export const said = [
   { api: 'orders', method: 'cancelOrder', request: { orderId: 'o-1' }, answer: { accepted: true, message: '' } },
   { api: 'orders', method: 'halt', request: { account: '', reason: 'a', by: 'b' }, answer: halted },
   { api: 'orders', method: 'resume', request: { account: '', by: 'b' }, answer: halted },
-  { api: 'orders', method: 'getTradingState', request: {}, answer: { state: 'active', version: 1, reason: '' } },
+  {
+    api: 'orders',
+    method: 'getTradingState',
+    request: {},
+    answer: { state: 'active', version: 1, reason: '', accounts: [] },
+  },
   { api: 'strategy', method: 'listStrategies', request: {}, answer: { strategies: [view] } },
   { api: 'strategy', method: 'startStrategy', request: { instance: 'ema' }, answer: view },
   { api: 'strategy', method: 'stopStrategy', request: { instance: 'ema' }, answer: view },

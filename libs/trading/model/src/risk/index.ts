@@ -1,5 +1,6 @@
 export * from './risk-types.ts'
 export * from './risk-engine.ts'
+export * from './holds.ts'
 export { riskLimitsFromText } from './risk-limits.ts'
 export { RiskMarket } from './risk-question.ts'
 export { RISK_RULES, type RiskRule } from './rules.ts'

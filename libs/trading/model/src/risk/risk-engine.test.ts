@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import { accountId, instrumentId, strategyInstanceId, type OrderId, type SignalId } from '../ids.ts'
 import { shippedInstrument, type Instrument } from '../instruments.ts'
 import { formatUnits, parseUnits } from '../numbers.ts'
+import type { Hold } from './holds.ts'
 import { RISK_RULES } from './rules.ts'
 import { RiskEngine, type RiskEnginePlain } from './risk-engine.ts'
 import type { DenialCode, RiskIntent, RiskLimits } from './risk-types.ts'
@@ -37,6 +38,13 @@ function engineWith(limits: RiskLimits = {}, filters: Partial<Instrument> = {}):
   return engine
 }
 
+const hold = (): Hold => ({
+  account,
+  cause: 'heartbeat of order-execution',
+  code: 'HEARTBEAT_MISSING',
+  reason: 'expected a heartbeat, found silence',
+  liftedBy: 'machine',
+})
 const limit = (price: string, quantity = '0.01'): Partial<RiskIntent> => ({
   type: 'limit',
   limitPrice: parseUnits(price),
@@ -142,6 +150,55 @@ describe('risk', () => {
       name: 'the account reducing, a sell',
       before: (engine) => engine.setTradingState({ account }, 'reducing'),
       intent: { side: 'sell' },
+    },
+    {
+      name: 'the account held by JTS itself, a buy',
+      before: (engine) => engine.holds.set(hold()),
+      denied: 'HEARTBEAT_MISSING',
+      reason: 'expected a heartbeat, found silence',
+    },
+    {
+      name: 'the account held by JTS itself, a sell',
+      before: (engine) => engine.holds.set(hold()),
+      intent: { side: 'sell' },
+    },
+    {
+      name: 'halted by a person and held by JTS, a sell',
+      before: (engine) => {
+        engine.holds.set(hold())
+        engine.setTradingState({ account }, 'halted')
+      },
+      intent: { side: 'sell' },
+      denied: 'TRADING_HALTED',
+    },
+    {
+      name: 'held and lifted',
+      before: (engine) => {
+        engine.holds.set(hold())
+        engine.holds.lift(hold())
+      },
+    },
+    {
+      name: 'held for two causes, one of them lifted',
+      before: (engine) => {
+        engine.holds.set(hold())
+        engine.holds.set({ ...hold(), cause: 'reconciliation', code: 'RECONCILIATION_DIFFERENCE' })
+        engine.holds.lift(hold())
+      },
+      denied: 'RECONCILIATION_DIFFERENCE',
+    },
+    {
+      name: 'the instrument held',
+      before: (engine) => engine.holds.set({ ...hold(), instrument: instrument.id }),
+      denied: 'HEARTBEAT_MISSING',
+    },
+    {
+      name: 'another instrument held',
+      before: (engine) => engine.holds.set({ ...hold(), instrument: instrumentId('BINANCE:ETHUSDT') }),
+    },
+    {
+      name: 'another account held',
+      before: (engine) => engine.holds.set({ ...hold(), account: accountId('sim.binance.other') }),
     },
     {
       name: 'another strategy halted',

@@ -12,6 +12,7 @@ import { ANSWERS_KEPT_DEFAULT, Answers, sameIntent } from './answers.ts'
 import { malformation, orderContent } from './intent-form.ts'
 import { Reservation, Reservations, type ReservationPlain } from './reservations.ts'
 import { figureOf } from './figures.ts'
+import { Holds } from './holds.ts'
 import { RISK_RULES, type Denial } from './rules.ts'
 import { RiskMarket, RiskQuestion } from './risk-question.ts'
 import { TradingStates } from './trading-states.ts'
@@ -53,6 +54,8 @@ export class RiskEngine {
   readonly #markets = new Map<InstrumentId, RiskMarket>()
   readonly #ledgers = new Map<AccountId, Ledger>()
   readonly #states = new TradingStates()
+  /** What JTS itself lets only reduce; the caller sets and lifts. */
+  readonly holds = new Holds()
   readonly #question = new RiskQuestion()
   #reservations = new Reservations()
   readonly #answers: Answers
@@ -204,6 +207,7 @@ export class RiskEngine {
     question.limits = this.limits
     question.nowUs = nowUs
     question.tradingState = this.#states.of(intent.account, intent.strategy)
+    question.hold = this.holds.of(intent.account, intent.instrument)
     question.measure(this.#collar, this.#feeRate)
     return undefined
   }

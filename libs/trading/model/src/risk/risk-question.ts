@@ -11,6 +11,7 @@ import {
 } from '../numbers.ts'
 import type { Instrument } from '../instruments.ts'
 import type { KrxSessions } from '../krx/sessions.ts'
+import type { Hold } from './holds.ts'
 import type { RiskIntent, RiskLimits, TradingState } from './risk-types.ts'
 
 /** The market as risk sees it: float64 on every bar, made exact only where an order is judged. */
@@ -39,6 +40,8 @@ export class RiskQuestion {
   tradingState: TradingState = 'active'
   /** Undefined where nobody keeps hours: a backtest, whose orders wait for the next price anyway. */
   sessions: KrxSessions | undefined = undefined
+  /** What JTS itself holds the account or the instrument for. */
+  hold: Hold | undefined = undefined
   nowUs = 0
   /** Cash not reserved, in the quote currency. */
   cashFree: Units = 0n

@@ -3,6 +3,7 @@ import type { Units } from '../numbers.ts'
 import type { AccountId, InstrumentId, SignalId, StrategyInstanceId } from '../ids.ts'
 import type { Side } from '../bars.ts'
 import type { Restriction } from '../instruments.ts'
+import type { HoldCode } from './holds.ts'
 import type { OrderType, TimeInForce } from '../orders.ts'
 
 /** What a strategy wants, as it is put before risk. Size is `quantity` in base or `quoteQuantity` in quote, never both. */
@@ -42,6 +43,7 @@ export type TradingState = 'active' | 'reducing' | 'halted'
 export type TradingScope = { readonly account?: AccountId; readonly strategy?: StrategyInstanceId }
 
 export type DenialCode =
+  | HoldCode
   | 'DUPLICATE_SIGNAL'
   | 'MALFORMED_INTENT'
   | 'INSTRUMENT_UNKNOWN'

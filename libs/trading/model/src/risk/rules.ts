@@ -12,8 +12,9 @@ export type { Denial, RiskRule } from './rule.ts'
 export const RISK_RULES: readonly RiskRule[] = [
   {
     name: 'trading-state',
-    check: ({ tradingState, intent }) => {
+    check: ({ tradingState, hold, intent }) => {
       if (tradingState === 'halted') return deny('TRADING_HALTED', 'expected trading to be active, found halted')
+      if (hold !== undefined && intent.side === 'buy') return deny(hold.code, hold.reason)
       if (tradingState === 'reducing' && intent.side === 'buy') {
         return deny('TRADING_REDUCING', 'expected an order that reduces the position while reducing, found a buy')
       }

@@ -130,6 +130,8 @@ export interface TradingStateChanged {
   version: number;
   reason: string;
   by: string;
+  /** Why JTS itself has set it; empty where a person has. */
+  reasonCode: string;
 }
 
 /** A fill at the venue that no order of JTS explains. */
@@ -2024,7 +2026,7 @@ export const SignalExpired: MessageFns<SignalExpired> = {
 };
 
 function createBaseTradingStateChanged(): TradingStateChanged {
-  return { scope: "", strategy: "", state: "", version: 0, reason: "", by: "" };
+  return { scope: "", strategy: "", state: "", version: 0, reason: "", by: "", reasonCode: "" };
 }
 
 export const TradingStateChanged: MessageFns<TradingStateChanged> = {
@@ -2046,6 +2048,9 @@ export const TradingStateChanged: MessageFns<TradingStateChanged> = {
     }
     if (message.by !== "") {
       writer.uint32(50).string(message.by);
+    }
+    if (message.reasonCode !== "") {
+      writer.uint32(58).string(message.reasonCode);
     }
     return writer;
   },
@@ -2111,6 +2116,14 @@ export const TradingStateChanged: MessageFns<TradingStateChanged> = {
             message.by = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reasonCode = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2131,6 +2144,11 @@ export const TradingStateChanged: MessageFns<TradingStateChanged> = {
       version: isSet(object.version) ? globalThis.Number(object.version) : 0,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
       by: isSet(object.by) ? globalThis.String(object.by) : "",
+      reasonCode: isSet(object.reasonCode)
+        ? globalThis.String(object.reasonCode)
+        : isSet(object.reason_code)
+        ? globalThis.String(object.reason_code)
+        : "",
     };
   },
 
@@ -2154,6 +2172,9 @@ export const TradingStateChanged: MessageFns<TradingStateChanged> = {
     if (message.by !== "") {
       obj.by = message.by;
     }
+    if (message.reasonCode !== "") {
+      obj.reasonCode = message.reasonCode;
+    }
     return obj;
   },
 
@@ -2168,6 +2189,7 @@ export const TradingStateChanged: MessageFns<TradingStateChanged> = {
     message.version = object.version ?? 0;
     message.reason = object.reason ?? "";
     message.by = object.by ?? "";
+    message.reasonCode = object.reasonCode ?? "";
     return message;
   },
 };

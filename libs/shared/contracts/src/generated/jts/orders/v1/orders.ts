@@ -89,6 +89,16 @@ export interface TradingState {
   state: string;
   version: number;
   reason: string;
+  /** Of each account by itself; what is said for everything comes on top. */
+  accounts: AccountTradingState[];
+}
+
+export interface AccountTradingState {
+  account: string;
+  state: string;
+  /** Why JTS itself lets it only reduce; empty where a person has set the state. */
+  reasonCode: string;
+  reason: string;
 }
 
 function createBaseOrderView(): OrderView {
@@ -1178,7 +1188,7 @@ export const GetTradingStateRequest: MessageFns<GetTradingStateRequest> = {
 };
 
 function createBaseTradingState(): TradingState {
-  return { state: "", version: 0, reason: "" };
+  return { state: "", version: 0, reason: "", accounts: [] };
 }
 
 export const TradingState: MessageFns<TradingState> = {
@@ -1191,6 +1201,9 @@ export const TradingState: MessageFns<TradingState> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    for (const v of message.accounts) {
+      AccountTradingState.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -1232,6 +1245,14 @@ export const TradingState: MessageFns<TradingState> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.accounts.push(AccountTradingState.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1249,6 +1270,9 @@ export const TradingState: MessageFns<TradingState> = {
       state: isSet(object.state) ? globalThis.String(object.state) : "",
       version: isSet(object.version) ? globalThis.Number(object.version) : 0,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      accounts: globalThis.Array.isArray(object?.accounts)
+        ? object.accounts.map((e: any) => AccountTradingState.fromJSON(e))
+        : [],
     };
   },
 
@@ -1263,6 +1287,9 @@ export const TradingState: MessageFns<TradingState> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.accounts?.length) {
+      obj.accounts = message.accounts.map((e) => AccountTradingState.toJSON(e));
+    }
     return obj;
   },
 
@@ -1273,6 +1300,128 @@ export const TradingState: MessageFns<TradingState> = {
     const message = createBaseTradingState();
     message.state = object.state ?? "";
     message.version = object.version ?? 0;
+    message.reason = object.reason ?? "";
+    message.accounts = object.accounts?.map((e) => AccountTradingState.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAccountTradingState(): AccountTradingState {
+  return { account: "", state: "", reasonCode: "", reason: "" };
+}
+
+export const AccountTradingState: MessageFns<AccountTradingState> = {
+  encode(message: AccountTradingState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.state !== "") {
+      writer.uint32(18).string(message.state);
+    }
+    if (message.reasonCode !== "") {
+      writer.uint32(26).string(message.reasonCode);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AccountTradingState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAccountTradingState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reasonCode = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AccountTradingState {
+    return {
+      account: isSet(object.account) ? globalThis.String(object.account) : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      reasonCode: isSet(object.reasonCode)
+        ? globalThis.String(object.reasonCode)
+        : isSet(object.reason_code)
+        ? globalThis.String(object.reason_code)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: AccountTradingState): unknown {
+    const obj: any = {};
+    if (message.account !== "") {
+      obj.account = message.account;
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    if (message.reasonCode !== "") {
+      obj.reasonCode = message.reasonCode;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AccountTradingState>, I>>(base?: I): AccountTradingState {
+    return AccountTradingState.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AccountTradingState>, I>>(object: I): AccountTradingState {
+    const message = createBaseAccountTradingState();
+    message.account = object.account ?? "";
+    message.state = object.state ?? "";
+    message.reasonCode = object.reasonCode ?? "";
     message.reason = object.reason ?? "";
     return message;
   },

@@ -1,0 +1,94 @@
+/** Who falls silent is missed within seconds: nothing new is risked, the dashboard says why, and all goes on when it is back. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { provideKafka, providePostgres } from '@jts/servers'
+import { runJts, sleep, startJts, type JtsProcess } from '@jts/testkit'
+import { PROCESSES_FILE } from './distributed/supervisor.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'jts-silence-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+type AccountState = { account: string; state: string; code: string; reason: string }
+
+/** Generous: it says that it happens, not how fast this machine is. */
+const WITHIN_MS = 120_000
+
+async function up(
+  dir: string,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<{ process: JtsProcess; url: string }> {
+  const process = startJts(['up', '--data-dir', dir, '--port', '0', ...args], env)
+  const line = await process.firstLine
+  assert.match(line, /^Dashboard: http:\/\/127\.0\.0\.1:\d+$/)
+  return { process, url: line.slice('Dashboard: '.length) }
+}
+
+async function untilStates(
+  url: string,
+  isWanted: (states: readonly AccountState[]) => boolean,
+): Promise<AccountState[]> {
+  const deadline = Date.now() + WITHIN_MS
+  for (;;) {
+    const response = await fetch(`${url}/api/v1/status`).catch(() => undefined)
+    const body = response?.ok ? ((await response.json()) as { data: { accountStates: AccountState[] } }) : undefined
+    if (body !== undefined && isWanted(body.data.accountStates)) return body.data.accountStates
+    assert.ok(Date.now() < deadline, `found ${JSON.stringify(body?.data.accountStates)}`)
+    await sleep(200)
+  }
+}
+
+const allActive = (states: readonly AccountState[]): boolean => states.length === 0
+const missing = (who: string) => (states: readonly AccountState[]) => states.some(({ reason }) => reason.includes(who))
+
+/** What JTS said to the operator, in this folder's log. */
+async function health(dir: string): Promise<string[]> {
+  const { stdout } = await runJts(['events', 'tail', 'system.health', '--data-dir', dir, '--json'])
+  const events = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { type: string; payload: { service: string; state: string } })
+  return events
+    .filter(({ type }) => type === 'ServiceHealth')
+    .map(({ payload }) => `${payload.service} ${payload.state}`)
+}
+
+test('the market: its venue stops without a word, and comes back', async () => {
+  const dir = join(folder, 'market')
+  const { process: jts, url } = await up(dir)
+  await untilStates(url, allActive)
+  const { pid } = jts.child
+  const venue = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0])
+  process.kill(venue, 'SIGSTOP')
+  const [state] = await untilStates(url, missing('market data of BINANCE'))
+  assert.deepEqual([state!.state, state!.code], ['reducing', 'HEARTBEAT_MISSING'])
+  process.kill(venue, 'SIGCONT')
+  await untilStates(url, allActive)
+  jts.child.kill('SIGTERM')
+  await jts.ended
+  const said = (await health(dir)).filter((one) => one.startsWith('market data'))
+  assert.ok(
+    said.some((one) => /^market data of BINANCE\/\d+ down$/.test(one)) && said.some((one) => one.endsWith(' up')),
+  )
+})
+
+test('a service among processes: risk management stands still, and goes on', async () => {
+  const dir = join(folder, 'distributed')
+  const [kafka, postgres] = await Promise.all([provideKafka(), providePostgres()])
+  after(() => Promise.all([kafka.stop(), postgres.stop()]))
+  const env = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url }
+  const { process: jts, url } = await up(dir, ['--distributed'], env)
+  await untilStates(url, allActive)
+  const processes = JSON.parse(readFileSync(join(dir, PROCESSES_FILE), 'utf8')) as Record<string, { pid: number }>
+  const { pid } = processes['risk-management']!
+  process.kill(pid, 'SIGSTOP')
+  const [state] = await untilStates(url, missing('risk-management'))
+  assert.deepEqual([state!.state, state!.code], ['reducing', 'HEARTBEAT_MISSING'])
+  process.kill(pid, 'SIGCONT')
+  await untilStates(url, allActive)
+  jts.child.kill('SIGTERM')
+  await jts.ended
+})

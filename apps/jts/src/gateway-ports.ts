@@ -1,4 +1,5 @@
 /** What the gateway shows, taken from the services of this process; every answer waits until its cause is on disk. */
+import { GatewayError } from '@jts/api-gateway'
 import type {
   AccountStateView,
   AccountView,
@@ -10,8 +11,9 @@ import type {
   OrderView,
   StatusView,
 } from '@jts/api-gateway'
-import type { BusEvent, BusEventOf, Topic } from '@jts/contracts'
+import { RpcError, type BusEvent, type BusEventOf, type Topic } from '@jts/contracts'
 import type { OrderView as OrderWire } from '@jts/contracts/orders-api'
+import type { StrategyView as StrategyWire } from '@jts/contracts/strategy-api'
 import { divide, formatUnits, instrumentId, ONE, parseUnits, type Mode } from '@jts/model'
 import type { Logger } from '@jts/runtime'
 import { TradeCandles } from './trade-candles.ts'
@@ -72,14 +74,7 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
       ...(options.fillModel === undefined ? {} : { fillModel: options.fillModel }),
       services: system.lights(),
       instruments: options.instruments,
-      strategies: strategies.map((one) => ({
-        instance: one.instance,
-        strategy: one.strategy,
-        account: one.account,
-        instrument: one.instrument,
-        timeframe: one.timeframe,
-        parameters: JSON.parse(one.parameters) as Record<string, unknown>,
-      })),
+      strategies: strategies.map(strategyView),
     }
   }
   const orders = async (limit: number): Promise<OrderView[]> => {
@@ -170,6 +165,14 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     decisions: ({ limit }) => Promise.resolve(decisions.slice(-limit).reverse()),
     halt: ({ reason, by }) => halted(system.orders.halt({ account: '', reason, by })),
     resume: ({ by }) => halted(system.orders.resume({ account: '', by })),
+    startStrategy: async ({ instance }) => {
+      try {
+        return strategyView(await system.strategies.startStrategy({ instance }))
+      } catch (error) {
+        if (error instanceof RpcError && error.code === 'NOT_FOUND') throw new GatewayError('NOT_FOUND', error.message)
+        throw error
+      }
+    },
     subscribe(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
@@ -199,6 +202,18 @@ function keep<T>(list: T[], item: T, max: number): void {
 
 function keepNewest(list: FillView[], fill: FillView, max: number): void {
   if (!list.some((known) => known.fillId === fill.fillId)) keep(list, fill, max)
+}
+
+function strategyView(one: StrategyWire): StatusView['strategies'][number] {
+  return {
+    instance: one.instance,
+    strategy: one.strategy,
+    account: one.account,
+    instrument: one.instrument,
+    timeframe: one.timeframe,
+    parameters: JSON.parse(one.parameters) as Record<string, unknown>,
+    state: one.state as StatusView['strategies'][number]['state'],
+  }
 }
 
 type AccountWire = Awaited<ReturnType<System['portfolio']['getCurrentPortfolio']>>['accounts'][number]

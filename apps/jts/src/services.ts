@@ -62,6 +62,8 @@ const APPROVAL_VALID_US = 10_000_000
 /** Market time without a word about an open order after which the venue is asked. */
 const QUIET_MARKET_ORDER_US = 2_000_000
 const QUIET_ORDER_US = 30_000_000
+/** A strategy's handler takes microseconds; one that takes this long does not come back, and a halt may be waiting. */
+const HANDLER_LIMIT_MS = 500
 const START_AGAIN_MS = 500
 
 export type MarketData = ReturnType<typeof createBinanceMarketData>
@@ -138,6 +140,7 @@ export function createStrategies(
     runId: settings.runId,
     instances: settings.instances,
     marketTopics: marketTopicsOf(settings),
+    ...(settings.replay ? {} : { handlerLimitMs: HANDLER_LIMIT_MS }),
     ...(probe === undefined ? {} : { onSignal: (id: string) => probe.signal(id) }),
   })
 }

@@ -9,7 +9,11 @@ import { runJts, sleep, startJts, type JtsProcess } from '@jts/testkit'
 import { PROCESSES_FILE } from './distributed/supervisor.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-silence-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
+const started: JtsProcess[] = []
+after(() => {
+  for (const { child } of started) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
 
 type AccountState = { account: string; state: string; code: string; reason: string }
 
@@ -22,6 +26,7 @@ async function up(
   env: Record<string, string> = {},
 ): Promise<{ process: JtsProcess; url: string }> {
   const process = startJts(['up', '--data-dir', dir, '--port', '0', ...args], env)
+  started.push(process)
   const line = await process.firstLine
   assert.match(line, /^Dashboard: http:\/\/127\.0\.0\.1:\d+$/)
   return { process, url: line.slice('Dashboard: '.length) }

@@ -178,6 +178,8 @@ class Service implements OrderExecutionApi {
     this.#heartbeats?.hear(event, turn)
     if (event.type === 'Heartbeat') this.#onHeartbeat(event, turn)
     else if (event.type === 'ApprovedSignal') this.execution(event.stream as AccountId).approve(event, turn)
+    else if (event.type === 'StrategyBarred') this.#onBarred(event, turn)
+    else if (event.type === 'StrategyStarted') this.states.lift(barredHold(event.payload), turn)
     else if (event.type === 'CancelRequested') {
       this.execution(event.stream as AccountId).cancelSignal(event.payload.signalId as SignalId, turn)
     }
@@ -295,6 +297,14 @@ class Service implements OrderExecutionApi {
     })
   }
 
+  /** A strategy that does not come back may have meant anything: a person looks at its account before it risks more. */
+  #onBarred({ payload }: BusEventOf<'StrategyBarred'>, turn: Turn): void {
+    this.states.hold(
+      { ...barredHold(payload), code: 'STRATEGY_STUCK', reason: payload.reason, liftedBy: 'person' },
+      turn,
+    )
+  }
+
   /** What risk lets only reduce is said here, where the trading states of the accounts are said. */
   #onHeartbeat({ payload }: BusEventOf<'Heartbeat'>, turn: Turn): void {
     if (payload.service !== RISK) return
@@ -318,4 +328,8 @@ class Service implements OrderExecutionApi {
   #checkQuiet(nowUs: number): void {
     for (const execution of this.#executions.values()) execution.checkQuiet(nowUs)
   }
+}
+
+function barredHold({ account, strategy }: { readonly account: string; readonly strategy: string }) {
+  return { account: account as AccountId, cause: `strategy ${strategy}` }
 }

@@ -14,6 +14,41 @@ const LOST = {
   liftedBy: 'person',
 } as const
 
+describe('a strategy that was ended in its handler', () => {
+  const told = async (w: World, type: 'StrategyBarred' | 'StrategyStarted'): Promise<void> => {
+    const payload = { strategy: 'stuck', account: ACCOUNT, handler: 'onBar', reason: 'expected onBar to finish' }
+    const about = { stream: ACCOUNT, account: ACCOUNT, correlationId: '', causationId: '', timeEventUs: 1 }
+    w.harness.store.transact((turn) => turn.publish('orders.signals', { ...about, type, payload }))
+    await w.run()
+  }
+
+  it('leaves its account reducing, over a restart, until a person starts it again', async () => {
+    const w = await world()
+    await told(w, 'StrategyBarred')
+    await w.restart()
+    await w.approve('s1')
+    await w.approve('s2', { side: 'sell' })
+    assert.deepEqual(await w.status(), ['accepted 0', 'denied 0'])
+    assert.equal((await w.harness.events('orders.events', 'OrderDenied'))[0]!.payload.reasonCode, 'STRATEGY_STUCK')
+    await told(w, 'StrategyStarted')
+    await w.approve('s3')
+    assert.deepEqual(await w.status(), ['accepted 0', 'accepted 0', 'denied 0'])
+  })
+
+  it('leaves its account reducing until a person resumes everything', async () => {
+    const w = await world()
+    await told(w, 'StrategyBarred')
+    await w.service.api.resume({ account: '', by: 'a person' })
+    await w.approve('s1')
+    assert.deepEqual(await w.status(), ['accepted 0'])
+    const states = await w.harness.events('orders.events', 'TradingStateChanged')
+    assert.deepEqual(
+      states.map(({ payload }) => `${payload.scope} ${payload.state}`),
+      ['account reducing', 'account active', 'whole active'],
+    )
+  })
+})
+
 describe('a halt', () => {
   const halt = (w: World) => w.service.api.halt({ account: '', reason: 'enough', by: 'a person' })
 

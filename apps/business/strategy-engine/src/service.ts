@@ -20,39 +20,15 @@ import type {
   StrategyRequest,
   StrategyView,
 } from '@jts/contracts/strategy-api'
-import {
-  decimalTextFromDouble,
-  netBaseQuantity,
-  unitsToFloat,
-  type AccountId,
-  type Bar,
-  type Instrument,
-  type InstrumentId,
-  type SignalId,
-  type StrategyInstanceId,
-  type Trade,
-} from '@jts/model'
+import { netBaseQuantity, unitsToFloat, type Bar, type InstrumentId, type SignalId, type Trade } from '@jts/model'
 import { computedId, type Activity, type Logger, type MarketClock, type WallClock } from '@jts/runtime'
-import {
-  StrategyRunner,
-  type AnyStrategy,
-  type ParameterTable,
-  type ParameterValues,
-  type StrategySnapshot,
-} from '@jts/strategy-kit'
 import type { Bus, Store, Turn } from '@jts/transport'
-import { inputs, instances, signals } from './adapters/tables.ts'
+import { inputs, instances, signals, tails } from './adapters/tables.ts'
+import { TimeLimit } from './adapters/time-limit.ts'
 import { approvedSignal, refusalOf, riskRequest, signalOf, strategySignal, type Signal } from './domain/signal.ts'
+import { Running, type InstanceState, type MarketInput, type StrategyInstance } from './running.ts'
 
-export type StrategyInstance = {
-  readonly instance: StrategyInstanceId
-  readonly definition: AnyStrategy
-  readonly parameters: ParameterValues<ParameterTable>
-  readonly account: AccountId
-  readonly instrument: Instrument
-  /** It runs on closed bars of this length or, without one, on each public trade. */
-  readonly timeframe?: string | undefined
-}
+export type { StrategyInstance } from './running.ts'
 
 export type StrategyEngineOptions = {
   readonly store: Store
@@ -66,6 +42,8 @@ export type StrategyEngineOptions = {
   readonly runId: string
   readonly instances: readonly StrategyInstance[]
   readonly marketTopics: readonly Topic[]
+  /** Wall time after which a handler that has not come back is ended, ms; a replay waits for ever, since it has to give the same. */
+  readonly handlerLimitMs?: number
   readonly onSignal?: (correlationId: string) => void
 }
 
@@ -81,31 +59,13 @@ export type StrategyEngine = {
 /** `pending` has no answer yet; `unwanted` neither, and the strategy has cancelled it meanwhile. */
 type PendingSignal = { readonly signal: Signal; status: 'pending' | 'unwanted' | 'working' }
 
-class Running {
-  readonly config: StrategyInstance
-  readonly runner: StrategyRunner
-  inputs = 0
-  signals = 0
-  state: 'running' | 'stopped' = 'running'
-  lastPrice = ''
-
-  constructor(config: StrategyInstance, log: Logger) {
-    this.config = config
-    this.runner = new StrategyRunner({
-      definition: config.definition,
-      parameters: config.parameters,
-      instance: config.instance,
-      instrument: config.instrument,
-      log: (message) => log.info({ strategy: config.instance }, message),
-    })
-  }
-}
+type About = { readonly correlationId: string; readonly causationId: string; readonly timeEventUs: number }
 
 /** Time between two questions to a risk service that does not answer. */
 const ASK_AGAIN_MS = 500
 
 export function createStrategyEngine(options: StrategyEngineOptions): StrategyEngine {
-  options.store.ensure([instances, signals, inputs] as never[])
+  options.store.ensure([instances, signals, inputs, tails] as never[])
   const service = new Service(options)
   options.bus.subscribe({
     group: 'strategy-engine',
@@ -125,23 +85,28 @@ class Service implements StrategyApi {
   readonly #running: readonly Running[]
   readonly #byInstance: ReadonlyMap<string, Running>
   readonly #signals = new Map<SignalId, PendingSignal>()
+  readonly #limit: TimeLimit | undefined
   #stopped = false
 
   constructor(options: StrategyEngineOptions) {
     this.#options = options
+    this.#limit = options.handlerLimitMs === undefined ? undefined : new TimeLimit(options.handlerLimitMs)
     this.#running = options.instances.map((config) => new Running(config, options.log))
     this.#byInstance = new Map(this.#running.map((running) => [running.config.instance, running]))
   }
 
   async restore(): Promise<void> {
     const { store } = this.#options
+    const given = [...(await store.all(tails))].sort((a, b) => a.number - b.number)
     for (const row of await store.all(instances)) {
       const running = this.#byInstance.get(row.instance)
       if (running === undefined) continue
-      running.runner.restore(JSON.parse(row.snapshot) as StrategySnapshot)
+      const later = given.filter(({ instance, number }) => instance === row.instance && number > row.inputs)
       running.inputs = row.inputs
       running.signals = row.signals
-      running.state = row.state as Running['state']
+      running.state = row.state as InstanceState
+      const tail = later.map(({ input }) => JSON.parse(input) as MarketInput)
+      if (!running.restore(row.snapshot, tail)) store.transact((turn) => this.#barUnrepeatable(running, turn))
     }
     for (const row of await store.all(signals)) {
       const signal = JSON.parse(row.signal) as Signal
@@ -164,7 +129,7 @@ class Service implements StrategyApi {
         for (const running of this.#running) {
           const { instrument, timeframe } = running.config
           if (instrument.id === event.payload.instrument && timeframe === event.payload.timeframe) {
-            this.#onBar(running, event, turn)
+            if (event.payload.final) this.#onMarket(running, barInput(event), event, turn)
           }
         }
         return
@@ -172,7 +137,7 @@ class Service implements StrategyApi {
         for (const running of this.#running) {
           const { instrument, timeframe } = running.config
           if (instrument.id === event.payload.instrument && timeframe === undefined) {
-            this.#onTrade(running, event, turn)
+            this.#onMarket(running, tradeInput(event), event, turn)
           }
         }
         return
@@ -206,20 +171,61 @@ class Service implements StrategyApi {
     return this.#setState(request.instance, 'stopped')
   }
 
-  #onBar(running: Running, event: BusEventOf<'Candle'>, turn: Turn): void {
-    if (running.state === 'stopped' || !event.payload.final) return
-    running.lastPrice = decimalTextFromDouble(event.payload.close)
-    running.runner.onBar(event.payload as unknown as Bar)
+  #onMarket(running: Running, input: MarketInput, event: BusEvent, turn: Turn): void {
+    if (running.state !== 'running') return
+    const handler = input.kind === 'bar' ? 'onBar' : 'onTrade'
+    if (!this.#inTime(running, handler, event, turn, () => running.feed(input))) return running.keep(turn)
     this.#emit(running, event, turn)
-    this.#keep(running, event, turn)
+    this.#count(running, event, turn)
+    running.keepInput(input, turn)
   }
 
-  #onTrade(running: Running, event: BusEventOf<'PublicTrade'>, turn: Turn): void {
-    if (running.state === 'stopped') return
-    running.lastPrice = decimalTextFromDouble(event.payload.price)
-    running.runner.onTrade(event.payload as Trade)
-    this.#emit(running, event, turn)
-    this.#keep(running, event, turn)
+  /** False when the handler did not come back: the instance is as it was before, and barred. */
+  #inTime(running: Running, handler: string, event: BusEvent, turn: Turn, work: () => void): boolean {
+    if (this.#limit === undefined) work()
+    else if (!this.#limit.run(work)) {
+      this.#bar(running, running.runner.inTimer ? 'onTimer' : handler, event, turn)
+      return false
+    }
+    return true
+  }
+
+  /** Its account may only reduce and the operator is told; it stays so over a restart, until a person starts it again. */
+  #bar(running: Running, handler: string, event: BusEvent, turn: Turn): void {
+    const { instance: strategy, definition } = running.config
+    const reason = `expected ${handler} of ${strategy} (${definition.name}) to finish within ${this.#limit!.ms} ms, ended it: it is barred until a person starts it again`
+    running.rebuild()
+    const { correlationId, eventId: causationId, timeEventUs } = event
+    this.#tellBarred(running, handler, reason, { correlationId, causationId, timeEventUs }, turn)
+  }
+
+  #barUnrepeatable(running: Running, turn: Turn): void {
+    const { instance: strategy } = running.config
+    const timeEventUs = this.#options.marketClock.nowUs()
+    const reason = `expected ${strategy} to repeat itself on the inputs it had, found a signal that it had not made: it is barred until a person starts it again, from an older state`
+    const about = { correlationId: `strategy/${strategy}/${timeEventUs}`, causationId: '', timeEventUs }
+    this.#tellBarred(running, '', reason, about, turn)
+    running.keep(turn)
+  }
+
+  #tellBarred(running: Running, handler: string, reason: string, about: About, turn: Turn): void {
+    const { instance: strategy, account } = running.config
+    this.#options.log.error({ strategy, handler, reason }, 'a strategy is barred')
+    running.state = 'barred'
+    turn.publish('orders.signals', {
+      ...about,
+      type: 'StrategyBarred',
+      stream: account,
+      account,
+      payload: { strategy, account, handler, reason },
+    })
+    turn.publish('system.health', {
+      ...about,
+      type: 'ServiceHealth',
+      stream: `strategy ${strategy}`,
+      account,
+      payload: { service: `strategy ${strategy}`, state: 'down', reason },
+    })
   }
 
   #onOrder(strategy: string | undefined, signalId: string | undefined, event: BusEvent, turn: Turn): void {
@@ -231,13 +237,20 @@ class Service implements StrategyApi {
     if (event.type === 'OrderFilled') {
       const fill = fillOfEvent(event)
       const net = netBaseQuantity(fill, running.config.instrument)
-      runner.onFill(order, fill.side, fill.quantity, net, unitsToFloat(fill.price), fill.timeUs)
+      const { side, quantity, price, timeUs } = fill
+      const isTold =
+        running.state === 'running' &&
+        this.#inTime(running, 'onFill', event, turn, () =>
+          runner.onFill(order, side, quantity, net, unitsToFloat(price), timeUs),
+        )
+      if (!isTold) running.runner.bookFill(order, quantity, net)
       if (event.payload.leavesQuantity === '0') this.#end(running, pending, turn)
       this.#emit(running, event, turn)
     } else if (event.type === 'OrderUnknown') runner.onOrderUnknown(order)
     else if (event.type === 'OrderAccepted') runner.onOrderKnown(order)
     else this.#end(running, pending, turn)
-    this.#keep(running, event, turn)
+    this.#count(running, event, turn)
+    running.keep(turn)
   }
 
   #end(running: Running, pending: PendingSignal | undefined, turn: Turn): void {
@@ -356,7 +369,7 @@ class Service implements StrategyApi {
       const running = this.#byInstance.get(signal.instance)
       if (running !== undefined) {
         this.#end(running, this.#signals.get(signal.signalId), turn)
-        return this.#keepState(running, turn)
+        return running.keep(turn)
       }
       // Its instance is no longer configured; its signal has ended all the same.
       this.#signals.delete(signal.signalId)
@@ -374,34 +387,50 @@ class Service implements StrategyApi {
     })
   }
 
-  #keep(running: Running, event: BusEvent, turn: Turn): void {
+  #count(running: Running, event: BusEvent, turn: Turn): void {
     running.inputs++
     turn.put(inputs, { instance: running.config.instance, number: running.inputs, event_id: event.eventId })
-    this.#keepState(running, turn)
   }
 
-  /** State and offset share one commit, so a restored instance is exactly where its inputs are. */
-  #keepState(running: Running, turn: Turn): void {
-    turn.put(instances, {
-      instance: running.config.instance,
-      snapshot: JSON.stringify(running.runner.snapshot()),
-      inputs: running.inputs,
-      signals: running.signals,
-      state: running.state,
-    })
-  }
-
-  async #setState(instance: string, state: Running['state']): Promise<StrategyView> {
+  async #setState(instance: string, state: 'running' | 'stopped'): Promise<StrategyView> {
     const running = this.#byInstance.get(instance)
     if (running === undefined) {
       const known = [...this.#byInstance.keys()].join(', ')
       throw new RpcError('NOT_FOUND', `instance: expected one of ${known}, found ${JSON.stringify(instance)}`)
     }
-    running.state = state
-    this.#options.store.transact((turn) => this.#keepState(running, turn), 'durable')
+    this.#options.store.transact((turn) => {
+      if (running.state === 'barred' && state === 'running') this.#tellStarted(running, turn)
+      running.state = state
+      running.keep(turn)
+    }, 'durable')
     await this.#options.store.durable()
     return view(running)
   }
+
+  #tellStarted({ config: { instance: strategy, account } }: Running, turn: Turn): void {
+    const timeEventUs = this.#options.marketClock.nowUs()
+    const about = { correlationId: `strategy/${strategy}/${timeEventUs}`, causationId: '', timeEventUs, account }
+    turn.publish('orders.signals', {
+      ...about,
+      type: 'StrategyStarted',
+      stream: account,
+      payload: { strategy, account },
+    })
+    turn.publish('system.health', {
+      ...about,
+      type: 'ServiceHealth',
+      stream: `strategy ${strategy}`,
+      payload: { service: `strategy ${strategy}`, state: 'up', reason: 'a person has started it again' },
+    })
+  }
+}
+
+function barInput({ payload, timeEventUs: timeUs }: BusEventOf<'Candle'>): MarketInput {
+  return { kind: 'bar', timeUs, bar: payload as unknown as Bar }
+}
+
+function tradeInput({ payload, timeEventUs: timeUs }: BusEventOf<'PublicTrade'>): MarketInput {
+  return { kind: 'trade', timeUs, trade: payload as Trade }
 }
 
 function view(running: Running): StrategyView {

@@ -47,6 +47,7 @@ class World {
   harness: Harness
   engine!: StrategyEngine
   asked: RiskCheckRequest[] = []
+  definition = strategy as unknown as AnyStrategy
   answer: (request: RiskCheckRequest) => Answer = (request) => answerTo(request, '')
 
   constructor(harness = Harness.open()) {
@@ -74,7 +75,7 @@ class World {
       instances: [
         {
           instance: strategyInstanceId('one'),
-          definition: strategy as unknown as AnyStrategy,
+          definition: this.definition,
           parameters: {},
           account: accountId(ACCOUNT),
           instrument: shippedInstrument(BTC),
@@ -240,6 +241,67 @@ it('restores its state exactly, and goes on as if it had never stopped', async (
   await other.bars(90, 91.1, 92.3, 99.9, 110)
   assert.equal(before, other.snapshot())
   assert.equal(one.signalId, other.signalId)
+})
+
+it('restores its state exactly wherever it is killed, although it writes it only now and then', async () => {
+  const closes = Array.from({ length: 200 }, (_, n) => 90 + ((n * 7919) % 1000) / 100)
+  const written = (w: World): number => {
+    const row = w.harness.store.database.prepare("SELECT inputs FROM strategy_instances WHERE instance = 'one'").get()
+    return row!['inputs'] as number
+  }
+  const one = await world()
+  let lags = 0
+  for (const [n, close] of closes.entries()) {
+    await one.bars(close)
+    if (written(one) < n + 1) lags++
+    if ([0, 1, 2, 58, 59, 60, 61, 62, 63, 64, 65, 130, 198].includes(n)) await one.restart()
+  }
+  assert.ok(lags > 150, `written with ${closes.length - lags} of ${closes.length} inputs`)
+  await one.bars(110)
+  assert.equal(written(one), closes.length + 1, 'a signal writes it')
+  const other = await world()
+  await other.bars(...closes, 110)
+  assert.equal(one.snapshot(), other.snapshot())
+  assert.equal(one.signalId, other.signalId)
+})
+
+it('writes its state at the latest after an hour of market time, so that no old input is needed', async () => {
+  const w = await world()
+  for (let hour = 1; hour <= 3; hour++) {
+    await w.hear(candle(BTC, START_US + hour * 60 * MINUTE, 90))
+    await w.hear(candle(BTC, START_US + (hour * 60 + 59) * MINUTE, 91))
+  }
+  const { rows } = w.harness.store.database.prepare('SELECT count(*) AS rows FROM strategy_tails').get() as {
+    rows: number
+  }
+  assert.ok(rows <= 6)
+  await w.restart()
+  await w.bars(110)
+  assert.equal(w.asked.length, 1)
+})
+
+it('bars an instance that does not repeat itself on the inputs it had, and says so', async () => {
+  let isSecondRun = false
+  const fickle = defineStrategy({
+    name: 'fickle',
+    parameters: {},
+    state: () => ({ n: 0 }),
+    onBar(_bar, { state, buy }) {
+      state.n++
+      if (isSecondRun) buy('1')
+    },
+  })
+  const w = new World()
+  w.definition = fickle as unknown as AnyStrategy
+  await w.start()
+  await w.bars(90, 91, 92)
+  isSecondRun = true
+  await w.restart()
+  const { strategies } = await w.engine.api.listStrategies({})
+  assert.equal(strategies[0]!.state, 'barred')
+  const [barred] = await w.harness.events('orders.signals', 'StrategyBarred')
+  assert.match(barred!.payload.reason, /^expected one to repeat itself/)
+  assert.equal(w.asked.length, 0)
 })
 
 it('publishes a cancel for an order that is working', async () => {

@@ -17,6 +17,11 @@ import { keysFromEnvironment } from '../venue.ts'
 const OPTIONS = {
   reason: { type: 'text', value: 'TEXT', help: 'why, for the record' },
   url: { type: 'text', value: 'URL', help: "the dashboard's address (default: the process of --data-dir)" },
+  strategy: {
+    type: 'text',
+    value: 'NAME',
+    help: 'resume: start this strategy instance again, which is barred or stopped',
+  },
   'data-dir': { type: 'text', value: 'DIR', help: 'folder of the process (.jts/live, .jts/paper or .jts/sim)' },
   json: { type: 'flag', help: 'one JSON object on standard output' },
 } as const
@@ -52,6 +57,7 @@ export async function haltCommand(name: 'halt' | 'resume', argv: readonly string
   if (!answers && (name === 'resume' || folder === undefined)) {
     throw new UserError(`expected JTS to answer at ${url}, found that it does not`)
   }
+  if (options.strategy !== undefined) return await startStrategy(name, url, options.strategy, options.json)
   const answer = answers ? await ask(url, name, reason) : await haltWithout(folder!, reason)
   process.stdout.write(
     options.json
@@ -72,14 +78,22 @@ async function answersInTime(url: string): Promise<boolean> {
   }
 }
 
-async function ask(url: string, name: 'halt' | 'resume', reason: string): Promise<Answer> {
+async function startStrategy(name: string, url: string, instance: string, json: boolean | undefined): Promise<number> {
+  if (name !== 'resume') throw new UserError('--strategy: expected with resume, which starts it, found with halt')
+  const path = `strategies/${encodeURIComponent(instance)}/start`
+  const { state } = await ask<{ state: string }>(url, path, '')
+  process.stdout.write(json ? `${JSON.stringify({ instance, state })}\n` : `${instance} is ${state}.\n`)
+  return EXIT.ok
+}
+
+async function ask<T = Answer>(url: string, name: string, reason: string): Promise<T> {
   const response = await fetch(new URL(`/api/v1/${name}`, url), {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(reason === '' ? {} : { reason }),
     signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
   })
-  const body = (await response.json()) as { data?: Answer; detail?: string; title?: string }
+  const body = (await response.json()) as { data?: T; detail?: string; title?: string }
   if (!response.ok || body.data === undefined) {
     throw new UserError(`${name} was refused: ${body.detail ?? body.title ?? response.status}`)
   }

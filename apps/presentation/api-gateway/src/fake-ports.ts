@@ -2,6 +2,7 @@
 import type { Side } from '@jts/model/bars'
 import type { Mode } from '@jts/model/ids'
 import { formatUnits, multiplyUnits, parseUnits, unitsFromFloat } from '@jts/model/numbers'
+import { GatewayError } from './problems.ts'
 import type {
   AccountView,
   CandleView,
@@ -14,6 +15,7 @@ import type {
   PortfolioView,
   PositionView,
   StatusView,
+  StrategyView,
   TradingState,
 } from './ports.ts'
 
@@ -99,6 +101,7 @@ export class FakePorts implements GatewayPorts {
           instrument: 'BINANCE:BTCUSDT',
           timeframe: '1m',
           parameters: { fast: 12, slow: 26 },
+          state: 'running',
         },
         {
           instance: 'breakout-samsung',
@@ -107,6 +110,7 @@ export class FakePorts implements GatewayPorts {
           instrument: 'KRX:005930',
           timeframe: '1m',
           parameters: { k: 0.5, stop: 0.02 },
+          state: 'running',
         },
       ],
     }
@@ -154,6 +158,12 @@ export class FakePorts implements GatewayPorts {
     this.commands.push({ command: 'resume', ...request })
     this.#setTradingState('active')
     return { tradingState: 'active', cancelled: 0, unknown: 0, open: 0, message: 'trading goes on' }
+  }
+
+  startStrategy({ instance }: { instance: string }): Promise<StrategyView> {
+    const found = this.statusNow().strategies.find((one) => one.instance === instance)
+    if (found !== undefined) return Promise.resolve(found)
+    return Promise.reject(new GatewayError('NOT_FOUND', `expected a strategy instance, found ${instance}`))
   }
 
   /** Moves the last candle; every few calls closes it and opens the next. */

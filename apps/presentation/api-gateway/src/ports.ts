@@ -8,6 +8,7 @@ import type {
   OrderView,
   PortfolioView,
   StatusView,
+  StrategyView,
 } from '@jts/contracts/gateway'
 
 export type * from '@jts/contracts/gateway'
@@ -21,6 +22,8 @@ export interface GatewayPorts {
   decisions(query: { limit: number }): Promise<readonly DecisionView[]>
   halt(request: { reason: string; by: string }): Promise<HaltView>
   resume(request: { by: string }): Promise<HaltView>
+  /** Starts a strategy instance that is stopped or barred. */
+  startStrategy(request: { instance: string }): Promise<StrategyView>
   /** Live updates; synchronous callbacks; returns unsubscribe. */
   subscribe(listener: (update: GatewayUpdate) => void): () => void
 }

@@ -16,8 +16,10 @@ export const ListQuery = closed({ limit: limit(50, 500) })
 export const FillsQuery = closed({ instrument: Type.Optional(INSTRUMENT), limit: limit(50, 1000) })
 export const HaltBody = closed({ reason: Type.Optional(Type.String({ maxLength: 500 })) })
 export const ResumeBody = closed({})
+export const InstanceParams = closed({ instance: Type.String({ minLength: 1, maxLength: 200 }) })
 
 export type CandlesQuery = Static<typeof CandlesQuery>
 export type ListQuery = Static<typeof ListQuery>
 export type FillsQuery = Static<typeof FillsQuery>
+export type InstanceParams = Static<typeof InstanceParams>
 export type HaltBody = Static<typeof HaltBody>

@@ -143,6 +143,14 @@ describe('api gateway', () => {
     ])
   })
 
+  it('starts a strategy instance by its name, and knows no other', async () => {
+    const start = { method: 'POST', headers: JSON_BODY, body: '{}' }
+    const started = await call(`${url}/api/v1/strategies/ema-btc/start`, start)
+    assert.deepEqual([started.status, started.json.data.state], [200, 'running'])
+    const unknown = await call(`${url}/api/v1/strategies/nobody/start`, start)
+    assert.deepEqual([unknown.status, unknown.json.code], [404, 'NOT_FOUND'])
+  })
+
   it('refuses a body that is not JSON, or has unknown fields, with a problem document', async () => {
     for (const body of ['{', '', '{"reson":"x"}', '[]']) {
       const answer = await call(`${url}/api/v1/halt`, { method: 'POST', headers: JSON_BODY, body })

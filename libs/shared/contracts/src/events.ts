@@ -3,6 +3,7 @@ import * as health from './generated/jts/events/v1/health.ts'
 import * as marketData from './generated/jts/events/v1/market_data.ts'
 import * as orders from './generated/jts/events/v1/orders.ts'
 import * as signals from './generated/jts/events/v1/signals.ts'
+import * as strategies from './generated/jts/events/v1/strategies.ts'
 import { Envelope } from './generated/jts/events/v1/envelope.ts'
 import { upcast, UPCASTERS, versionOf, type Upcasters } from './upcast.ts'
 
@@ -12,6 +13,8 @@ const codecs = {
   StrategySignal: signals.StrategySignal,
   ApprovedSignal: signals.ApprovedSignal,
   CancelRequested: signals.CancelRequested,
+  StrategyBarred: strategies.StrategyBarred,
+  StrategyStarted: strategies.StrategyStarted,
   RiskAlert: signals.RiskAlert,
   PositionChanged: signals.PositionChanged,
   ServiceHealth: signals.ServiceHealth,

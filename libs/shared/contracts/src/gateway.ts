@@ -31,6 +31,8 @@ export type StrategyView = {
   readonly instrument: string
   readonly timeframe: string
   readonly parameters: Readonly<Record<string, unknown>>
+  /** `stopped` by a person; `barred` because it did not come back from a handler. */
+  readonly state: 'running' | 'stopped' | 'barred'
 }
 
 export type StatusView = {

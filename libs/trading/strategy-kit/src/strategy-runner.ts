@@ -40,6 +40,7 @@ export class StrategyRunner {
   readonly #fill = new FillEvent()
   readonly #timerUs: number
   #timerNextUs = NaN
+  #inTimer = false
   #ordersPlaced = 0
 
   constructor(options: StrategyRunnerOptions) {
@@ -66,6 +67,11 @@ export class StrategyRunner {
 
   get state(): unknown {
     return this.#context.state
+  }
+
+  /** The handler that runs is `onTimer`, inside the event that has brought its time. */
+  get inTimer(): boolean {
+    return this.#inTimer
   }
 
   /** A closed bar. */
@@ -112,6 +118,12 @@ export class StrategyRunner {
     fill.timeUs = timeUs
     this.#context.nowUs = timeUs
     this.#refusePromise(definition.onFill(fill, this.#context), 'onFill')
+  }
+
+  /** An execution of which the strategy is told nothing, because its handlers do not run. */
+  bookFill(order: OrderNumber, quantity: Units, netQuantity: Units): void {
+    this.#intents.count = 0
+    this.position.fill(order, quantity, netQuantity)
   }
 
   /** The order has ended, filled or not: denied, rejected, cancelled, expired. */
@@ -200,7 +212,9 @@ export class StrategyRunner {
     while (this.#timerNextUs <= timeUs) {
       const beat = this.#timerNextUs
       this.#timerNextUs += step
+      this.#inTimer = true
       this.#refusePromise(this.definition.onTimer?.(beat, this.#context), 'onTimer')
+      this.#inTimer = false
     }
   }
 

@@ -17,3 +17,9 @@ export const inputs = defineTable('strategy_inputs', { instance: 'text', number:
   'instance',
   'number',
 ])
+/** Inputs of the market since the state was last written, as a ring; those with a higher number than the state's are given again. */
+export const tails = defineTable(
+  'strategy_tails',
+  { instance: 'text', slot: 'integer', number: 'integer', input: 'text' },
+  ['instance', 'slot'],
+)

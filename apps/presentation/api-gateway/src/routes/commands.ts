@@ -1,9 +1,9 @@
-/** What a person may do from the screen: stop trading, and let it go on. */
+/** What a person may do from the screen: stop trading, let it go on, start a strategy that stands still. */
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from '@jts/runtime'
 import { withDeadline } from '../deadline.ts'
 import type { GatewayPorts } from '../ports.ts'
-import { EmptyQuery, HaltBody, ResumeBody } from '../schemas.ts'
+import { EmptyQuery, HaltBody, InstanceParams, ResumeBody } from '../schemas.ts'
 
 /** A halt answers when in-flight sends have ended, so it may take longer than a question. */
 const COMMAND_MS = 30_000
@@ -22,4 +22,13 @@ export function registerCommands(app: FastifyInstance, ports: GatewayPorts, log:
     log.warn({ ...data }, 'resume asked from the dashboard')
     return { success: true, data }
   })
+  app.post<{ Params: InstanceParams }>(
+    '/strategies/:instance/start',
+    { schema: { ...schema, params: InstanceParams, body: ResumeBody } },
+    async ({ params }) => {
+      const data = await withDeadline('start of a strategy', COMMAND_MS, ports.startStrategy(params))
+      log.warn({ instance: params.instance }, 'start of a strategy asked from the dashboard')
+      return { success: true, data }
+    },
+  )
 }

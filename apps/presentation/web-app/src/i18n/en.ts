@@ -71,6 +71,7 @@ export const en: Messages = {
   decisions: 'Risk decisions',
   services: 'Services',
   strategies: 'Strategies',
+  strategyState: { stopped: 'stopped', barred: 'barred: it did not finish' },
   service: { up: 'up', starting: 'starting', down: 'down' },
   orderStatus: {
     initialized: 'Created',

@@ -66,6 +66,7 @@ export const ko = {
   decisions: '위험 판단',
   services: '서비스',
   strategies: '전략',
+  strategyState: { stopped: '멈춤', barred: '응답이 없어 차단됨' },
   service: { up: '정상', starting: '시작 중', down: '중단' },
   orderStatus: {
     initialized: '생성',

@@ -14,6 +14,9 @@ export function Strategies(): ReactNode {
           <li key={strategy.instance} title={strategy.account}>
             <p>
               <b>{strategy.instance}</b> <span className="muted">{strategy.strategy}</span>
+              {strategy.state !== 'running' && (
+                <span className="chip different"> {messages.strategyState[strategy.state]}</span>
+              )}
             </p>
             <p className="muted">
               {strategy.instrument} · {strategy.timeframe}

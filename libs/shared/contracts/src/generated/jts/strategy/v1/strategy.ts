@@ -38,7 +38,7 @@ export interface StrategyView {
   timeframe: string;
   /** JSON object of parameter texts and numbers. */
   parameters: string;
-  /** `running` or `stopped`. */
+  /** `running`, `stopped` by a person, or `barred` because it did not come back from a handler. */
   state: string;
   bars: number;
   signals: number;

@@ -1,0 +1,112 @@
+/** A real strategy file that loops for ever: it is ended, a halt answers in time, the others go on, and it stays barred. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { runJts, sleep, startJts, type JtsProcess } from '@jts/testkit'
+
+const folder = mkdtempSync(join(tmpdir(), 'jts-stuck-'))
+const started: JtsProcess[] = []
+after(() => {
+  for (const { child } of started) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** Generous: it says that it happens, not how fast this machine is. */
+const WITHIN_MS = 120_000
+
+writeFileSync(
+  join(folder, 'looper.ts'),
+  `import { defineStrategy } from '@jts/strategy-kit'
+export default defineStrategy({
+  name: 'looper',
+  parameters: {},
+  state: () => ({ bars: 0 }),
+  onBar(_bar, { state }) {
+    state.bars++
+    while (state.bars >= 2) { try { state.bars++ } catch { continue } }
+  },
+})
+`,
+)
+writeFileSync(
+  join(folder, 'jts.yaml'),
+  `mode: sim
+accounts:
+  - { name: main, broker: binance }
+strategies:
+  - { instance: looper, strategy: ${join(folder, 'looper.ts')}, account: main, instrument: 'BINANCE:BTCUSDT', timeframe: 1s }
+  - { instance: good, strategy: ema-cross, account: main, instrument: 'BINANCE:ETHUSDT', timeframe: 1s, parameters: { fast: 3, slow: 8, quantity: '0.2' } }
+`,
+)
+
+type Status = {
+  tradingState: string
+  accountStates: { state: string; code: string; reason: string }[]
+  strategies: { instance: string; state: string }[]
+}
+
+async function up(): Promise<{ process: JtsProcess; url: string }> {
+  const config = join(folder, 'jts.yaml')
+  const process = startJts(['up', '--config', config, '--data-dir', join(folder, 'data'), '--port', '0'])
+  started.push(process)
+  const line = await process.firstLine
+  assert.match(line, /^Dashboard: http:\/\/127\.0\.0\.1:\d+$/)
+  return { process, url: line.slice('Dashboard: '.length) }
+}
+
+async function statusOf(url: string): Promise<Status> {
+  return ((await (await fetch(`${url}/api/v1/status`)).json()) as { data: Status }).data
+}
+
+async function until<T>(what: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + WITHIN_MS
+  for (;;) {
+    const found = await what()
+    if (found !== undefined) return found
+    assert.ok(Date.now() < deadline)
+    await sleep(200)
+  }
+}
+
+const stateOf = ({ strategies }: Status, name: string) => strategies.find(({ instance }) => instance === name)!.state
+const command = (...args: string[]) => runJts([...args, '--data-dir', join(folder, 'data'), '--json'])
+
+test('a strategy that loops is barred, its account only reduces, a halt answers, and a person starts it again', async () => {
+  const first = await up()
+  const barred = await until(async () => {
+    const status = await statusOf(first.url)
+    return stateOf(status, 'looper') === 'barred' && status.accountStates.length > 0 ? status : undefined
+  })
+  assert.equal(stateOf(barred, 'good'), 'running')
+  assert.deepEqual(
+    barred.accountStates.map(({ state, code }) => [state, code]),
+    [['reducing', 'STRATEGY_STUCK']],
+  )
+  assert.match(barred.accountStates[0]!.reason, /onBar of looper \(looper\)/)
+  // The other instance still gets its bars: it signals, and the account's new risk is denied.
+  await until(async () => {
+    const response = await fetch(`${first.url}/api/v1/risk-decisions?limit=500`)
+    const { data } = (await response.json()) as { data: { strategy: string; reasonCode?: string }[] }
+    return data.find(({ strategy, reasonCode }) => strategy === 'good' && reasonCode === 'TRADING_REDUCING')
+  })
+
+  const halt = await command('halt')
+  assert.equal(halt.code, 0, halt.stderr)
+  assert.equal((JSON.parse(halt.stdout) as { tradingState: string }).tradingState, 'halted')
+  assert.doesNotMatch(halt.stderr, /ending it/, 'by the process itself, which still answers')
+  assert.equal((await statusOf(first.url)).tradingState, 'halted')
+
+  first.process.child.kill('SIGTERM')
+  await first.process.ended
+  const second = await up()
+  assert.equal(stateOf(await statusOf(second.url), 'looper'), 'barred', 'over a restart')
+  const resumed = await command('resume', '--strategy', 'looper')
+  assert.equal(resumed.code, 0, resumed.stderr)
+  assert.deepEqual(JSON.parse(resumed.stdout), { instance: 'looper', state: 'running' })
+  // Nothing has changed in its file: it loops again, and is barred again.
+  await until(async () => (stateOf(await statusOf(second.url), 'looper') === 'barred' ? true : undefined))
+  second.process.child.kill('SIGTERM')
+  await second.process.ended
+})

@@ -1,17 +1,23 @@
 /** One Binance Spot account behind the broker port. */
-import type { BrokerListener, BrokerPort, Capabilities, QueryOutcome } from '@jts/broker-kit'
-import { parseUnits, type AccountId } from '@jts/model'
+import {
+  messageOf,
+  type BrokerListener,
+  type BrokerPort,
+  type Capabilities,
+  type QueryOutcome,
+  type StreamTimings,
+} from '@jts/broker-kit'
+import { parseUnits, TIMEFRAMES, type AccountId } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import { tracked } from './activity.ts'
 import { Signer, type Credentials, type Param } from './adapters/auth.ts'
-import { CODE, messageOf } from './adapters/errors.ts'
+import { CODE } from './adapters/errors.ts'
 import { BinanceHttp, type Call } from './adapters/http.ts'
 import { BINANCE_LIMITS, WEIGHT, type Limits } from './adapters/limits.ts'
 import * as messages from './adapters/messages.ts'
 import { RateBudget } from './adapters/rate-budget.ts'
 import { toSymbol } from './adapters/symbols.ts'
 import { toFill, toQueried } from './adapters/translate.ts'
-import type { StreamTimings } from './adapters/websocket.ts'
 import { checkMode, type BinanceEndpoints } from './config.ts'
 import { openOrderStream } from './order-stream.ts'
 import { createTrading, named, type OrderName } from './trading.ts'
@@ -27,6 +33,19 @@ export const CAPABILITIES: Capabilities = {
   amend: false,
   streams: ['candles', 'trades', 'orders'],
   absenceProof: 'receive-window',
+  timeframes: Object.keys(TIMEFRAMES),
+  trades: true,
+  quotes: true,
+  orderBook: true,
+  positions: false,
+  fills: { idSource: 'venue', feeSource: 'venue' },
+  limits: BINANCE_LIMITS.windows.map(({ counts, limit, lengthUs, header }) => ({
+    name: header,
+    counts,
+    limit,
+    windowUs: lengthUs,
+    date: BINANCE_LIMITS.date,
+  })),
 }
 
 const MY_TRADES_LIMIT = 1000
@@ -100,8 +119,8 @@ export function createBinanceBroker(options: BinanceBrokerOptions): BinanceBroke
 
   return {
     capabilities: CAPABILITIES,
-    placeOrder: (intent) => during(() => trading.placeOrder(intent)),
-    cancelOrder: (order) => during(() => trading.cancelOrder(order)),
+    placeOrder: (intent, beforeWrite) => during(() => trading.placeOrder(intent, beforeWrite)),
+    cancelOrder: (order, beforeWrite) => during(() => trading.cancelOrder(order, beforeWrite)),
     queryOrder: (order) => during(() => queryOrder(order)),
     fills: (query) => during(() => fills(query)),
     openOrders: (instrument) =>
@@ -143,6 +162,7 @@ export function createBinanceBroker(options: BinanceBrokerOptions): BinanceBroke
     },
     clockOffsetUs: () => venueClock.offsetUs(),
     setGate: (state) => trading.setGate(state),
+    state: () => ({ limits: budget.view() }),
     start: () => during(() => http.start(during)),
     async stop() {
       await Promise.all([...streams].map((stream) => stream.stop()))

@@ -5,4 +5,3 @@ export { endpointsOfVenue, parseBinanceEndpoints, PRODUCTION, TESTNET, type Bina
 export { BINANCE_LIMITS, type Limits } from './adapters/limits.ts'
 export { RateBudget } from './adapters/rate-budget.ts'
 export type { Credentials } from './adapters/auth.ts'
-export type { StreamTimings } from './adapters/websocket.ts'

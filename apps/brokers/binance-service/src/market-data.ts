@@ -1,25 +1,34 @@
 /** Binance Spot's public market data behind the market data port. */
 import {
   BrokerError,
+  messageOf,
   type Capabilities,
   type CandleQuery,
   type MarketDataPort,
   type MarketListener,
   type MarketSubscription,
+  type OrderBookReport,
+  type QuoteReport,
+  type StreamTimings,
   type TradeQuery,
 } from '@jts/broker-kit'
 import { IdError, timeframeUs, type Bar, type Instrument, type InstrumentId, type Trade } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import { tracked } from './activity.ts'
 import type { Param } from './adapters/auth.ts'
-import { messageOf } from './adapters/errors.ts'
 import { BinanceHttp } from './adapters/http.ts'
 import { BINANCE_LIMITS, toLimitWindows, WEIGHT, type Limits } from './adapters/limits.ts'
-import { readExchangeInfo, readKlines, readPublicTrades, type ExchangeSymbolPayload } from './adapters/messages.ts'
+import {
+  readBookTickers,
+  readDepth,
+  readExchangeInfo,
+  readKlines,
+  readPublicTrades,
+  type ExchangeSymbolPayload,
+} from './adapters/messages.ts'
 import { RateBudget } from './adapters/rate-budget.ts'
 import { toSymbol } from './adapters/symbols.ts'
-import { toBar, toInstrument, toTrade } from './adapters/translate.ts'
-import type { StreamTimings } from './adapters/websocket.ts'
+import { toBar, toInstrument, toOrderBook, toQuote, toTrade } from './adapters/translate.ts'
 import { CAPABILITIES } from './broker.ts'
 import type { BinanceEndpoints } from './config.ts'
 import { openMarketStream } from './market-stream.ts'
@@ -29,6 +38,7 @@ const KLINES_LIMIT = 1000
 const KLINES_DEFAULT = 500
 const TRADES_LIMIT = 1000
 const TRADES_DEFAULT = 500
+const DEPTH_DEFAULT = 10
 /** Of /trades and /historicalTrades. */
 const TRADES_WEIGHT = 25
 /** exchangeInfo of the whole exchange is several megabytes. */
@@ -169,8 +179,47 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
     )
   }
 
+  async function quotes(wanted: readonly InstrumentId[]): Promise<readonly QuoteReport[]> {
+    if (wanted.length === 0) return []
+    const nowUs = venueClock.nowUs()
+    const params: Param[] = [['symbols', JSON.stringify(wanted.map(toSymbol))]]
+    return http.ask(
+      {
+        method: 'GET',
+        path: '/api/v3/ticker/bookTicker',
+        params,
+        weight: WEIGHT.bookTickers,
+        priority: 'quotes',
+        security: 'none',
+      },
+      (body) => readBookTickers(body).map((payload) => toQuote(payload, nowUs)),
+    )
+  }
+
+  async function orderBook(query: { instrument: InstrumentId; depth?: number }): Promise<OrderBookReport> {
+    const nowUs = venueClock.nowUs()
+    const { instrument, depth = DEPTH_DEFAULT } = query
+    const params: Param[] = [
+      ['symbol', toSymbol(instrument)],
+      ['limit', String(depth)],
+    ]
+    return http.ask(
+      {
+        method: 'GET',
+        path: '/api/v3/depth',
+        params,
+        weight: depth <= 100 ? 5 : depth <= 500 ? 25 : 50,
+        priority: 'quotes',
+        security: 'none',
+      },
+      (body) => toOrderBook(instrument, readDepth(body), nowUs),
+    )
+  }
+
   return {
     capabilities,
+    quotes: (wanted) => during(() => quotes(wanted)),
+    orderBook: (query) => during(() => orderBook(query)),
     instruments: (wanted) => during(() => instruments(wanted)),
     candles: (query) => during(() => candles(query)),
     trades: (query) => during(() => trades(query)),

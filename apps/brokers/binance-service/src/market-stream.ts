@@ -2,13 +2,18 @@
  * Closed bars and public trades as they come, of any number of instruments.
  * https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#live-subscribingunsubscribing-to-streams
  */
-import type { MarketListener, MarketSubscription } from '@jts/broker-kit'
+import {
+  LastingStream,
+  messageOf,
+  UnreadableFrame,
+  type MarketListener,
+  type MarketSubscription,
+  type StreamOptions,
+} from '@jts/broker-kit'
 import type { InstrumentId } from '@jts/model'
-import { messageOf } from './adapters/errors.ts'
 import { parseJson, readKlineEvent, readTradeEvent } from './adapters/messages.ts'
 import { toKlineStream, toTradeStream } from './adapters/symbols.ts'
 import { toStreamedBar, toStreamedTrade } from './adapters/translate.ts'
-import { LastingStream, UnreadableFrame, type StreamOptions } from './adapters/websocket.ts'
 
 type WireOptions = Omit<StreamOptions, 'onOpen' | 'onText' | 'onUp' | 'onDown'>
 type Deliver = () => void

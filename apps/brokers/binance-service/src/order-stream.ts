@@ -2,13 +2,12 @@
  * The account's order notices, over the WebSocket API with a signed subscription.
  * https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/user-data-stream-requests
  */
-import type { BrokerListener } from '@jts/broker-kit'
+import { LastingStream, messageOf, UnreadableFrame, type BrokerListener, type StreamTimings } from '@jts/broker-kit'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import type { Signer } from './adapters/auth.ts'
-import { CODE, messageOf } from './adapters/errors.ts'
+import { CODE } from './adapters/errors.ts'
 import { parseJson, readAccountPosition, readExecutionReport, readReply } from './adapters/messages.ts'
 import { toBalances, toNotice } from './adapters/translate.ts'
-import { LastingStream, UnreadableFrame, type StreamTimings } from './adapters/websocket.ts'
 import type { VenueClock } from './venue-clock.ts'
 
 export type OrderStreamOptions = {

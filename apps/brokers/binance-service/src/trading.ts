@@ -1,7 +1,17 @@
 /** What acts on the account: orders and cancels, each written at most once and answered with an honest outcome. */
-import type { BrokerPort, CancelOutcome, NotSentCode, PlaceOrderIntent, PlaceOutcome } from '@jts/broker-kit'
+import {
+  messageOf,
+  type BeforeWrite,
+  type BrokerPort,
+  type CancelOrderIntent,
+  type CancelOutcome,
+  type NotSent,
+  type NotSentCode,
+  type PlaceOrderIntent,
+  type PlaceOutcome,
+} from '@jts/broker-kit'
 import type { Param } from './adapters/auth.ts'
-import { CODE, isCancelForbidden, isDuplicateOrder, messageOf } from './adapters/errors.ts'
+import { CODE, isCancelForbidden, isDuplicateOrder } from './adapters/errors.ts'
 import type { BinanceHttp, Outcome, TradingCall } from './adapters/http.ts'
 import { WEIGHT } from './adapters/limits.ts'
 import { readCancelledOrder, readNewOrder } from './adapters/messages.ts'
@@ -9,12 +19,8 @@ import { toSymbol } from './adapters/symbols.ts'
 import { toCancelled, toNewOrderParams, toPlaced } from './adapters/translate.ts'
 import { deadlineUsOf, toSignedWindow, whyForeign, whyInvalid, whyInvalidId } from './intent.ts'
 
-type NotSent = { readonly kind: 'not_sent'; readonly code: NotSentCode; readonly message: string }
 type Decided = Exclude<Outcome, { kind: 'not_written' | 'no_budget' }> | NotSent
 export type OrderName = Parameters<BrokerPort['queryOrder']>[0]
-type CancelIntent = Parameters<BrokerPort['cancelOrder']>[0]
-/** A reducing order may use what the rate budget keeps from others. */
-type Intent = PlaceOrderIntent & { readonly reduceOnly?: boolean }
 
 export type Trading = Pick<BrokerPort, 'placeOrder' | 'cancelOrder' | 'setGate'>
 
@@ -38,7 +44,7 @@ export function createTrading(http: Pick<BinanceHttp, 'act'>, nowUs: () => numbe
     return lateUs < 0 ? undefined : notSent('TOO_LATE', `${lateUs / 1000} ms past the time to send before`)
   }
 
-  async function placeOrder(intent: Intent): Promise<PlaceOutcome> {
+  async function placeOrder(intent: PlaceOrderIntent, beforeWrite?: BeforeWrite): Promise<PlaceOutcome> {
     const invalid = whyInvalid(intent)
     if (invalid !== undefined) return notSent('INVALID', invalid)
     const window = toSignedWindow(intent)
@@ -55,7 +61,10 @@ export function createTrading(http: Pick<BinanceHttp, 'act'>, nowUs: () => numbe
         window,
         deadlineUs,
       },
-      () => (gate === 'halted' ? notSent('GATE_HALTED', 'the gate of the broker is halted') : tooLate(deadlineUs)),
+      () =>
+        gate === 'halted'
+          ? notSent('GATE_HALTED', 'the gate of the broker is halted')
+          : (beforeWrite?.() ?? tooLate(deadlineUs)),
     )
     switch (outcome.kind) {
       case 'ok':
@@ -71,7 +80,7 @@ export function createTrading(http: Pick<BinanceHttp, 'act'>, nowUs: () => numbe
     }
   }
 
-  async function cancelOrder(order: CancelIntent): Promise<CancelOutcome> {
+  async function cancelOrder(order: CancelOrderIntent, beforeWrite?: BeforeWrite): Promise<CancelOutcome> {
     const invalid = whyForeign(order.instrument) ?? whyInvalidId(order.clientOrderId) ?? whyInvalidId(order.cancelId)
     if (invalid !== undefined) return notSent('INVALID', invalid)
     const window = toSignedWindow(order)
@@ -89,7 +98,7 @@ export function createTrading(http: Pick<BinanceHttp, 'act'>, nowUs: () => numbe
         window,
         deadlineUs,
       },
-      () => tooLate(deadlineUs),
+      () => beforeWrite?.() ?? tooLate(deadlineUs),
     )
     switch (outcome.kind) {
       case 'ok':

@@ -1,1 +1,4 @@
+export * from './lasting-stream.ts'
+export * from './message-of.ts'
 export * from './port.ts'
+export * from './send-once.ts'

@@ -2,7 +2,7 @@
  * Binance's codes → ours, and the one question that matters: does this answer prove that there is no order?
  * https://developers.binance.com/docs/binance-spot-api-docs/errors
  */
-import { BrokerError, type BrokerRejectCode } from '@jts/broker-kit'
+import { BrokerError, messageOf, type BrokerRejectCode } from '@jts/broker-kit'
 import { PayloadError, parseJson, readRefusal, type Refusal } from './messages.ts'
 
 export const CODE = {
@@ -94,13 +94,6 @@ export function isDuplicateOrder(refusal: Refusal): boolean {
 /** -2011 that is about the account, not about the order. */
 export function isCancelForbidden(refusal: Refusal): boolean {
   return /may not place or cancel|action is disabled|cancel restrictions/i.test(refusal.msg)
-}
-
-export function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const code = (error as NodeJS.ErrnoException).code
-  // An AggregateError (both address families refused) has no message of its own.
-  return error.message || code || error.name
 }
 
 /** The one door through which whatever was caught becomes our error. */

@@ -2,7 +2,7 @@
  * REST: calls named as the venue names them, each signed, counted against the rate budget and written at most once.
  * https://developers.binance.com/docs/binance-spot-api-docs/rest-api
  */
-import { BrokerError } from '@jts/broker-kit'
+import { BrokerError, createPool, sendOnce, type Sent, type WireRequest } from '@jts/broker-kit'
 import type { Logger, WallClock } from '@jts/runtime'
 import type { Pool } from 'undici'
 import type { VenueClock } from '../venue-clock.ts'
@@ -11,7 +11,6 @@ import { CODE, toBrokerError, verdictOf, type Verdict } from './errors.ts'
 import { retryAfterUs, type Priority } from './limits.ts'
 import { readServerTime } from './messages.ts'
 import type { Cost, RateBudget } from './rate-budget.ts'
-import { createPool, sendOnce, type Sent, type WireRequest } from './send-once.ts'
 
 /** How long the venue may take to receive a signed question; orders carry their own window. */
 const QUESTION_WINDOW_MS = 5000

@@ -38,6 +38,7 @@ export const WEIGHT = {
   time: 1,
   exchangeInfo: 20,
   klines: 2,
+  bookTickers: 4,
   newOrder: 1,
   cancelOrder: 1,
   queryOrder: 4,

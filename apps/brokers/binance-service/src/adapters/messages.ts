@@ -189,6 +189,23 @@ const PublicTrade = Type.Object({
 export type PublicTradePayload = Static<typeof PublicTrade>
 export const readPublicTrades = reader('trades', Type.Array(PublicTrade))
 
+// https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints#symbol-order-book-ticker
+const BookTicker = Type.Object({
+  symbol: Type.String(),
+  bidPrice: Amount,
+  bidQty: Amount,
+  askPrice: Amount,
+  askQty: Amount,
+})
+export type BookTickerPayload = Static<typeof BookTicker>
+export const readBookTickers = reader('bookTicker', Type.Array(BookTicker))
+
+// https://developers.binance.com/docs/binance-spot-api-docs/rest-api/market-data-endpoints#order-book
+const Level = Type.Tuple([Amount, Amount])
+const Depth = Type.Object({ bids: Type.Array(Level), asks: Type.Array(Level) })
+export type DepthPayload = Static<typeof Depth>
+export const readDepth = reader('depth', Depth)
+
 // https://developers.binance.com/docs/binance-spot-api-docs/web-socket-streams#trade-streams
 const TradeEvent = Type.Object({
   e: Type.Literal('trade'),

@@ -2,6 +2,7 @@
  * The rate budget: what has been used of each window, and who may go next. Our own count only bridges the time between
  * two answers; each answer's headers replace it, because the venue's count is the one that refuses.
  */
+import type { BrokerState } from '@jts/broker-kit'
 import type { WallClock } from '@jts/runtime'
 import { BINANCE_LIMITS, PRIORITIES, SHARE, type Limits, type LimitWindow, type Priority } from './limits.ts'
 
@@ -71,6 +72,19 @@ export class RateBudget {
       else window.used += cost[window.counts]
     }
     this.#drain()
+  }
+
+  /** What is left of each window, as far as we know. */
+  view(): NonNullable<BrokerState['limits']> {
+    this.#roll()
+    return this.#windows.map(({ header, counts, limit, lengthUs, startUs, used, inFlight }) => ({
+      name: header,
+      counts,
+      limit,
+      remaining: Math.max(0, limit - used - inFlight),
+      windowUs: lengthUs,
+      resetsAtUs: startUs + lengthUs,
+    }))
   }
 
   /** The request was never written. */

@@ -1,5 +1,5 @@
 /** Pure: Binance's payloads ↔ our types. Times come in ms and leave in µs; amounts come as text and leave as units. */
-import type { Balance, FillReport, OrderReport, PlaceOrderIntent } from '@jts/broker-kit'
+import type { Balance, FillReport, OrderBookReport, OrderReport, PlaceOrderIntent, QuoteReport } from '@jts/broker-kit'
 import {
   formatUnits,
   parseUnits,
@@ -19,7 +19,9 @@ import {
   readNotional,
   readPriceFilter,
   type AccountPositionPayload,
+  type BookTickerPayload,
   type CancelledOrderPayload,
+  type DepthPayload,
   type ExchangeSymbolPayload,
   type ExecutionReportPayload,
   type KlineEventPayload,
@@ -201,6 +203,24 @@ export function toTrade(instrument: InstrumentId, payload: PublicTradePayload): 
 export function toStreamedTrade(instrument: InstrumentId, { t, T, p, q, m }: TradeEventPayload): Trade {
   const aggressor = toAggressor(m)
   return { instrument, tradeId: String(t), timeUs: toUs(T), price: Number(p), quantity: Number(q), aggressor }
+}
+
+/** An empty side is said as zeros. */
+export function toQuote(payload: BookTickerPayload, timeUs: number): QuoteReport {
+  const [bidPrice, bidQuantity] = [Number(payload.bidPrice), Number(payload.bidQty)]
+  const [askPrice, askQuantity] = [Number(payload.askPrice), Number(payload.askQty)]
+  return {
+    instrument: toInstrumentId(payload.symbol),
+    timeUs,
+    ...(bidQuantity > 0 ? { bidPrice, bidQuantity } : {}),
+    ...(askQuantity > 0 ? { askPrice, askQuantity } : {}),
+  }
+}
+
+export function toOrderBook(instrument: InstrumentId, payload: DepthPayload, timeUs: number): OrderBookReport {
+  const levels = (side: DepthPayload['bids']) =>
+    side.map(([price, quantity]) => ({ price: Number(price), quantity: Number(quantity) }))
+  return { instrument, timeUs, bids: levels(payload.bids), asks: levels(payload.asks) }
 }
 
 function toAggressor(buyerMaker: boolean): Side {

@@ -5,7 +5,7 @@
  */
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import { WebSocket } from 'ws'
-import { messageOf } from './errors.ts'
+import { messageOf } from './message-of.ts'
 
 export type StreamTimings = {
   readonly backoffMinMs: number
@@ -31,6 +31,8 @@ export type StreamOptions = {
   readonly url: string
   /** Its name in the activity: while it is not up, the process is not idle. */
   readonly participant: string
+  /** Asked for each connection; a signature is good only once. */
+  readonly headers?: (() => Readonly<Record<string, string>>) | undefined
   readonly clock: WallClock
   readonly activity?: Activity | undefined
   readonly log: Logger
@@ -124,6 +126,7 @@ export class LastingStream {
   #connect(): void {
     const socket = new WebSocket(this.#options.url, {
       perMessageDeflate: false,
+      headers: { ...this.#options.headers?.() },
       handshakeTimeout: this.#timings.setupMs,
       allowSynchronousEvents: this.#options.oneByOne !== true,
     })
@@ -165,7 +168,7 @@ export class LastingStream {
       // Only what could not be read is handled here; a listener's own mistake must stop the service.
       if (!(error instanceof UnreadableFrame)) throw error
       // It may have been a fill: starting anew makes the consumer ask for what it has missed.
-      this.#options.log.error({ stream: this.#options.participant, error: error.message }, 'binance: unreadable frame')
+      this.#options.log.error({ stream: this.#options.participant, error: error.message }, 'unreadable frame')
       this.reconnect(`unreadable frame: ${error.message}`)
     }
     // A frame may have ended its own connection (`reconnect` runs in its handler).
@@ -199,7 +202,7 @@ export class LastingStream {
     if (!this.#stopped) {
       // Before the connection's counter goes: that alone must not make the process look idle.
       activity?.absent(participant)
-      log.warn({ stream: participant, reason }, wasUp ? 'binance: stream down' : 'binance: stream not up')
+      log.warn({ stream: participant, reason }, wasUp ? 'stream down' : 'stream not up')
     }
     if (connection.port !== '') activity?.closeConnection(connection.port)
     if (this.#stopped) return

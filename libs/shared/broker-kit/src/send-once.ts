@@ -4,10 +4,10 @@
  */
 import type { WallClock } from '@jts/runtime'
 import { Pool, type Dispatcher } from 'undici'
-import { messageOf } from './errors.ts'
+import { messageOf } from './message-of.ts'
 
 export type WireRequest = {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: string

@@ -10,6 +10,8 @@ export const CODE = {
   orderRejected: -2010,
   cancelRejected: -2011,
   noSuchOrder: -2013,
+  noSuchSymbol: -1121,
+  illegalCharacters: -1100,
 } as const
 
 /** «Execution status unknown» in several words: the request may have become an order. */

@@ -215,6 +215,10 @@ function toFailure(what: string, outcome: Exclude<Outcome, { kind: 'ok' }>): Bro
   const message = `${what}: ${outcome.message}`
   switch (outcome.kind) {
     case 'refused': {
+      const { code } = outcome.refusal
+      if (code === CODE.noSuchSymbol || code === CODE.illegalCharacters) {
+        return new BrokerError('INSTRUMENT_NOT_FOUND', message)
+      }
       const retryable = outcome.code === 'RATE_LIMIT' || outcome.code === 'OUTSIDE_RECEIVE_WINDOW'
       return new BrokerError(outcome.code, message, { retryable })
     }

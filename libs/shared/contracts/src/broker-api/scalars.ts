@@ -3,7 +3,10 @@
  *
  * Character classes are spelled out (`[0-9]`, not `\d`), so that every language's expressions accept the same text.
  */
-import { Type, type SchemaOptions, type TSchema, type TUnsafe } from '@sinclair/typebox'
+import { FormatRegistry, Type, type SchemaOptions, type TSchema, type TUnsafe } from '@sinclair/typebox'
+
+// Ranges say what an int64 is; checkers must not refuse the word itself.
+if (!FormatRegistry.Has('int64')) FormatRegistry.Set('int64', () => true)
 
 /** One of these words. A union of literals to whoever checks; typed as its words, which the compiler reads faster. */
 export function words<const Word extends string>(list: readonly Word[], options: SchemaOptions = {}): TUnsafe<Word> {

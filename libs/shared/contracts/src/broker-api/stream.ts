@@ -46,7 +46,13 @@ export const ServerMessage = named(
       heartbeatMs: Type.Integer({ minimum: 100 }),
       timeUs: TimeUs,
     }),
-    message('subscribed', { id, subscription: Subscription, cursor: Type.Optional(Cursor) }),
+    message('subscribed', {
+      id,
+      subscription: Subscription,
+      state: words(['up', 'down']),
+      reason: Type.Optional(Type.String()),
+      cursor: Type.Optional(Cursor),
+    }),
     message('unsubscribed', { id, subscription: Subscription }),
     message('error', { id: Type.Optional(id), problem: Problem }),
     message('pong', { id, timeUs: TimeUs }),
@@ -54,6 +60,7 @@ export const ServerMessage = named(
     message('state', {
       channel: Channel,
       account: Type.Optional(Account),
+      instrument: Type.Optional(Instrument),
       state: words(['up', 'down']),
       reason: Type.String(),
       timeUs: TimeUs,

@@ -1,0 +1,3 @@
+export * from './amounts.ts'
+export * from './market-data.ts'
+export * from './orders.ts'

@@ -28,13 +28,24 @@ export interface Feed<I extends Item = Item> {
   keep(turn: Turn): void
 }
 
+export function candleEvent(bar: Bar): NewEvent {
+  return {
+    type: 'Candle',
+    stream: bar.instrument,
+    correlationId: `candle/${bar.instrument}/${bar.timeframe}/${bar.closeTimeUs}`,
+    causationId: '',
+    timeEventUs: bar.closeTimeUs,
+    payload: bar,
+  }
+}
+
 export class BarFeed implements Feed<Bar> {
   readonly series: BarSeries
   readonly topic: Topic
   readonly #instrument: InstrumentId
 
   constructor(instrument: InstrumentId, timeframe: string) {
-    this.series = new BarSeries(timeframe)
+    this.series = new BarSeries(instrument, timeframe)
     this.topic = candlesTopic(instrumentVenue(instrument))
     this.#instrument = instrument
   }
@@ -57,14 +68,7 @@ export class BarFeed implements Feed<Bar> {
   }
 
   event(bar: Bar): NewEvent {
-    return {
-      type: 'Candle',
-      stream: bar.instrument,
-      correlationId: `candle/${bar.instrument}/${bar.timeframe}/${bar.closeTimeUs}`,
-      causationId: '',
-      timeEventUs: bar.closeTimeUs,
-      payload: bar,
-    }
+    return candleEvent(bar)
   }
 
   keep(turn: Turn): void {

@@ -10,6 +10,8 @@ import { upcast, UPCASTERS, versionOf, type Upcasters } from './upcast.ts'
 const codecs = {
   Candle: marketData.Candle,
   PublicTrade: marketData.PublicTrade,
+  CollectionFailed: marketData.CollectionFailed,
+  DeadLetter: marketData.DeadLetter,
   StrategySignal: signals.StrategySignal,
   ApprovedSignal: signals.ApprovedSignal,
   CancelRequested: signals.CancelRequested,

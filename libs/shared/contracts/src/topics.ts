@@ -14,9 +14,9 @@ export type TopicSpec = {
   readonly durability: Durability
   /** How long it stays in the log, and what becomes of it then: see `RETENTION`. */
   readonly kept: RetentionClass
-  readonly key: 'instrument' | 'account' | 'strategy instance' | 'account:instrument' | 'service'
+  readonly key: 'instrument' | 'account' | 'strategy instance' | 'account:instrument' | 'service' | 'source'
   /** What happens to an event that cannot be read: only market data and notifications have dead letters. */
-  readonly poison: 'stop' | 'dead-letter'
+  readonly poison: 'stop' | 'dead-letter' | 'log'
 }
 
 const candles: TopicSpec = {
@@ -27,10 +27,20 @@ const candles: TopicSpec = {
   poison: 'dead-letter',
 }
 const ticks: TopicSpec = { ...candles, kept: '1 day' }
+/** Keyed as their source; what cannot be read there either is only logged. */
+const deadLetters: TopicSpec = {
+  partitions: 1,
+  durability: 'durable',
+  kept: '30 days',
+  key: 'source',
+  poison: 'log',
+}
 
 export const TOPICS = {
   'market-data.binance.candles': candles,
   'market-data.binance.trades': ticks,
+  'market-data.krx.candles': candles,
+  'market-data.krx.trades': ticks,
   'strategy.signals': {
     partitions: 8,
     durability: 'durable',
@@ -49,6 +59,12 @@ export const TOPICS = {
     poison: 'stop',
   },
   'risk.alerts': { partitions: 4, durability: 'durable', kept: '30 days', key: 'account', poison: 'dead-letter' },
+  'dead-letter.market-data.binance.candles': deadLetters,
+  'dead-letter.market-data.binance.trades': deadLetters,
+  'dead-letter.market-data.krx.candles': deadLetters,
+  'dead-letter.market-data.krx.trades': deadLetters,
+  'dead-letter.risk.alerts': deadLetters,
+  'dead-letter.system.health': deadLetters,
   'system.health': { partitions: 1, durability: 'durable', kept: 'compacted', key: 'service', poison: 'dead-letter' },
 } as const satisfies Record<string, TopicSpec>
 
@@ -95,5 +111,12 @@ export function tradesTopic(venue: string): Topic {
 function marketTopic(venue: string, kind: 'candles' | 'trades'): Topic {
   const name = `market-data.${venue.toLowerCase()}.${kind}`
   if (!isTopic(name)) throw new Error(`expected a venue with a ${kind} topic, found ${JSON.stringify(venue)}`)
+  return name
+}
+
+/** Where an event of this topic goes that nobody could take, or that could not be had. @throws Error for one without */
+export function deadLetterTopic(topic: Topic): Topic {
+  const name = `dead-letter.${topic}`
+  if (!isTopic(name)) throw new Error(`expected a topic with dead letters, found ${JSON.stringify(topic)}`)
   return name
 }

@@ -1,8 +1,8 @@
 /** Rows of klines into columns; every row is checked by itself, the spacing of the rows afterwards. */
+import { barTimesOf } from '@jts/model/bar-times'
 import { TIMEFRAMES, timeframeOfLength, timeframeUs } from '@jts/model/bars'
-import { instrumentVenue, type InstrumentId } from '@jts/model/ids'
+import type { InstrumentId } from '@jts/model/ids'
 import { krxDayBar } from '@jts/model/krx'
-import { EveryStep, KrxBarTimes } from './bar-times.ts'
 import type { CsvCells } from './csv-cells.ts'
 import type { CsvLayout } from './csv-layout.ts'
 import { GrowingColumn } from './growing-column.ts'
@@ -155,7 +155,7 @@ export function checkSpacing(
     )
   }
   const step = timeframeUs(timeframe)
-  const barTimes = instrumentVenue(options.instrument) === 'KRX' ? new KrxBarTimes(step) : new EveryStep(step)
+  const barTimes = barTimesOf(options.instrument, timeframe)
   let gaps = 0
   let missingBars = 0
   for (let i = 1; i < length; i++) {

@@ -12,3 +12,9 @@ export const tradeProgress = defineTable(
   { instrument: 'text', trade_id: 'text', time_us: 'integer', trades: 'integer', gaps: 'integer' },
   ['instrument'],
 )
+/** Stretches in which the source has no bars though the market was open. */
+export const candleGaps = defineTable(
+  'collector_candle_gaps',
+  { instrument: 'text', timeframe: 'text', from_us: 'integer', bars: 'integer' },
+  ['instrument', 'timeframe', 'from_us'],
+)

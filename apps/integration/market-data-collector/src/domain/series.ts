@@ -1,5 +1,5 @@
 /** One series from its source: which item is next, which was seen before, where one is missing. */
-import { timeframeUs, type Bar, type Trade } from '@jts/model'
+import { barTimesOf, type Bar, type BarTimes, type InstrumentId, type Trade } from '@jts/model'
 
 export type SeriesDecision = 'publish' | 'seen' | 'gap'
 
@@ -11,17 +11,17 @@ export class BarSeries {
   closeTimeUs = 0
   count = 0
   gaps = 0
-  readonly #lengthUs: number
+  readonly #times: BarTimes
 
-  constructor(timeframe: string) {
+  constructor(instrument: InstrumentId, timeframe: string) {
     this.timeframe = timeframe
-    this.#lengthUs = timeframeUs(timeframe)
+    this.#times = barTimesOf(instrument, timeframe)
   }
 
   decide(bar: Bar): SeriesDecision {
     if (this.closeTimeUs === 0) return 'publish'
     if (bar.closeTimeUs <= this.closeTimeUs) return 'seen'
-    return bar.openTimeUs - this.closeTimeUs >= this.#lengthUs ? 'gap' : 'publish'
+    return this.#times.missing(this.#times.openOf(this.closeTimeUs), bar.openTimeUs) === 0 ? 'publish' : 'gap'
   }
 
   take(bar: Bar): void {

@@ -24,6 +24,7 @@ import type { Activity, Logger } from '@jts/runtime'
 import type { SqliteStore } from '../store/sqlite.ts'
 import { ArchiveError, type Archive } from '../archive/archive.ts'
 import type { StoredEvent } from '../archive/segment.ts'
+import { bury, stopsAt } from './dead-letter.ts'
 import { BusError, isRead, partitionsRead, type Bus, type ReadOptions, type Subscription } from './port.ts'
 import { beforeStart, OFFSET_SPAN, SqliteLog } from './sqlite-log.ts'
 
@@ -402,7 +403,7 @@ export class EmbeddedBus implements Bus {
         this.#store.transact((turn) => reader.subscription.handle(event, turn))
       }
     } catch (error) {
-      this.#poison(reader, cursor, event, error)
+      this.#poison(reader, cursor, log, event.offset, event, error)
       if (cursor.stopped) return
     }
     cursor.next = event.offset + 1
@@ -422,14 +423,15 @@ export class EmbeddedBus implements Bus {
     cursor.lastSequence.set(event.stream, event.sequence)
   }
 
-  #poison(reader: Reader, cursor: Cursor, event: PoisonedEvent, error: unknown): void {
+  #poison(reader: Reader, cursor: Cursor, log: Log, offset: number, event: PoisonedEvent, error: unknown): void {
     const { group } = reader.subscription
-    const stops = TOPICS[event.topic as Topic].poison === 'stop' || error instanceof BusError
+    const stops = stopsAt(log.topic, error)
     this.#options.log.error(
       { group, eventId: event.eventId, err: error },
       stops ? 'an event could not be handled: its partition is stopped' : 'an event could not be handled: dead letter',
     )
     if (stops) cursor.stopped = true
+    else bury(this.#store, { topic: log.topic, partition: log.partition, offset, group, event, error })
     this.#options.onPoison?.(event, group, error)
   }
 
@@ -474,7 +476,7 @@ export class EmbeddedBus implements Bus {
     } catch (error) {
       if (!(error instanceof EventError)) throw error
       const what = error.event ?? { topic: log.topic, eventId: `${log.topic}[${log.partition}]@${offset}` }
-      this.#poison(reader, cursor, what, error)
+      this.#poison(reader, cursor, log, offset, what, error)
       if (!cursor.stopped) this.#advance(reader, cursor, log, offset + 1)
       return
     }

@@ -272,8 +272,9 @@ export function transportContract(engine: Engine): void {
     await second.close()
   })
 
-  test(`${name}: an event of market data that cannot be handled is passed over`, async () => {
-    const opened = await (await engine.place()).open()
+  test(`${name}: an event that may be passed over ends in the dead letters with the reason, once`, async () => {
+    const place = await engine.place()
+    const opened = await place.open()
     const seen: number[] = []
     opened.bus.subscribe({
       group: 'a',
@@ -288,6 +289,36 @@ export function transportContract(engine: Engine): void {
     await opened.settled()
     assert.deepEqual(seen, [2])
     await opened.close()
+
+    const again = await place.open()
+    const letters: BusEvent[] = []
+    again.bus.subscribe({ group: 'a', topics: ['risk.alerts'], handle: (event) => void seen.push(event.timeEventUs) })
+    again.bus.subscribe({
+      group: 'b',
+      topics: ['dead-letter.risk.alerts'],
+      handle: (event) => void letters.push(event),
+    })
+    await again.bus.start()
+    await again.settled()
+    assert.deepEqual(seen, [2])
+    assert.deepEqual(
+      letters.map(({ stream, payload }) => [stream, payload]),
+      [
+        [
+          MAIN,
+          {
+            topic: 'risk.alerts',
+            partition: letters[0]?.type === 'DeadLetter' ? letters[0].payload.partition : -1,
+            offset: 0,
+            eventId: 'risk.alerts/sim.binance.main/1',
+            type: 'OrderAccepted',
+            group: 'a',
+            reason: 'cannot take it',
+          },
+        ],
+      ],
+    )
+    await again.close()
   })
 
   test(`${name}: an effect runs only after the commit that holds its cause, in the order of the turns`, async () => {

@@ -20,6 +20,7 @@ import {
 import type { Activity, Logger } from '@jts/runtime'
 import type { Handled, OffsetMove, PostgresStore } from '../../store/postgres.ts'
 import { isPassing, type Archive } from '../../archive/archive.ts'
+import { bury, stopsAt } from '../dead-letter.ts'
 import { BusError, isRead, partitionsRead, type Bus, type ReadOptions, type Subscription } from '../port.ts'
 import { beforeStart } from '../sqlite-log.ts'
 import { KafkaClient, type KafkaOptions } from './client.ts'
@@ -361,9 +362,10 @@ export class KafkaBus implements Bus {
 
   #poison(group: Group, cursor: Cursor, event: BusEvent | undefined, error: unknown): void {
     const name = group.subscription.group
-    const stops = TOPICS[cursor.topic].poison === 'stop' || error instanceof BusError
+    const { topic, partition, next: offset } = cursor
+    const stops = stopsAt(topic, error)
     const what = event ?? (error instanceof EventError ? error.event : undefined)
-    const where = what?.eventId ?? `${cursor.topic}[${cursor.partition}]@${cursor.next}`
+    const where = what?.eventId ?? `${topic}[${partition}]@${offset}`
     this.#options.log.error(
       { group: name, event: where, err: error },
       stops ? 'an event could not be handled: its partition is stopped' : 'an event could not be handled: dead letter',
@@ -372,7 +374,7 @@ export class KafkaBus implements Bus {
       cursor.stopped = true
       group.reader?.drop(cursor.topic, cursor.partition)
       this.#checkWaiters()
-    }
+    } else bury(this.#store, { topic, partition, offset, group: name, event: what ?? { topic, eventId: where }, error })
     if (what !== undefined) this.#options.onPoison?.(what, name, error)
   }
 

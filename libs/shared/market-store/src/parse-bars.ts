@@ -154,7 +154,6 @@ export function checkSpacing(
       `a smallest spacing of ${smallest / 1e6} s`,
     )
   }
-  const step = timeframeUs(timeframe)
   const barTimes = barTimesOf(options.instrument, timeframe)
   let gaps = 0
   let missingBars = 0

@@ -130,7 +130,7 @@ export class AccountExecution {
   }
 
   reconcile(): Promise<boolean> {
-    return reconcile(this.#state, this.#fillSearch)
+    return reconcile(this.#state, this.#inquiry, this.#fillSearch)
   }
 
   /** Waits until no send is under way; for a halt, which answers only then. */

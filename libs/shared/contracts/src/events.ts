@@ -31,6 +31,7 @@ const codecs = {
   OrderPendingCancel: orders.OrderPendingCancel,
   OrderCancelled: orders.OrderCancelled,
   OrderExpired: orders.OrderExpired,
+  OrderFoundLate: orders.OrderFoundLate,
   SignalExpired: orders.SignalExpired,
   TradingStateChanged: orders.TradingStateChanged,
   ForeignFill: orders.ForeignFill,

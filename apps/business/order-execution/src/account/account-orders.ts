@@ -87,6 +87,15 @@ export class AccountOrders {
     return false
   }
 
+  /** It had been given up, and the venue has it open. */
+  reopen(record: OrderRecord, turn: Turn): void {
+    const { orderId } = record.terms
+    this.#closed.delete(orderId)
+    this.#open.set(orderId, record)
+    turn.remove(ordersClosed, { order_id: orderId })
+    this.keep(record, turn)
+  }
+
   /** Writes what is now known of an order; one that has ended moves to the closed ones. */
   keep(record: OrderRecord, turn: Turn): void {
     const { orderId } = record.terms

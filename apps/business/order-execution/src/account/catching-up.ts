@@ -67,6 +67,7 @@ export class CatchingUp {
       if (outcome.kind === 'failed') throw new Error(outcome.message)
       await this.#inquiry.adopt(record, outcome)
     }
+    await this.#inquiry.openAtVenue()
     await this.#fillSearch.everywhere()
   }
 

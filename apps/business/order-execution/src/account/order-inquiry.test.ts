@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { PlaceOutcome } from '@jts/broker-kit'
 import { deferred } from '@jts/testkit/fake-broker'
-import { SECOND, UNKNOWN, world } from '../testing/world.ts'
+import { ACCOUNT, SECOND, UNKNOWN, world, type World } from '../testing/world.ts'
 
 describe('a request without an answer', () => {
   it('is settled by the query that finds it', async () => {
@@ -83,18 +83,71 @@ describe('a request without an answer', () => {
     assert.equal(w.broker.placed.length, 1)
   })
 
-  it('books the fills of an order that turns up after it was given up', async () => {
+  const givenUp = async (): Promise<World> => {
     const w = await world({ absenceProof: 'none' })
     w.broker.onPlace = () => UNKNOWN
-    await w.approve('s1')
+    await w.approve('s1', { quantity: '2' })
     await w.run(40_000)
+    assert.deepEqual(await w.status(), ['expired 0'])
+    return w
+  }
+
+  it('is booked and reported when it turns up filled after it was given up', async () => {
+    const w = await givenUp()
     w.broker.take(w.broker.placed[0]!)
-    const { report, fill } = w.broker.execute(w.clientId, '1')
+    const { report, fill } = w.broker.execute(w.clientId, '2')
     w.broker.notice(report, fill)
     await w.run()
-    assert.deepEqual(await w.status(), ['filled 1'])
-    assert.deepEqual(await w.said(), ['OrderSubmitting', 'OrderUnknown', 'OrderExpired', 'OrderFilled'])
+    assert.deepEqual(await w.status(), ['filled 2'])
+    assert.deepEqual((await w.said()).slice(2), ['OrderExpired', 'OrderFoundLate', 'OrderFilled'])
+    const [late] = await w.harness.events('orders.events', 'OrderFoundLate')
+    assert.match(late!.payload.reason, /had ended as expired, found one that is filled/)
   })
+
+  const turnsUp: [string, (w: World) => unknown][] = [
+    [
+      'a notice',
+      (w) => {
+        const { report, fill } = w.broker.execute(w.clientId, '0.5')
+        w.broker.notice(report, fill)
+      },
+    ],
+    ['a reconciliation', (w) => w.service.reconcile(ACCOUNT)],
+    [
+      'a break of the stream',
+      (w) => {
+        w.broker.down()
+        w.broker.up()
+      },
+    ],
+    ['a restart', (w) => w.restart()],
+  ]
+  for (const [how, turnUp] of turnsUp) {
+    it(`is adopted, cancelled and reported when it turns up open after it was given up, by ${how}`, async () => {
+      const w = await givenUp()
+      w.broker.take(w.broker.placed[0]!)
+      const id = w.clientId
+      await turnUp(w)
+      await w.run()
+      const filled = how === 'a notice' ? '0.5' : '0'
+      assert.deepEqual(await w.status(), [`cancelled ${filled}`])
+      assert.deepEqual(
+        w.broker.cancels.map(({ clientOrderId }) => clientOrderId),
+        [id],
+      )
+      assert.deepEqual((await w.said()).slice(2), [
+        'OrderExpired',
+        'OrderFoundLate',
+        'OrderAccepted',
+        ...(how === 'a notice' ? ['OrderFilled' as const] : []),
+        'OrderPendingCancel',
+        'OrderCancelled',
+      ])
+      await w.service.reconcile(ACCOUNT)
+      await w.run()
+      assert.equal((await w.harness.events('orders.events', 'OrderFoundLate')).length, 1, 'once')
+    })
+  }
 
   it('is asked for until the venue answers', async () => {
     const w = await world()

@@ -82,6 +82,17 @@ export class OrderInquiry {
     }
   }
 
+  /** What the venue has open and we do not: an order that was given up is adopted by its intent, a foreign one left alone. */
+  async openAtVenue(): Promise<void> {
+    const { broker, log } = this.#state.options
+    for (const report of await broker.openOrders()) {
+      const record = this.#state.orders.ofReport(report)
+      if (record?.isGivenUp === true) await this.adopt(record, { kind: 'found', report })
+      else if (record === undefined)
+        log.warn({ venueOrderId: report.venueOrderId }, 'the venue has an open foreign order')
+    }
+  }
+
   /** Takes over what the venue has found: its id, its fills, its end. */
   async adopt(record: OrderRecord, outcome: QueryOutcome): Promise<void> {
     if (outcome.kind !== 'found') return

@@ -1,6 +1,7 @@
 /** Compares with the venue: fills first, then balances, which count only when no fill came in between. */
 import type { AccountState } from './account-state.ts'
 import type { FillSearch } from './fill-search.ts'
+import type { OrderInquiry } from './order-inquiry.ts'
 import { totals } from './totals.ts'
 
 const ATTEMPTS = 5
@@ -9,12 +10,13 @@ const ATTEMPTS = 5
  * The balances go on `orders.events` with the fill count, and the portfolio tracker compares them with the ledger.
  * False when the account would not hold still.
  */
-export async function reconcile(state: AccountState, fillSearch: FillSearch): Promise<boolean> {
+export async function reconcile(state: AccountState, inquiry: OrderInquiry, fillSearch: FillSearch): Promise<boolean> {
   const { account, options } = state
   const { activity, broker, store, marketClock } = options
   // Without an opening balance every old trade would look like a foreign one.
   if (!state.opened) return false
   return activity.during(state.activityName, async () => {
+    await inquiry.openAtVenue()
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       await fillSearch.everywhere()
       const before = state.fillCount

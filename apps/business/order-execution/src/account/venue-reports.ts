@@ -18,10 +18,11 @@ export class VenueReports {
   bind(record: OrderRecord, report: OrderReport, turn: Turn): void {
     const { options, orders } = this.#state
     record.lastNoticeUs = Math.max(record.lastNoticeUs, options.marketClock.nowUs())
+    const isLate = record.isGivenUp || record.life.status === 'approved'
     if (record.venueOrderId === '') {
       record.venueOrderId = report.venueOrderId
       orders.nameAtVenue(record)
-      if (record.isClosed || record.life.status === 'approved') this.#foundLate(record)
+      if (isLate) this.#foundLate(record, report, turn)
     }
     if (!record.isUnsettled) return
     record.life.move('accepted')
@@ -67,12 +68,32 @@ export class VenueReports {
     this.#state.orders.keep(record, turn)
   }
 
-  /** The venue has an order that was taken for absent: it is its intent's, and nothing more is sent for that. */
-  #foundLate(record: OrderRecord): void {
+  /**
+   * The venue has an order that was taken for absent: it is its intent's, and nothing more is sent for that. Where it was given up
+   * its money is no longer reserved and its strategy has gone on, so nobody wants it any more.
+   */
+  #foundLate(record: OrderRecord, report: OrderReport, turn: Turn): void {
     const { orderId } = record.terms
+    const found = `expected no order at the venue after it had ended as ${record.life.status}, found one that is ${report.status}`
     this.#state.options.log.error({ orderId, status: record.life.status }, 'the venue has an order that was given up')
-    if (record.life.status !== 'approved') return
-    this.#dequeue(record)
-    record.life.status = 'submitting'
+    if (record.life.status === 'approved') {
+      this.#dequeue(record)
+      record.life.status = 'submitting'
+      return
+    }
+    this.#state.publish(turn, record, report.timeUs, {
+      type: 'OrderFoundLate',
+      payload: {
+        ref: record.eventRef(),
+        clientOrderId: report.clientOrderId,
+        venueOrderId: report.venueOrderId,
+        reason: found,
+      },
+    })
+    if (report.status === 'accepted' || report.status === 'partially_filled') {
+      record.life.status = 'submitting'
+      record.cancelWanted = true
+      this.#state.orders.reopen(record, turn)
+    } else this.#state.orders.keep(record, turn)
   }
 }

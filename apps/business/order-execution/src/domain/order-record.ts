@@ -96,6 +96,12 @@ export class OrderRecord {
     return isClosed(this.life.status)
   }
 
+  /** Ended by us, without a word of the venue that it has ever had it. */
+  get isGivenUp(): boolean {
+    const { status } = this.life
+    return this.venueOrderId === '' && (status === 'expired' || status === 'denied' || status === 'rejected')
+  }
+
   /** Sent or about to be, and never answered. */
   get isUnsettled(): boolean {
     return this.life.status === 'submitting' || this.life.status === 'unknown'

@@ -35,6 +35,12 @@ function words(event: BusEvent): Words | undefined {
         title: `Order without an answer: ${event.payload.ref?.instrument}`,
         text: `${event.payload.reason}; it is being settled and will not be sent again`,
       }
+    case 'OrderFoundLate':
+      return {
+        severity: 'critical',
+        title: `Order found that was given up: ${event.payload.ref?.instrument}`,
+        text: `${event.payload.reason}; where it is open it is cancelled`,
+      }
     case 'OrderExpired':
       return {
         severity: 'warning',

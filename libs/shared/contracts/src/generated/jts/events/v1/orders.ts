@@ -122,6 +122,15 @@ export interface SignalExpired {
   reason: string;
 }
 
+/** The venue has an order that was given up: it is its intent's. Where it is still open, it is cancelled. */
+export interface OrderFoundLate {
+  ref: OrderRef | undefined;
+  clientOrderId: string;
+  venueOrderId: string;
+  /** How it was thought to have ended, and how the venue says it stands. */
+  reason: string;
+}
+
 export interface TradingStateChanged {
   /** `whole`, `account` or `strategy`. */
   scope: string;
@@ -2020,6 +2029,131 @@ export const SignalExpired: MessageFns<SignalExpired> = {
       ? OrderTerms.fromPartial(object.terms)
       : undefined;
     message.reasonCode = object.reasonCode ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseOrderFoundLate(): OrderFoundLate {
+  return { ref: undefined, clientOrderId: "", venueOrderId: "", reason: "" };
+}
+
+export const OrderFoundLate: MessageFns<OrderFoundLate> = {
+  encode(message: OrderFoundLate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ref !== undefined) {
+      OrderRef.encode(message.ref, writer.uint32(10).fork()).join();
+    }
+    if (message.clientOrderId !== "") {
+      writer.uint32(18).string(message.clientOrderId);
+    }
+    if (message.venueOrderId !== "") {
+      writer.uint32(26).string(message.venueOrderId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OrderFoundLate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOrderFoundLate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ref = OrderRef.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clientOrderId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.venueOrderId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): OrderFoundLate {
+    return {
+      ref: isSet(object.ref) ? OrderRef.fromJSON(object.ref) : undefined,
+      clientOrderId: isSet(object.clientOrderId)
+        ? globalThis.String(object.clientOrderId)
+        : isSet(object.client_order_id)
+        ? globalThis.String(object.client_order_id)
+        : "",
+      venueOrderId: isSet(object.venueOrderId)
+        ? globalThis.String(object.venueOrderId)
+        : isSet(object.venue_order_id)
+        ? globalThis.String(object.venue_order_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: OrderFoundLate): unknown {
+    const obj: any = {};
+    if (message.ref !== undefined) {
+      obj.ref = OrderRef.toJSON(message.ref);
+    }
+    if (message.clientOrderId !== "") {
+      obj.clientOrderId = message.clientOrderId;
+    }
+    if (message.venueOrderId !== "") {
+      obj.venueOrderId = message.venueOrderId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<OrderFoundLate>, I>>(base?: I): OrderFoundLate {
+    return OrderFoundLate.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<OrderFoundLate>, I>>(object: I): OrderFoundLate {
+    const message = createBaseOrderFoundLate();
+    message.ref = (object.ref !== undefined && object.ref !== null) ? OrderRef.fromPartial(object.ref) : undefined;
+    message.clientOrderId = object.clientOrderId ?? "";
+    message.venueOrderId = object.venueOrderId ?? "";
     message.reason = object.reason ?? "";
     return message;
   },

@@ -185,3 +185,15 @@ describe('the stream of updates', () => {
     await assert.rejects(stream.next() as Promise<IteratorResult<PositionUpdate>>, { code: 'UNAVAILABLE' })
   })
 })
+
+it('books a fill in an instrument of which nothing is known, and goes on', async () => {
+  const w = await world()
+  await w.hear(foreignFill(ACCOUNT, 'BINANCE:FOOBARBAZ', '3', '7'), buy())
+  await w.restart()
+  const { cash, positions } = await w.account()
+  assert.deepEqual(cash.find(({ currency }) => currency === 'USDT')?.amount, '799.8')
+  assert.deepEqual(positions.map(({ instrument, quantity }) => `${instrument} ${quantity}`).sort(), [
+    'BINANCE:BTCUSDT 2',
+    'BINANCE:FOOBARBAZ 3',
+  ])
+})

@@ -16,7 +16,7 @@ import {
   formatUnits,
   Ledger,
   parseUnits,
-  shippedInstrument,
+  instrumentByName,
   type Instrument,
   type InstrumentId,
   type LedgerPlain,
@@ -233,7 +233,7 @@ class Service implements PortfolioApi {
   /** A person may trade by hand what is not configured here: its currencies follow from its symbol. */
   #instrumentOf(id: InstrumentId): Instrument {
     let instrument = this.#instruments.get(id)
-    if (instrument === undefined) this.#instruments.set(id, (instrument = shippedInstrument(id)))
+    if (instrument === undefined) this.#instruments.set(id, (instrument = instrumentByName(id)))
     return instrument
   }
 

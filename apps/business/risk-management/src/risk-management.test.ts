@@ -5,7 +5,15 @@ import { RpcError, type NewEvent } from '@jts/contracts'
 import type { PositionSizeRequest, RiskCheckRequest } from '@jts/contracts/risk-api'
 import { parseUnits, shippedInstrument, type RiskLimits } from '@jts/model'
 import { Harness, START_US } from '@jts/testkit/harness'
-import { candle, openingBalance, orderEnded, orderFilled, publicTrade, topicOf } from '@jts/testkit/order-events'
+import {
+  candle,
+  foreignFill,
+  openingBalance,
+  orderEnded,
+  orderFilled,
+  publicTrade,
+  topicOf,
+} from '@jts/testkit/order-events'
 import { answers } from './adapters/tables.ts'
 import { createRiskManagement, type RiskManagement } from './index.ts'
 
@@ -309,4 +317,27 @@ it('judges a market order by the last trade as by the last close', async () => {
   assert.equal((await ask('after')).denialCode, 'NOTIONAL_MAX_PER_ORDER')
   await w.restart()
   assert.equal((await ask('restarted')).denialCode, 'NOTIONAL_MAX_PER_ORDER')
+})
+
+it('refuses the same order again within the window, also after a restart', async () => {
+  const w = await world({ duplicateWindowUs: 60_000_000 })
+  assert.equal((await w.ask({ signalId: 'first' })).approved, true)
+  assert.equal((await w.ask({ signalId: 'denied', quantityText: '50' })).denialCode, 'INSUFFICIENT_CASH')
+  await w.restart()
+  const again = { signalTimeUs: 0 }
+  assert.equal((await w.ask({ ...again, signalId: 'second' })).denialCode, 'DUPLICATE_ORDER')
+  assert.equal((await w.ask({ ...again, signalId: 'other', quantityText: '2' })).approved, true)
+  await w.harness.run(61_000)
+  await w.restart()
+  assert.equal((await w.ask({ ...again, signalId: 'third' })).approved, true, 'the window is over')
+})
+
+it('books what a person has traded in an instrument of which nothing is known, and goes on', async () => {
+  const w = await world()
+  await w.hear(foreignFill(ACCOUNT, 'BINANCE:FOOBARBAZ', '3', '7'))
+  await w.hear(orderFilled({ account: ACCOUNT, instrument: 'BINANCE:QUXQUUX', quantity: '1', price: '5' }))
+  assert.equal(await w.buysAll('10', 'x1'), true, 'its cash has not moved')
+  await w.restart()
+  await w.hear(foreignFill(ACCOUNT, 'BINANCE:FOOBARBAZ', '1', '7'))
+  assert.equal(await w.buysAll('10.1', 'x2'), false)
 })

@@ -16,9 +16,11 @@ import {
   Ledger,
   parseUnits,
   RiskEngine,
-  shippedInstrument,
+  instrumentByName,
+  orderContent,
   unitsToFloat,
   type AccountId,
+  type Fill,
   type Hold,
   type Instrument,
   type InstrumentId,
@@ -150,6 +152,8 @@ class Service implements RiskManagementHandlers {
   async restore(): Promise<void> {
     const { store, limits, instruments } = this.#options
     const states = await store.all(tradingStates)
+    // The latest are the ones that may be asked for again, so they are remembered last.
+    const given = [...(await store.all(answers))].sort((a, b) => a.time_us - b.time_us)
     this.#engine = RiskEngine.fromPlain(
       {
         ledgers: (await store.all(books)).map((row) => JSON.parse(row.ledger) as LedgerPlain),
@@ -162,14 +166,12 @@ class Service implements RiskManagementHandlers {
           price: row.price,
           timeUs: row.time_us,
         })),
-        recentOrders: [],
+        recentOrders: limits.duplicateWindowUs === undefined ? [] : recentOrders(given, limits.duplicateWindowUs),
         answers: [],
       },
       limits,
       instruments,
     )
-    // The latest are the ones that may be asked for again, so they are remembered last.
-    const given = [...(await store.all(answers))].sort((a, b) => a.time_us - b.time_us)
     for (const row of given) {
       this.#remember(row.signal_id, { intent: row.intent, response: JSON.parse(row.response) as RiskCheckResponse })
     }
@@ -194,19 +196,13 @@ class Service implements RiskManagementHandlers {
       case 'OrderFilled': {
         const { ref, leavesQuantity } = event.payload
         const signalId = ref!.signalId as SignalId
-        this.#engine.applyFill(fillOfEvent(event), signalId)
+        this.#engine.applyFill(this.#known(fillOfEvent(event)), signalId)
         if (leavesQuantity === '0') this.#release(signalId, turn)
         else this.#keepReservation(signalId, turn)
         return this.#keepBooks(this.#engine.ledger(accountId(event.stream)), turn)
       }
       case 'ForeignFill': {
-        const fill = fillOfEvent(event)
-        // A person may trade by hand what is not configured here: its currencies follow from its symbol.
-        if (!this.#instruments.has(fill.instrument)) {
-          const instrument = shippedInstrument(fill.instrument)
-          this.#instruments.set(instrument.id, instrument)
-          this.#engine.setInstrument(instrument)
-        }
+        const fill = this.#known(fillOfEvent(event))
         this.#engine.applyFill(fill)
         return this.#keepBooks(this.#engine.ledger(accountId(event.stream)), turn)
       }
@@ -325,6 +321,16 @@ class Service implements RiskManagementHandlers {
     return ofAccounts.map(({ account, code, reason }) => ({ account, reasonCode: code, reason }))
   }
 
+  /** A person may trade by hand what is not configured here, and an order may fill after its strategy has left the configuration. */
+  #known(fill: Fill): Fill {
+    if (!this.#instruments.has(fill.instrument)) {
+      const instrument = instrumentByName(fill.instrument)
+      this.#instruments.set(instrument.id, instrument)
+      this.#engine.setInstrument(instrument)
+    }
+    return fill
+  }
+
   #mark(instrument: string, price: number, timeUs: number, turn: Turn): void {
     if (!this.#instruments.has(instrument)) return
     this.#engine.mark(instrument as InstrumentId, price, timeUs)
@@ -350,6 +356,17 @@ class Service implements RiskManagementHandlers {
 /** What the silence has set, the first word after it lifts. */
 function silenceHold(account: AccountId, peer: string): Omit<Hold, 'reason'> {
   return { account, cause: `silence of ${peer}`, code: 'HEARTBEAT_MISSING', liftedBy: 'machine' }
+}
+
+/** The orders whose repetition is still refused: those approved within the window before the last answer. */
+function recentOrders(
+  given: readonly { readonly intent: string; readonly response: string; readonly time_us: number }[],
+  windowUs: number,
+): [string, number][] {
+  const sinceUs = (given.at(-1)?.time_us ?? 0) - windowUs
+  return given
+    .filter(({ time_us, response }) => time_us > sinceUs && (JSON.parse(response) as RiskCheckResponse).approved)
+    .map(({ intent, time_us }) => [orderContent(JSON.parse(intent) as Parameters<typeof orderContent>[0]), time_us])
 }
 
 function intentText(intent: RiskIntent): string {

@@ -109,6 +109,20 @@ export function shippedInstrument(text: string, date: KstDate = KRX_HOLIDAYS_TO)
   }
 }
 
+/**
+ * What somebody has traded by hand, to be booked by its name alone. Where not even its currencies follow from that, it gets
+ * currencies of its own: nothing is guessed, no other balance moves, and the comparison with the broker tells of it.
+ */
+export function instrumentByName(id: InstrumentId): Instrument {
+  try {
+    return shippedInstrument(id)
+  } catch {
+    const symbol = instrumentSymbol(id)
+    const known = shippedInstrument('BINANCE:BTCUSDT')
+    return { ...known, id, symbol, baseCurrency: symbol, quoteCurrency: `quote of ${symbol}`, tradable: false }
+  }
+}
+
 /** Nothing is shipped about single issues: taken for a KOSPI share. */
 function koreanShare(id: InstrumentId, date: KstDate): Instrument {
   return krxInstrument({ code: instrumentSymbol(id), market: 'KOSPI', kind: 'stock', date })

@@ -1,5 +1,5 @@
 /** Whether an intent says what an order needs, and what makes two orders equal. */
-import { formatUnits } from '../numbers.ts'
+import { formatUnits, type Units } from '../numbers.ts'
 import type { RiskIntent } from './risk-types.ts'
 
 /** What is wrong with the intent itself, before any rule is asked. */
@@ -19,8 +19,13 @@ export function malformation(intent: RiskIntent): string | undefined {
   return quantity === undefined ? `expected a ${type} order to be sized in base, found quoteQuantity` : undefined
 }
 
-/** Equal text for equal orders: the same account, strategy, instrument, side and size. */
-export function orderContent(intent: RiskIntent): string {
-  const size = intent.quantity === undefined ? `quote ${intent.quoteQuantity!}` : String(intent.quantity)
+type OrderContent = Pick<RiskIntent, 'account' | 'strategy' | 'instrument' | 'side'> & {
+  readonly quantity?: Units | string | undefined
+  readonly quoteQuantity?: Units | string | undefined
+}
+
+/** Equal text for equal orders: the same account, strategy, instrument, side and size. Sizes in units, as numbers or as text. */
+export function orderContent(intent: OrderContent): string {
+  const size = intent.quantity === undefined ? `quote ${intent.quoteQuantity}` : String(intent.quantity)
   return `${intent.account} ${intent.strategy} ${intent.instrument} ${intent.side} ${size}`
 }

@@ -8,7 +8,7 @@ import { computedId, createLogger, systemClock, type Logger } from '@jts/runtime
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { lockFolder } from '@jts/transport'
 import { EXIT, parseSets, UserError } from './cli.ts'
-import { configOf, venueUrl, type UpOptions } from './up-options.ts'
+import { configOf, marketSpeed, venueUrl, type UpOptions } from './up-options.ts'
 import { accountOf, readConfig, replicasOf, riskLimits, type JtsConfig } from './config.ts'
 import { startDashboard } from './dashboard.ts'
 import { fatal, untilStopped } from './process.ts'
@@ -46,6 +46,10 @@ export async function runLive(options: UpOptions): Promise<number> {
   const found = options.config ?? (existsSync('jts.yaml') ? 'jts.yaml' : undefined)
   const config = found === options.config ? configOf(options) : readConfig(found)
   const { mode } = config
+  const speed = marketSpeed(options)
+  if (speed !== undefined && mode !== 'sim') {
+    throw new UserError(`--speed: expected mode sim, found mode ${mode}: a real market keeps its own time`)
+  }
   const dataDir = resolve(options['data-dir'] ?? join('.jts', mode))
   mkdirSync(dataDir, { recursive: true })
   const lock = lockFolder(dataDir)
@@ -90,6 +94,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     replay: false,
     sendWindowUs: (options['send-window-ms'] ?? SEND_WINDOW_MS) * 1000,
     webhookUrl: config.notifications?.webhook,
+    speed,
     archiveMarketData: config.retention?.archiveMarketData,
   }
   const system = options.distributed
@@ -207,6 +212,7 @@ async function venueOf(
         '--symbols',
         symbols.join(','),
         ...(options.seed === undefined ? [] : ['--seed', String(options.seed)]),
+        ...(options.speed === undefined ? [] : ['--speed', options.speed]),
       ],
       log,
     })

@@ -42,6 +42,8 @@ export type RunSettings = {
   /** A replay lets market time stand; everything else never falls behind the wall clock. */
   readonly replay: boolean
   readonly sendWindowUs: number
+  /** How many times as fast as real time the local venue's made-up market runs. */
+  readonly speed?: number | undefined
   readonly webhookUrl?: string | undefined
   /** Candles and trades go to the archive when their class deletes them from the log. */
   readonly archiveMarketData?: boolean | undefined
@@ -57,6 +59,7 @@ export type Plumbing = {
   readonly probe?: Probe | undefined
 }
 
+// These three allow for the delays of this machine: in a market that runs faster they are as much longer.
 /** Market time from an approval to the last moment at which its intent may be written. */
 const APPROVAL_VALID_US = 10_000_000
 /** Market time without a word about an open order after which the venue is asked. */
@@ -91,7 +94,7 @@ export function createBroker(
     endpoints: settings.endpoints,
     credentials: { apiKey, apiSecret },
     wallClock,
-    ...(settings.replay ? { marketClock } : {}),
+    ...(settings.replay || settings.speed !== undefined ? { marketClock } : {}),
     activity,
     log,
   })
@@ -111,7 +114,7 @@ export function createRisk(
     limits,
     instruments,
     marketTopics,
-    approvalValidUs: APPROVAL_VALID_US,
+    approvalValidUs: APPROVAL_VALID_US * (settings.speed ?? 1),
     ...(settings.replay ? {} : { heartbeats: { times: HEARTBEAT, wallClock, accounts: accountInstruments(settings) } }),
   })
 }
@@ -160,8 +163,8 @@ export function createExecution(
       ],
     })),
     sendWindowUs: settings.sendWindowUs,
-    quietMarketOrderUs: settings.replay ? 0 : QUIET_MARKET_ORDER_US,
-    quietOrderUs: QUIET_ORDER_US,
+    quietMarketOrderUs: settings.replay ? 0 : QUIET_MARKET_ORDER_US * (settings.speed ?? 1),
+    quietOrderUs: QUIET_ORDER_US * (settings.speed ?? 1),
     ...(settings.replay ? {} : { heartbeats: HEARTBEAT }),
     ...(probe === undefined
       ? {}

@@ -29,7 +29,11 @@ const SPEC = {
     instrument: { type: 'text', value: 'V:SYMBOL', help: 'instrument, where the file name does not tell it' },
     'allow-gaps': { type: 'flag', help: 'accept missing bars in a replay and count them' },
     'until-end': { type: 'flag', help: 'end when the replay has ended, and print the summary' },
-    speed: { type: 'text', value: 'max|N', help: 'max: lock-step (default with --until-end); N: N times real time' },
+    speed: {
+      type: 'text',
+      value: 'max|N',
+      help: 'of a replay: max = lock-step (default with --until-end), or N times real time; of the made-up market: N',
+    },
     'slippage-bps': { type: 'number', value: 'N', help: 'a replay moves market fills against us by N basis points' },
     'send-window-ms': {
       type: 'number',
@@ -66,6 +70,14 @@ export function configOf(options: UpOptions): ReturnType<typeof readConfig> {
     throw new UserError('--set: expected --strategy NAME beside it, found none')
   }
   return config
+}
+
+/** `--speed N` of a market that is made up. */
+export function marketSpeed({ speed }: UpOptions): number | undefined {
+  if (speed === undefined) return undefined
+  const factor = Number(speed)
+  if (factor > 0) return factor
+  throw new UserError(`--speed: expected a number above 0 for a made-up market, found ${JSON.stringify(speed)}`)
 }
 
 /** `binance=URL` of `--venue`. */

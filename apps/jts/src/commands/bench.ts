@@ -3,10 +3,21 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 
-const PARTS = ['backtest', 'lock-step', 'latency', 'bus', 'at-rest', 'install', 'distributed'] as const
+const PARTS = [
+  'backtest',
+  'lock-step',
+  'latency',
+  'bus',
+  'at-rest',
+  'install',
+  'distributed',
+  'soak',
+  'soak-embedded',
+] as const
 type Part = (typeof PARTS)[number]
-/** Needs servers beside: only when it is asked for. */
-const BY_DEFAULT = PARTS.filter((part) => part !== 'distributed')
+/** These need servers beside them, or a long time: only when they are asked for. */
+const ASKED_FOR: readonly string[] = ['distributed', 'soak', 'soak-embedded']
+const BY_DEFAULT = PARTS.filter((part) => !ASKED_FOR.includes(part))
 
 const SPEC = {
   name: 'bench',
@@ -15,6 +26,8 @@ const SPEC = {
   positionals: { min: 0, max: PARTS.length },
   options: {
     bars: { type: 'number', value: 'N', help: 'bars of the backtest part (1000000)' },
+    minutes: { type: 'number', value: 'N', help: 'length of a soak (20)' },
+    speed: { type: 'number', value: 'N', help: 'of the market in a soak, times real time (50)' },
     json: { type: 'flag', help: 'one JSON object on standard output' },
   },
 } as const
@@ -29,13 +42,15 @@ export async function benchCommand(argv: readonly string[]): Promise<number> {
   const result: Record<string, unknown> = { node: process.version, at: new Date().toISOString() }
   for (const part of parts) {
     process.stderr.write(`jts: measuring ${part}\n`)
-    result[part] = await measure(part, parsed.options.bars)
+    result[part] = await measure(part, parsed.options)
   }
   process.stdout.write(`${JSON.stringify(result, null, parsed.options.json ? undefined : 2)}\n`)
   return EXIT.ok
 }
 
-async function measure(part: Part, bars: number | undefined): Promise<unknown> {
+type Measured = Readonly<Record<'bars' | 'minutes' | 'speed', number | undefined>>
+
+async function measure(part: Part, { bars, minutes, speed }: Measured): Promise<unknown> {
   const root = '../../../../bench'
   switch (part) {
     case 'backtest': {
@@ -77,6 +92,16 @@ async function measure(part: Part, bars: number | undefined): Promise<unknown> {
         `${root}/distributed.ts`
       )) as typeof import('../../../../bench/distributed.ts')
       return benchDistributed()
+    }
+    case 'soak':
+    case 'soak-embedded': {
+      const { benchSoak } = (await import(`${root}/soak.ts`)) as typeof import('../../../../bench/soak.ts')
+      return benchSoak({
+        mode: part === 'soak' ? 'distributed' : 'embedded',
+        minutes: minutes ?? 20,
+        speed: speed ?? 50,
+        say: (words) => process.stderr.write(`jts: ${words}\n`),
+      })
     }
     case 'at-rest': {
       const { benchAtRest } = (await import(`${root}/at-rest.ts`)) as typeof import('../../../../bench/at-rest.ts')

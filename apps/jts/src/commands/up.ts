@@ -16,7 +16,7 @@ export async function upCommand(argv: readonly string[]): Promise<number> {
   }
   if (options.replay.length > 0) return runReplay(options)
   if (options['until-end']) throw new UserError('--until-end: expected --replay FILE beside it, found none')
-  for (const name of ['speed', 'fills', 'slippage-bps', 'instrument'] as const) {
+  for (const name of ['fills', 'slippage-bps', 'instrument'] as const) {
     if (options[name] !== undefined) throw new UserError(`--${name}: expected --replay FILE beside it, found none`)
   }
   return runLive(options)

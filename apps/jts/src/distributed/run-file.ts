@@ -61,6 +61,7 @@ const schema = z.strictObject({
   limits: z.looseObject({}),
   runId: z.string(),
   sendWindowUs: z.number(),
+  speed: z.number().optional(),
   webhookUrl: z.string().optional(),
   /** How the processes speak with each other; without it in plain text, and on this machine alone. */
   rpc: z
@@ -144,6 +145,7 @@ export async function settingsOf(run: RunFile): Promise<RunSettings> {
     runId: run.runId,
     replay: run.replay,
     sendWindowUs: run.sendWindowUs,
+    speed: run.speed,
     webhookUrl: run.webhookUrl,
   }
 }

@@ -90,6 +90,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     limits: { ...settings.limits },
     runId: settings.runId,
     sendWindowUs: settings.sendWindowUs,
+    ...(settings.speed === undefined ? {} : { speed: settings.speed }),
     ...(settings.webhookUrl === undefined ? {} : { webhookUrl: settings.webhookUrl }),
     rpc: options.tls === undefined ? {} : { tls: options.tls },
     members,

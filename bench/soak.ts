@@ -1,0 +1,191 @@
+/**
+ * A long run on the local venue, faster than real time: the memory of every process after a quarter and at the end, whether
+ * readers keep up, and at the end the ledger against the venue's records.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { HostServiceService } from '@jts/contracts/host-api'
+import { startKafka, startPostgres } from '@jts/servers'
+import { runJts, sleep, startJts } from '@jts/testkit'
+import { RpcConnection } from '@jts/transport/rpc/grpc-client'
+
+export type SoakOptions = {
+  readonly mode: 'embedded' | 'distributed'
+  readonly minutes: number
+  readonly speed: number
+  /** Where the run's own words go. */
+  readonly say: (words: string) => void
+}
+
+type Memory = { readonly quarterMb: number; readonly endMb: number; readonly growthPercent: number }
+
+export type SoakBench = {
+  readonly mode: string
+  readonly minutes: number
+  readonly speed: number
+  readonly orders: number
+  readonly fills: number
+  /** Of processes that live in both; how often any was started again. */
+  readonly memory: Readonly<Record<string, Memory>>
+  readonly restarts: number
+  /** Events not yet handled, over all readers: the highest seen in the first quarter and in the last. */
+  readonly lag: { readonly firstQuarter: number; readonly lastQuarter: number } | undefined
+  readonly ledgerEqualsVenue: boolean
+  readonly differences: readonly string[]
+}
+
+const SAMPLE_MS = 2000
+/** A figure is the middle of this many samples: memory goes up and down with each collection. */
+const SAMPLES = 15
+const SETTLE_MS = 3000
+const COMPARED_MS = 90_000
+
+export async function benchSoak({ mode, minutes, speed, say }: SoakOptions): Promise<SoakBench> {
+  const folder = mkdtempSync(join(tmpdir(), 'jts-soak-'))
+  const dir = join(folder, 'run')
+  const isDistributed = mode === 'distributed'
+  const servers = isDistributed ? await Promise.all([startKafka(), startPostgres()]) : undefined
+  const env = servers ? { KAFKA_BROKERS: servers[0].brokers.join(), DATABASE_URL: servers[1].url } : {}
+  const where = ['--data-dir', dir, '--port', '0', '--speed', String(speed), '--json']
+  const up = startJts(['up', ...(isDistributed ? ['--distributed'] : []), ...where], env)
+  try {
+    const { dashboard } = JSON.parse(await up.firstLine) as { dashboard: string }
+    const watch = new Watch(dir, up.child.pid!, isDistributed)
+    const lengthMs = minutes * 60_000
+    const begun = performance.now()
+    for (let said = 0; performance.now() - begun < lengthMs; await sleep(SAMPLE_MS)) {
+      await watch.look((performance.now() - begun) / lengthMs)
+      if (performance.now() - begun > said * 60_000) say(`minute ${said++}: ${watch.words()}`)
+    }
+    const result = watch.result()
+    watch.close()
+    await runJts(['halt', '--data-dir', dir, '--reason', 'the end of the soak', '--json'])
+    await sleep(SETTLE_MS)
+    const compared = await untilCompared(dashboard)
+    return { mode, minutes, speed, ...result, ...compared }
+  } finally {
+    up.child.kill('SIGINT')
+    const { stderr } = await up.ended
+    const failures = stderr.split('\n').filter((line) => /"level":(50|60|"error"|"fatal")/.test(line))
+    if (failures.length > 0) say(`${failures.length} errors in the log, the first: ${failures[0]}`)
+    await Promise.all(servers?.map((server) => server.stop()) ?? [])
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+class Watch {
+  readonly #dir: string
+  readonly #mainPid: number
+  readonly #samples = new Map<string, { at: number; mb: number }[]>()
+  readonly #hosts: RpcConnection[] = []
+  readonly #lags: { at: number; lag: number }[] = []
+  #restarts = 0
+
+  constructor(dir: string, mainPid: number, isDistributed: boolean) {
+    this.#dir = dir
+    this.#mainPid = mainPid
+    if (!isDistributed) return
+    const run = JSON.parse(readFileSync(join(dir, 'run-distributed.json'), 'utf8')) as { members: { port: number }[] }
+    for (const { port } of run.members) this.#hosts.push(new RpcConnection({ address: `127.0.0.1:${port}` }))
+  }
+
+  async look(at: number): Promise<void> {
+    for (const [name, pid] of this.#processes()) {
+      const mb = residentMb(pid)
+      if (mb === undefined) continue
+      const samples = this.#samples.get(name) ?? []
+      samples.push({ at, mb })
+      this.#samples.set(name, samples)
+    }
+    if (this.#hosts.length === 0) return
+    const states = await Promise.allSettled(
+      this.#hosts.map((host) => host.call(HostServiceService.getState, {}, true, { deadlineMs: 1000 })),
+    )
+    const lag = states
+      .flatMap((one) => (one.status === 'fulfilled' ? one.value.lags : []))
+      .reduce((sum, { events }) => sum + events, 0)
+    this.#lags.push({ at, lag })
+  }
+
+  words(): string {
+    const memory = [...this.#samples].map(([name, samples]) => `${name} ${Math.round(samples.at(-1)!.mb)} MB`)
+    return [...memory, `lag ${this.#lags.at(-1)?.lag ?? 0}`].join(', ')
+  }
+
+  result(): Pick<SoakBench, 'memory' | 'restarts' | 'lag'> {
+    const memory = [...this.#samples].map(([name, samples]): [string, Memory] => {
+      const quarterMb = middle(samples.filter(({ at }) => at <= 0.25).slice(-SAMPLES))
+      const endMb = middle(samples.slice(-SAMPLES))
+      return [name, { quarterMb, endMb, growthPercent: Math.round((endMb / quarterMb - 1) * 1000) / 10 }]
+    })
+    const highest = (from: number, to: number): number =>
+      Math.max(0, ...this.#lags.filter(({ at }) => at >= from && at <= to).map(({ lag }) => lag))
+    const lag = { firstQuarter: highest(0, 0.25), lastQuarter: highest(0.75, 1) }
+    return {
+      memory: Object.fromEntries(memory),
+      restarts: this.#restarts,
+      lag: this.#hosts.length === 0 ? undefined : lag,
+    }
+  }
+
+  close(): void {
+    for (const host of this.#hosts) host.close()
+  }
+
+  #processes(): [name: string, pid: number][] {
+    const own: [string, number][] = [['jts', this.#mainPid]]
+    const venue = childrenOf(this.#mainPid).find(({ command }) => command.includes('\0venue\0'))
+    if (venue !== undefined) own.push(['venue', venue.pid])
+    if (this.#hosts.length === 0) return own
+    const text = readFileSync(join(this.#dir, 'processes.json'), 'utf8')
+    const all = Object.entries(JSON.parse(text) as Record<string, { pid: number; starts: number }>)
+    this.#restarts = all.reduce((sum, [, { starts }]) => sum + starts - 1, 0)
+    return [...own, ...all.map(([unit, { pid }]): [string, number] => [unit, pid])]
+  }
+}
+
+function residentMb(pid: number): number | undefined {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+  } catch {
+    return undefined
+  }
+}
+
+function childrenOf(pid: number): { pid: number; command: string }[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
+  return children
+    .split(' ')
+    .filter((one) => one !== '')
+    .map((one) => ({ pid: Number(one), command: readFileSync(`/proc/${one}/cmdline`, 'utf8') }))
+}
+
+function middle(samples: readonly { mb: number }[]): number {
+  const sorted = samples.map(({ mb }) => mb).sort((a, b) => a - b)
+  return Math.round((sorted[Math.floor(sorted.length / 2)] ?? NaN) * 10) / 10
+}
+
+type Portfolio = { accounts: { account: string; reconciled: string; differences?: unknown[] }[] }
+
+/** Nothing is traded any more: the next comparison with the venue counts. */
+async function untilCompared(
+  dashboard: string,
+): Promise<Pick<SoakBench, 'orders' | 'fills' | 'ledgerEqualsVenue' | 'differences'>> {
+  const ask = async <T>(path: string): Promise<T> => {
+    const answer = await fetch(new URL(`/api/v1/${path}`, dashboard))
+    return ((await answer.json()) as { data: T }).data
+  }
+  // A comparison is made every minute.
+  await sleep(COMPARED_MS)
+  const { accounts } = await ask<Portfolio>('portfolio')
+  const orders = await ask<unknown[] | { orders: unknown[] }>('orders?limit=1000000')
+  const fills = await ask<unknown[] | { fills: unknown[] }>('fills?limit=1000000')
+  const differing = accounts.filter(({ reconciled }) => reconciled !== 'equal')
+  return {
+    orders: Array.isArray(orders) ? orders.length : orders.orders.length,
+    fills: Array.isArray(fills) ? fills.length : fills.fills.length,
+    ledgerEqualsVenue: differing.length === 0,
+    differences: differing.map((one) => JSON.stringify(one)),
+  }
+}

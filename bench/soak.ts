@@ -9,6 +9,7 @@ import { HostServiceService } from '@jts/contracts/host-api'
 import { startKafka, startPostgres } from '@jts/servers'
 import { runJts, sleep, startJts } from '@jts/testkit'
 import { RpcConnection } from '@jts/transport/rpc/grpc-client'
+import { openLog } from '../apps/jts/src/open-log.ts'
 
 export type SoakOptions = {
   readonly mode: 'embedded' | 'distributed'
@@ -33,11 +34,14 @@ export type SoakBench = {
   readonly lag: { readonly firstQuarter: number; readonly lastQuarter: number } | undefined
   readonly ledgerEqualsVenue: boolean
   readonly differences: readonly string[]
+  /** Written in the logs of all processes. */
+  readonly errors: readonly string[]
 }
 
 const SAMPLE_MS = 2000
 /** A figure is the middle of this many samples: memory goes up and down with each collection. */
 const SAMPLES = 15
+const THE_END = 'the end of the soak'
 const SETTLE_MS = 3000
 const COMPARED_MS = 90_000
 
@@ -60,15 +64,13 @@ export async function benchSoak({ mode, minutes, speed, say }: SoakOptions): Pro
     }
     const result = watch.result()
     watch.close()
-    await runJts(['halt', '--data-dir', dir, '--reason', 'the end of the soak', '--json'])
+    await runJts(['halt', '--data-dir', dir, '--reason', THE_END, '--json'])
     await sleep(SETTLE_MS)
-    const compared = await untilCompared(dashboard)
-    return { mode, minutes, speed, ...result, ...compared }
+    const compared = await comparedWithVenue(dashboard)
+    const { errors } = await ended(up)
+    return { mode, minutes, speed, ...result, ...compared, ...(await traded(dir)), errors }
   } finally {
-    up.child.kill('SIGINT')
-    const { stderr } = await up.ended
-    const failures = stderr.split('\n').filter((line) => /"level":(50|60|"error"|"fatal")/.test(line))
-    if (failures.length > 0) say(`${failures.length} errors in the log, the first: ${failures[0]}`)
+    await ended(up)
     await Promise.all(servers?.map((server) => server.stop()) ?? [])
     rmSync(folder, { recursive: true, force: true })
   }
@@ -166,26 +168,31 @@ function middle(samples: readonly { mb: number }[]): number {
   return Math.round((sorted[Math.floor(sorted.length / 2)] ?? NaN) * 10) / 10
 }
 
-type Portfolio = { accounts: { account: string; reconciled: string; differences?: unknown[] }[] }
+type Portfolio = { accounts: { account: string; reconciled: string }[] }
 
-/** Nothing is traded any more: the next comparison with the venue counts. */
-async function untilCompared(
-  dashboard: string,
-): Promise<Pick<SoakBench, 'orders' | 'fills' | 'ledgerEqualsVenue' | 'differences'>> {
-  const ask = async <T>(path: string): Promise<T> => {
-    const answer = await fetch(new URL(`/api/v1/${path}`, dashboard))
-    return ((await answer.json()) as { data: T }).data
-  }
-  // A comparison is made every minute.
+/** Nothing is traded any more: the next comparison with the venue, which is made every minute, counts. */
+async function comparedWithVenue(dashboard: string): Promise<Pick<SoakBench, 'ledgerEqualsVenue' | 'differences'>> {
   await sleep(COMPARED_MS)
-  const { accounts } = await ask<Portfolio>('portfolio')
-  const orders = await ask<unknown[] | { orders: unknown[] }>('orders?limit=1000000')
-  const fills = await ask<unknown[] | { fills: unknown[] }>('fills?limit=1000000')
-  const differing = accounts.filter(({ reconciled }) => reconciled !== 'equal')
-  return {
-    orders: Array.isArray(orders) ? orders.length : orders.orders.length,
-    fills: Array.isArray(fills) ? fills.length : fills.fills.length,
-    ledgerEqualsVenue: differing.length === 0,
-    differences: differing.map((one) => JSON.stringify(one)),
+  const answer = await fetch(new URL('/api/v1/portfolio', dashboard))
+  const { data } = (await answer.json()) as { data: Portfolio }
+  const differing = data.accounts.filter(({ reconciled }) => reconciled !== 'equal')
+  return { ledgerEqualsVenue: differing.length === 0, differences: differing.map((one) => JSON.stringify(one)) }
+}
+
+async function ended(up: ReturnType<typeof startJts>): Promise<{ errors: string[] }> {
+  up.child.kill('SIGINT')
+  const { stderr } = await up.ended
+  const errors = stderr.split('\n').filter((line) => /"level":[56]0/.test(line) && !line.includes(THE_END))
+  return { errors: errors.slice(0, 20) }
+}
+
+async function traded(dir: string): Promise<Pick<SoakBench, 'orders' | 'fills'>> {
+  const { log, close } = await openLog(dir)
+  let [orders, fills] = [0, 0]
+  for await (const { type } of log.read('orders.events')) {
+    if (type === 'OrderSubmitting') orders++
+    if (type === 'OrderFilled') fills++
   }
+  await close()
+  return { orders, fills }
 }

@@ -5,10 +5,10 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { HostServiceService } from '@jts/contracts/host-api'
 import { startKafka, startPostgres } from '@jts/servers'
 import { runJts, sleep, startJts } from '@jts/testkit'
-import { RpcConnection } from '@jts/transport/rpc/grpc-client'
+import { readRunFile } from '../apps/jts/src/distributed/run-file.ts'
+import { openRunLinks, type RunLinks } from '../apps/jts/src/distributed/run-links.ts'
 import { openLog } from '../apps/jts/src/open-log.ts'
 
 export type SoakOptions = {
@@ -55,7 +55,8 @@ export async function benchSoak({ mode, minutes, speed, say }: SoakOptions): Pro
   const up = startJts(['up', ...(isDistributed ? ['--distributed'] : []), ...where], env)
   try {
     const { dashboard } = JSON.parse(await up.firstLine) as { dashboard: string }
-    const watch = new Watch(dir, up.child.pid!, isDistributed)
+    const owners = servers && (await openRunLinks(readRunFile(join(dir, 'run-distributed.json')), servers[1].url))
+    const watch = new Watch(dir, up.child.pid!, owners)
     const lengthMs = minutes * 60_000
     const begun = performance.now()
     for (let said = 0; performance.now() - begun < lengthMs; await sleep(SAMPLE_MS)) {
@@ -63,7 +64,7 @@ export async function benchSoak({ mode, minutes, speed, say }: SoakOptions): Pro
       if (performance.now() - begun > said * 60_000) say(`minute ${said++}: ${watch.words()}`)
     }
     const result = watch.result()
-    watch.close()
+    await owners?.close()
     await runJts(['halt', '--data-dir', dir, '--reason', THE_END, '--json'])
     await sleep(SETTLE_MS)
     const compared = await comparedWithVenue(dashboard)
@@ -80,16 +81,14 @@ class Watch {
   readonly #dir: string
   readonly #mainPid: number
   readonly #samples = new Map<string, { at: number; mb: number }[]>()
-  readonly #hosts: RpcConnection[] = []
+  readonly #owners: RunLinks | undefined
   readonly #lags: { at: number; lag: number }[] = []
   #restarts = 0
 
-  constructor(dir: string, mainPid: number, isDistributed: boolean) {
+  constructor(dir: string, mainPid: number, owners: RunLinks | undefined) {
     this.#dir = dir
     this.#mainPid = mainPid
-    if (!isDistributed) return
-    const run = JSON.parse(readFileSync(join(dir, 'run-distributed.json'), 'utf8')) as { members: { port: number }[] }
-    for (const { port } of run.members) this.#hosts.push(new RpcConnection({ address: `127.0.0.1:${port}` }))
+    this.#owners = owners
   }
 
   async look(at: number): Promise<void> {
@@ -100,13 +99,9 @@ class Watch {
       samples.push({ at, mb })
       this.#samples.set(name, samples)
     }
-    if (this.#hosts.length === 0) return
-    const states = await Promise.allSettled(
-      this.#hosts.map((host) => host.call(HostServiceService.getState, {}, true, { deadlineMs: 1000 })),
-    )
-    const lag = states
-      .flatMap((one) => (one.status === 'fulfilled' ? one.value.lags : []))
-      .reduce((sum, { events }) => sum + events, 0)
+    const states = await this.#owners?.states()
+    if (states === undefined) return
+    const lag = states.flatMap(({ lags }) => lags).reduce((sum, { events }) => sum + events, 0)
     this.#lags.push({ at, lag })
   }
 
@@ -127,19 +122,15 @@ class Watch {
     return {
       memory: Object.fromEntries(memory),
       restarts: this.#restarts,
-      lag: this.#hosts.length === 0 ? undefined : lag,
+      lag: this.#owners && lag,
     }
-  }
-
-  close(): void {
-    for (const host of this.#hosts) host.close()
   }
 
   #processes(): [name: string, pid: number][] {
     const own: [string, number][] = [['jts', this.#mainPid]]
     const venue = childrenOf(this.#mainPid).find(({ command }) => command.includes('\0venue\0'))
     if (venue !== undefined) own.push(['venue', venue.pid])
-    if (this.#hosts.length === 0) return own
+    if (this.#owners === undefined) return own
     const text = readFileSync(join(this.#dir, 'processes.json'), 'utf8')
     const all = Object.entries(JSON.parse(text) as Record<string, { pid: number; starts: number }>)
     this.#restarts = all.reduce((sum, [, { starts }]) => sum + starts - 1, 0)

@@ -12,13 +12,16 @@ import { join } from 'node:path'
 import { startKafka, startPostgres, type KafkaServer, type PostgresServer } from '@jts/servers'
 import { sleep, startJts, type JtsProcess } from '@jts/testkit'
 import { TcpProxy } from '@jts/testkit/tcp-proxy'
-import { portfolioClient, RpcConnection } from '@jts/transport/rpc/grpc-client'
+import { portfolioClient } from '@jts/transport/rpc/grpc-client'
 import { openLog, type OpenedLog } from '../../open-log.ts'
-import { addressOf, readRunFile, RUN_FILE, type RunFile } from '../run-file.ts'
+import { readRunFile, RUN_FILE, type RunFile } from '../run-file.ts'
+import { openRunLinks, type RunLinks } from '../run-links.ts'
 import { PROCESSES_FILE, type SupervisedState } from '../supervisor.ts'
+import { unitOfAccount } from '../units.ts'
 import { assertNeverTwice, bookedIn, differences, type Booked } from './promise.ts'
 import { askVenue, type VenueKeys } from './venue-truth.ts'
 
+const ACCOUNT = 'sim.binance.main'
 const SYMBOLS = ['BTCUSDT', 'ETHUSDT']
 /** Generous: a slow machine takes its time, and nothing here depends on it. */
 const PATIENCE_MS = 120_000
@@ -46,7 +49,7 @@ export class FaultRig {
   #webhook!: Server
   #told: string[] = []
   #log!: OpenedLog
-  #portfolio!: RpcConnection
+  #owners!: RunLinks
   #others: JtsProcess[] = []
 
   private constructor({ dirs = {} }: FaultRigOptions) {
@@ -101,7 +104,7 @@ export class FaultRig {
     await this.#up.firstLine
     this.run = readRunFile(join(this.dir, RUN_FILE))
     this.#log = await openLog(this.dir)
-    this.#portfolio = new RpcConnection({ address: addressOf(this.run, 'portfolio-tracker') })
+    this.#owners = await openRunLinks(this.run, this.postgres.url)
   }
 
   /** Also again after a kill: on the same port and store. */
@@ -178,7 +181,7 @@ export class FaultRig {
 
   /** Nothing twice at any moment; and soon nothing missing, nothing unknown, and our ledger equal to the venue's records. */
   async untilThePromiseHolds(): Promise<void> {
-    const client = portfolioClient(this.#portfolio)
+    const client = portfolioClient(this.#owners.linkTo(unitOfAccount('portfolio-tracker', ACCOUNT)))
     let wrong = ['nothing was compared yet']
     await this.until(
       async () => {
@@ -218,7 +221,7 @@ export class FaultRig {
       link.delay(0)
     }
     for (const { child } of this.#others) child.kill('SIGKILL')
-    this.#portfolio?.close()
+    await this.#owners?.close()
     await this.#log?.close()
     this.#up?.child.kill('SIGINT')
     const ended = await this.#up?.ended

@@ -2,21 +2,24 @@
  * What it costs to run apart: events through our bus on Kafka beside the bare client, a tick's way to the order in one process
  * and in many, a risk check over gRPC, and how long each service is away after a kill.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encodeEvent, partitionOf, TOPICS, type NewEvent } from '@jts/contracts'
-import { HostServiceService } from '@jts/contracts/host-api'
 import { Activity, silentLogger, systemClock } from '@jts/runtime'
 import { startKafka, startPostgres } from '@jts/servers'
 import { runJts, sleep, startJts, writeSyntheticBars } from '@jts/testkit'
 import { KafkaBus } from '@jts/transport/bus/kafka/bus'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { KafkaReader } from '@jts/transport/bus/kafka/reader'
-import { RpcConnection } from '@jts/transport/rpc/grpc-client'
 import { PostgresStore } from '@jts/transport/store/postgres'
+import { readRunFile } from '../apps/jts/src/distributed/run-file.ts'
+import { openRunLinks } from '../apps/jts/src/distributed/run-links.ts'
+import { openRunLog } from '../apps/jts/src/distributed/run-log.ts'
 import { benchRpc, type RpcBench } from './rpc.ts'
 
+/** `backMs`: its units are served again; `tradingMs`: a new order has gone all the way, the wait for a signal included. */
+type Comeback = Readonly<Record<string, { readonly backMs: number; readonly tradingMs: number }>>
 type Latency = { readonly p50: number; readonly p99: number }
 
 export type DistributedBench = {
@@ -29,13 +32,14 @@ export type DistributedBench = {
   readonly tickToOrderUs: { readonly embedded: Latency; readonly distributed: Latency; readonly ratioP50: number }
   readonly replayBarsPerSecond: { readonly embedded: number; readonly distributed: number }
   readonly riskCheck: RpcBench
-  /** From kill -9 to idle and serving again, ms. */
-  readonly backAfterKillMs: Readonly<Record<string, number>>
+  /** From kill -9 of each process, ms. */
+  readonly afterKill: Comeback
 }
 
 const TOPIC = 'market-data.binance.candles'
 const EVENTS = 40_000
 const PER_BATCH = 1000
+const SETTLE_MS = 1500
 
 export async function benchDistributed(): Promise<DistributedBench> {
   const folder = mkdtempSync(join(tmpdir(), 'jts-bench-'))
@@ -58,7 +62,7 @@ export async function benchDistributed(): Promise<DistributedBench> {
         embedded: (embedded.bars / embedded.durationMs) * 1000,
         distributed: (distributed.bars / distributed.durationMs) * 1000,
       },
-      backAfterKillMs: await backAfterKill(join(folder, 'live'), env),
+      afterKill: await afterKills(join(folder, 'live'), env, postgres.url),
       riskCheck: await benchRpc(),
     }
   } finally {
@@ -185,32 +189,51 @@ async function bareClient(brokers: readonly string[]): Promise<number> {
   return perSecond
 }
 
-/** Each service of a running system killed once; back when its process is ready and nothing in it waits. */
-async function backAfterKill(dir: string, env: Record<string, string>): Promise<Record<string, number>> {
-  const up = startJts(['up', '--distributed', '--data-dir', dir, '--no-dashboard', '--json'], env)
+/**
+ * Each process of a running system killed once. Back: another process owns its units and waits for nothing. Trading: the first
+ * order that was written for the wire after that has its fill booked.
+ */
+async function afterKills(dir: string, env: Record<string, string>, databaseUrl: string): Promise<Comeback> {
+  const config = join(dir, '..', 'jts.yaml')
+  // In a market ten times as fast, averages this short cross several times a second: waiting for a signal is little of it.
+  const strategies = ['BTCUSDT', 'ETHUSDT'].map(
+    (symbol) =>
+      `  - { instance: ${symbol}, strategy: ema-cross, instrument: "BINANCE:${symbol}", timeframe: 1s, parameters: { fast: 1, slow: 2 } }\n`,
+  )
+  writeFileSync(config, `strategies:\n${strategies.join('')}`)
+  const options = ['--config', config, '--speed', '10', '--data-dir', dir, '--no-dashboard', '--json']
+  const up = startJts(['up', '--distributed', ...options], env)
   await up.firstLine
-  const run = JSON.parse(readFileSync(join(dir, 'run-distributed.json'), 'utf8')) as {
-    members: { unit: string; port: number }[]
-  }
-  const processes = (): Record<string, { pid: number; state: string }> =>
-    JSON.parse(readFileSync(join(dir, 'processes.json'), 'utf8')) as Record<string, { pid: number; state: string }>
-  const found: Record<string, number> = {}
-  for (const { unit, port } of run.members) {
-    await sleep(1000)
-    const before = processes()[unit]!.pid
+  const file = join(dir, 'run-distributed.json')
+  const owners = await openRunLinks(readRunFile(file), databaseUrl)
+  const { log, close } = await openRunLog(file)
+  let submitted = new Set<string>()
+  let filled: () => void = () => undefined
+  log.tap(['orders.events'], (event) => {
+    if (event.type === 'OrderSubmitting') submitted.add(event.payload.clientOrderId)
+    if (event.type === 'OrderFilled' && submitted.has(event.payload.clientOrderId)) filled()
+  })
+  const processes = (): Record<string, { pid: number }> =>
+    JSON.parse(readFileSync(join(dir, 'processes.json'), 'utf8')) as Record<string, { pid: number }>
+  const found: Record<string, { backMs: number; tradingMs: number }> = {}
+  for (const name of Object.keys(processes())) {
+    await sleep(SETTLE_MS)
+    const { pid } = processes()[name]!
+    const owned = (await owners.states()).filter((state) => state.pid === pid).map((state) => state.unit)
     const begun = performance.now()
-    process.kill(before, 'SIGKILL')
-    const connection = new RpcConnection({ address: `127.0.0.1:${port}` })
+    process.kill(pid, 'SIGKILL')
     for (;;) {
-      const state = await connection
-        .call(HostServiceService.getState, {}, true, { deadlineMs: 1000, waitForReady: false })
-        .catch(() => undefined)
-      if (state !== undefined && state.pid !== before && state.absent.length === 0) break
+      const states = (await owners.states()).filter((state) => owned.includes(state.unit))
+      if (states.length === owned.length && states.every((one) => one.pid !== pid && one.absent.length === 0)) break
       await sleep(10)
     }
-    found[unit] = Math.round(performance.now() - begun)
-    connection.close()
+    const backMs = Math.round(performance.now() - begun)
+    submitted = new Set()
+    await new Promise<void>((resolve) => (filled = resolve))
+    found[name] = { backMs, tradingMs: Math.round(performance.now() - begun) }
   }
+  await close()
+  await owners.close()
   up.child.kill('SIGINT')
   await up.ended
   return found

@@ -18,6 +18,7 @@ export type HealthLogOptions = {
 
 const UNIT = 'supervisor'
 const AGAIN_MS = 1000
+const STOP_MS = 2000
 
 type Written = { readonly store: PostgresStore; readonly bus: KafkaBus; readonly failed: Promise<never> }
 
@@ -40,9 +41,11 @@ export class HealthLog {
 
   async stop(): Promise<void> {
     this.#stopped = true
-    await this.#writing
+    // What the database does not take now is in the log already.
+    await Promise.race([this.#writing, new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())])
     const written = this.#written
     if (written === undefined || written.store.isClosed) return
+    if (this.#writing !== undefined) return await written.store.sql.end({ timeout: 0 })
     await written.bus.stop()
     await written.store.release().catch(() => undefined)
   }

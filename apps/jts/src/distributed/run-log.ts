@@ -10,7 +10,9 @@ import { readRunFile } from './run-file.ts'
 const ANSWER_MS = 5000
 
 /** @throws UserError when the run's Kafka does not answer. */
-export async function openRunLog(file: string): Promise<{ readonly log: Pick<Bus, 'read'>; close(): Promise<void> }> {
+export async function openRunLog(
+  file: string,
+): Promise<{ readonly log: Pick<Bus, 'read' | 'tap'>; close(): Promise<void> }> {
   const run = readRunFile(file)
   const options = { brokers: run.kafkaBrokers, prefix: `${run.namespace}.`, clientId: 'events', log: silentLogger }
   const client = new KafkaClient(options)

@@ -45,7 +45,7 @@ export class HealthLog {
     await Promise.race([this.#writing, new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())])
     const written = this.#written
     if (written === undefined || written.store.isClosed) return
-    if (this.#writing !== undefined) return await written.store.sql.end({ timeout: 0 })
+    if (this.#writing !== undefined) return await Promise.race([written.bus.stop(), written.store.abandon()])
     await written.bus.stop()
     await written.store.release().catch(() => undefined)
   }

@@ -217,6 +217,13 @@ export class PostgresStore implements Store {
     await this.#disconnect()
   }
 
+  /** Ends without a word to the database, for instance because it is away: what was not committed is not there. */
+  async abandon(): Promise<void> {
+    this.#closed = true
+    this.#lease?.cancel()
+    await this.#disconnect()
+  }
+
   /** Gives the unit up, so that another owner need not wait for the lease to end. */
   async release(): Promise<void> {
     await this.durable()
@@ -281,6 +288,7 @@ export class PostgresStore implements Store {
         entries = await this.#commit(batch, moves, handled)
         this.#committingSinceMs = undefined
       } catch (cause) {
+        if (this.#closed) return
         // Memory and disk no longer agree: nothing more is written, and no waiter is told that its cause is on disk.
         this.#closed = true
         this.#options.fatal('a commit failed', cause)
@@ -330,7 +338,7 @@ export class PostgresStore implements Store {
           continue
         }
         const isPast = code === REFUSED.notOwner && isUnsure
-        if (!isPast && !isPassing(error)) throw error
+        if (this.#closed || (!isPast && !isPassing(error))) throw error
         this.#options.log.warn({ unit: this.unit, err: error }, 'the database does not answer; trying again')
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
         // The commit may have come through, and its answer been lost; or it may still be under way.
@@ -358,7 +366,7 @@ export class PostgresStore implements Store {
         }
         return row['commits'] === number
       } catch (error) {
-        if (!isPassing(error)) throw error
+        if (this.#closed || !isPassing(error)) throw error
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
       }
     }
@@ -397,7 +405,11 @@ export class PostgresStore implements Store {
   }
 
   #prepare(): Promise<void> {
-    this.#prepared ??= this.#createUnit()
+    // An attempt that failed, because the database was away, is made again by the next one who asks.
+    this.#prepared ??= this.#createUnit().catch((error: unknown) => {
+      this.#prepared = undefined
+      throw error
+    })
     return this.#prepared
   }
 

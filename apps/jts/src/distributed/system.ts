@@ -21,6 +21,7 @@ import { accountOf, type JtsConfig } from '../config.ts'
 import type { LoadedStrategy } from '../strategies.ts'
 import type { ServiceLight, System } from '../system.ts'
 import { HealthLog } from './health-log.ts'
+import { keepServer } from './keep-server.ts'
 import { DistributedRest } from './rest.ts'
 import { routedOrders, routedPortfolio, routedStrategies } from './routed.ts'
 import { SERVICE_NAMES, tlsOf, writeRunFile, type Member, type RunFile, type ServiceName } from './run-file.ts'
@@ -169,6 +170,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
   })
   const database = pingOf(postgres.url)
   const servers = [new ServerLight('kafka', () => client.ping()), new ServerLight('postgresql', () => database.ask())]
+  let keepers: (() => void)[] = []
   const lights = (): ServiceLight[] => [
     ...supervisor.states().map((process) => lightOf(process, { living, owners, states })),
     ...servers.map((server) => server.light()),
@@ -244,10 +246,15 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       watching = setInterval(watch, LIGHTS_MS)
       watch()
       for (const server of servers) void server.start()
+      const ours = { kafka: kafka.server, postgresql: postgres.server }
+      keepers = Object.entries(ours).flatMap(([name, server]) =>
+        server === undefined ? [] : [keepServer(server, log, (how) => supervisor.onEnded(name, how))],
+      )
     },
     async stop() {
       clearInterval(watching)
       for (const server of servers) server.stop()
+      for (const endKeeping of keepers) endKeeping()
       await database.stop()
       await health.stop()
       eventLog.stop()

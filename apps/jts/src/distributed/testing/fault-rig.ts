@@ -30,14 +30,14 @@ const LOOK_MS = 1000
 export type LinkName = 'kafka' | 'postgres' | 'venue'
 
 export type FaultRigOptions = {
-  /** Where Kafka and PostgreSQL keep their data; without it a temporary folder each. */
-  readonly dirs?: { readonly kafka?: string; readonly postgres?: string; readonly run?: string }
+  /** The run's folder, in which JTS itself keeps Kafka and PostgreSQL; without it they are ours, and their links too. */
+  readonly ownServersIn?: string
 }
 
 export class FaultRig {
   readonly folder = mkdtempSync(join(tmpdir(), 'jts-faults-'))
   readonly dir: string
-  readonly #dirs: NonNullable<FaultRigOptions['dirs']>
+  readonly #hasOwnServers: boolean
   kafka!: KafkaServer
   postgres!: PostgresServer
   readonly links = {} as Record<LinkName, TcpProxy>
@@ -52,9 +52,9 @@ export class FaultRig {
   #owners!: RunLinks
   #others: JtsProcess[] = []
 
-  private constructor({ dirs = {} }: FaultRigOptions) {
-    this.#dirs = dirs
-    this.dir = dirs.run ?? join(this.folder, 'run')
+  private constructor({ ownServersIn }: FaultRigOptions) {
+    this.#hasOwnServers = ownServersIn !== undefined
+    this.dir = ownServersIn ?? join(this.folder, 'run')
   }
 
   static async start(options: FaultRigOptions = {}): Promise<FaultRig> {
@@ -70,14 +70,7 @@ export class FaultRig {
 
   async #start(): Promise<void> {
     for (const name of ['kafka', 'postgres', 'venue'] as const) this.links[name] = await TcpProxy.start({ port: 1 })
-    const { kafka, postgres, venue } = this.links
-    const dirOf = (dir: string | undefined) => (dir === undefined ? {} : { dir })
-    ;[this.kafka, this.postgres] = await Promise.all([
-      startKafka({ ...dirOf(this.#dirs.kafka), advertisedPort: kafka.port }),
-      startPostgres(dirOf(this.#dirs.postgres)),
-    ])
-    kafka.target = { port: this.kafka.port }
-    postgres.target = { port: this.postgres.port }
+    const servers = this.#hasOwnServers ? {} : await this.#startServers()
     await this.startVenue()
     this.#webhook = createServer((request, response) => {
       let body = ''
@@ -91,20 +84,27 @@ export class FaultRig {
     await once(this.#webhook, 'listening')
     const config = join(this.folder, 'jts.yaml')
     writeFileSync(config, configOf(`http://127.0.0.1:${(this.#webhook.address() as AddressInfo).port}/`))
-    const url = new URL(this.postgres.url)
-    url.port = String(postgres.port)
     this.env = {
-      KAFKA_BROKERS: this.kafka.brokers.join(),
-      DATABASE_URL: url.href,
+      ...servers,
       JTS_BINANCE_API_KEY: this.#venueKeys.apiKey,
       JTS_BINANCE_API_SECRET: this.#venueKeys.apiSecret,
     }
-    const where = ['--venue', `binance=http://${venue.address}`, '--config', config, '--data-dir', this.dir]
+    const where = ['--venue', `binance=http://${this.links.venue.address}`, '--config', config, '--data-dir', this.dir]
     this.#up = startJts(['up', '--distributed', ...where, '--no-dashboard', '--json'], this.env)
     await this.#up.firstLine
     this.run = readRunFile(join(this.dir, RUN_FILE))
     this.#log = await openLog(this.dir)
-    this.#owners = await openRunLinks(this.run, this.postgres.url)
+    this.#owners = await openRunLinks(this.run, this.run.databaseUrl ?? this.postgres.url)
+  }
+
+  async #startServers(): Promise<Record<string, string>> {
+    const { kafka, postgres } = this.links
+    ;[this.kafka, this.postgres] = await Promise.all([startKafka({ advertisedPort: kafka.port }), startPostgres()])
+    kafka.target = { port: this.kafka.port }
+    postgres.target = { port: this.postgres.port }
+    const url = new URL(this.postgres.url)
+    url.port = String(postgres.port)
+    return { KAFKA_BROKERS: this.kafka.brokers.join(), DATABASE_URL: url.href }
   }
 
   /** Also again after a kill: on the same port and store. */

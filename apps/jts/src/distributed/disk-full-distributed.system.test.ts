@@ -1,0 +1,51 @@
+/** The disk of a distributed run is full: everything on it may end; with room again it trades on by itself, and all is right. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { sleep } from '@jts/testkit'
+import { hasPrivateMounts, mountSmallDisk, runWithPrivateMounts } from '@jts/testkit/private-mounts'
+import { FaultRig } from './testing/fault-rig.ts'
+
+const FULL = process.env['JTS_TEST_FULL'] === '1'
+const DISK_MB = 400
+const FULL_MS = 15_000
+
+if (!hasPrivateMounts()) {
+  if (FULL) {
+    test('in mounts of its own', async () => {
+      assert.equal(await runWithPrivateMounts(import.meta.filename), undefined)
+    })
+  }
+} else {
+  test('a full disk ends nothing for good', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'jts-full-'))
+    const disk = join(folder, 'disk')
+    mountSmallDisk(disk, DISK_MB)
+    const rig = await FaultRig.start({ ownServersIn: join(disk, 'run') })
+    try {
+      await rig.untilItTrades()
+      const ballast = join(disk, 'ballast')
+      fill(ballast)
+      await sleep(FULL_MS)
+      rmSync(ballast)
+      await rig.untilTold(/(postgresql|kafka|order-execution|market-data-collector) is down/)
+      await rig.untilItTrades()
+      await rig.untilThePromiseHolds()
+    } finally {
+      await rig.stop()
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+}
+
+function fill(file: string): void {
+  const block = Buffer.alloc(1024 * 1024)
+  assert.throws(
+    () => {
+      for (let n = 0; n <= DISK_MB; n++) writeFileSync(file, block, { flag: 'a' })
+    },
+    { code: 'ENOSPC' },
+  )
+}

@@ -7,16 +7,16 @@ import type { VenueTruth } from './venue-truth.ts'
 
 export type Booked = {
   /** Client order id → our order. */
-  readonly requests: Map<string, string>
+  readonly requests: ReadonlyMap<string, string>
   /** `symbol/trade` of every fill, in the order of the log. */
-  readonly fills: string[]
-  readonly foreign: string[]
+  readonly fills: readonly string[]
+  readonly foreign: readonly string[]
 }
 
 /** What the event log says of orders and fills; an event that the log holds twice is one. */
 export function bookedIn(events: Iterable<BusEvent>): Booked {
   const seen = new Set<string>()
-  const booked: Booked = { requests: new Map(), fills: [], foreign: [] }
+  const booked = { requests: new Map<string, string>(), fills: [] as string[], foreign: [] as string[] }
   for (const event of events) {
     if (seen.has(event.eventId)) continue
     seen.add(event.eventId)

@@ -104,7 +104,7 @@ function event(n: number): NewEvent {
   }
 }
 
-export async function benchKafkaBus(brokers: readonly string[], url: string, n = 0): Promise<DistributedBench['bus']> {
+async function benchKafkaBus(brokers: readonly string[], url: string): Promise<DistributedBench['bus']> {
   const bareClientPerSecond = await bareClient(brokers)
   const activity = new Activity()
   const store = await PostgresStore.open({

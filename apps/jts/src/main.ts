@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'run one service alone, answering gRPC',
     run: async (argv) => (await import('./commands/serve.ts')).serveCommand(argv),
   },
+  broker: {
+    summary: 'check a broker service against the contract: broker verify URL',
+    run: async (argv) => (await import('./commands/broker.ts')).brokerCommand(argv),
+  },
   venue: {
     summary: "run a local venue that speaks a broker's protocol",
     run: async (argv) => (await import('./commands/venue.ts')).venueCommand(argv),

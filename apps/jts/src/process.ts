@@ -23,3 +23,10 @@ export function untilStopped(): Promise<NodeJS.Signals> {
     process.on('SIGTERM', onSignal)
   })
 }
+
+/** Resolves with whoever started this process and holds its standard input. */
+export function untilStdinEnds(): Promise<void> {
+  return new Promise((done) => {
+    process.stdin.once('end', done).once('close', done).resume()
+  })
+}

@@ -1,4 +1,5 @@
 /** Binance as a process of its own: one market data port and one broker port an account, behind the Broker API. */
+import { BrokerGuard } from '@jts/broker-kit'
 import { startBrokerServer, type ApiKey, type BrokerServer, type StreamLimits } from '@jts/broker-kit/server'
 import type { AccountId } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
@@ -44,11 +45,17 @@ export async function startBinanceService(options: BinanceServiceOptions): Promi
       }),
     ),
   )
+  const guard = new BrokerGuard({
+    broker: 'binance',
+    clock: wallClock,
+    onChange: ({ state, reason }) => log.warn({ state, reason }, 'the breaker of binance has changed'),
+  })
   const server = await startBrokerServer({
     service: 'binance-service',
     version: '0.1.0',
-    market,
-    accounts: brokers,
+    market: guard.guardMarket(market),
+    accounts: brokers.map(({ broker, ...rest }) => ({ ...rest, broker: guard.guardBroker(broker) })),
+    breaker: () => guard.view(),
     keys: options.keys,
     journalFile: options.journalFile,
     port: options.port,

@@ -24,9 +24,11 @@ import {
 import type { TlsFiles } from '@jts/transport/rpc/tls'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { readConfig, riskLimits } from '../config.ts'
-import { fatal, untilStopped } from '../process.ts'
+import { fatal, untilStdinEnds, untilStopped } from '../process.ts'
 
 const SERVICES = ['risk-management', 'portfolio-tracker'] as const
+/** Speaks HTTP and has options of its own: `./jts serve binance-service --help`. */
+const BROKER_SERVICE = 'binance-service'
 
 const SPEC = {
   name: 'serve',
@@ -62,13 +64,17 @@ const SPEC = {
 const SHIPPED = ['BINANCE:BTCUSDT', 'BINANCE:ETHUSDT']
 
 export async function serveCommand(argv: readonly string[]): Promise<number> {
+  if (argv[0] === BROKER_SERVICE && !argv.includes('--run'))
+    return (await import('./serve-broker.ts')).serveBrokerCommand(argv)
   const parsed = parseCommand(SPEC, argv)
   if (parsed === undefined) return EXIT.ok
   const { options, positionals } = parsed
   if (options.run !== undefined) return await serveRun(positionals[0]!, options.run, options)
   const name = positionals[0] as (typeof SERVICES)[number]
   if (!SERVICES.includes(name)) {
-    throw new UserError(`expected a service of ${SERVICES.join(', ')}, found ${JSON.stringify(name)}`)
+    throw new UserError(
+      `expected a service of ${[...SERVICES, BROKER_SERVICE].join(', ')}, found ${JSON.stringify(name)}`,
+    )
   }
   const tls = tlsFiles(options)
   const config = readConfig(options.config)
@@ -165,12 +171,6 @@ async function serveRun(word: string, file: string, options: JoinOptions): Promi
   await stopped
   await replica.stop()
   return EXIT.ok
-}
-
-function untilStdinEnds(): Promise<void> {
-  return new Promise((done) => {
-    process.stdin.once('end', done).once('close', done).resume()
-  })
 }
 
 /** All three, or none. */

@@ -1,3 +1,4 @@
+export * from './guard.ts'
 export * from './lasting-stream.ts'
 export * from './message-of.ts'
 export * from './port.ts'

@@ -65,8 +65,9 @@ async function format(folder: Folder): Promise<void> {
   const config = join(folder.path, 'format.properties')
   rmSync(making, { recursive: true, force: true })
   writeFileSync(config, propertiesOf(making, 1, 2))
+  // Joined to its option: one id in 64 begins with a dash, and would be taken for another option.
   const cluster = randomBytes(16).toString('base64url')
-  await runKafkaTool('kafka.tools.StorageTool', ['format', '--cluster-id', cluster, '--config', config], {
+  await runKafkaTool('kafka.tools.StorageTool', ['format', `--cluster-id=${cluster}`, '--config', config], {
     timeoutMs: FORMAT_SECONDS * 1000,
   })
   rmSync(config)

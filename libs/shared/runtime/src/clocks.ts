@@ -14,6 +14,18 @@ export const systemClock: WallClock = {
   },
 }
 
+/** How far the steady clock may be from the wall clock, which is set now and then, before it is set as well. */
+const DRIFT_MAX_MS = 2
+let originMs = performance.timeOrigin
+
+/** Wall time with fractions, ms since the epoch: for latencies across processes, and never for a decision. */
+export function wallClockMs(): number {
+  const steadyMs = performance.now()
+  const wallMs = Date.now()
+  if (Math.abs(originMs + steadyMs - wallMs) > DRIFT_MAX_MS) originMs = wallMs - steadyMs
+  return originMs + steadyMs
+}
+
 /**
  * Market time drives time to live, staleness, sessions, rates and strategy timers. In live and paper it is never behind
  * the wall clock, so that a quiet market still ages a signal; only a replay lets it stand.

@@ -52,6 +52,9 @@ export function parseYamlConfig<T>(text: string, file: string, schema: z.ZodType
   throw new ConfigError(complaints.join('\n'))
 }
 
+/** A person may have pasted the secret itself where its name was asked for. */
+const MAY_HOLD_A_SECRET = /key|secret|token|password|webhook|endpoint|url/i
+
 /** What stands at a path: scalars as they are, so that the person sees what was read. */
 function foundAt(value: unknown, path: readonly PropertyKey[]): string {
   let found: unknown = value
@@ -60,5 +63,6 @@ function foundAt(value: unknown, path: readonly PropertyKey[]): string {
     found = (found as Record<PropertyKey, unknown>)[key]
   }
   if (found === undefined) return ''
+  if (path.some((key) => MAY_HOLD_A_SECRET.test(String(key)))) return ', found something else'
   return typeof found === 'object' ? '' : `, found ${JSON.stringify(found)}`
 }

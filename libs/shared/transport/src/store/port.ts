@@ -19,6 +19,12 @@ export interface Turn {
   afterCommit(effect: () => void): void
 }
 
+/**
+ * Sees each event as it is published, in its transaction: may add what rides beside it (its headers), and say it when it is
+ * on disk.
+ */
+export type PublishHook = (topic: Topic, event: NewEvent, turn: Pick<Turn, 'afterCommit'>) => NewEvent
+
 export interface Store {
   /** Creates the tables that are missing, and brings older ones to today's shape; one that has no way there is refused. */
   ensure(tables: readonly Table<never>[]): void

@@ -12,7 +12,8 @@ import type { Sql } from 'postgres'
 import { connectPostgres, isPassing, migrate, RETRY_MS } from './postgres-connection.ts'
 import { REFUSED, sharedSchemaName, unitSchemaName, unitSql } from './postgres-schema.ts'
 import { migrateTables } from './postgres-migrations.ts'
-import type { Store, Turn } from './port.ts'
+import { headersOf, type EventHeaders } from '../observe/event-headers.ts'
+import type { PublishHook, Store, Turn } from './port.ts'
 import { allSql, type Row, type Table } from './table.ts'
 
 export type PostgresStoreOptions = {
@@ -36,6 +37,9 @@ export type PostgresStoreOptions = {
   readonly leaseMs?: number
   /** After which a connection without a word is given up. */
   readonly silenceMs?: number
+  readonly onPublish?: PublishHook | undefined
+  /** Told how long each commit took. */
+  readonly onCommit?: ((seconds: number) => void) | undefined
 }
 
 /** An event on disk that Kafka has not acknowledged. */
@@ -44,6 +48,8 @@ export type OutboxEntry = {
   readonly stream: string
   readonly sequence: number
   readonly event: Uint8Array
+  /** Lost in a crash: what is on disk is the event alone. */
+  readonly headers?: EventHeaders | undefined
 }
 
 /** A step of a consumer: from `last` to `next`, by compare-and-set. */
@@ -245,7 +251,8 @@ export class PostgresStore implements Store {
     put: (table, row) => this.#write(table, row, row),
     remove: (table, key) => this.#write(table, key, null),
     publish: (topic, event) => {
-      this.#handlerEvents.push({ topic, event })
+      const { onPublish } = this.#options
+      this.#handlerEvents.push({ topic, event: onPublish === undefined ? event : onPublish(topic, event, this.#turn) })
       if (TOPICS[topic].durability === 'durable') this.#handlerDurable = true
     },
     afterCommit: (effect) => {
@@ -284,6 +291,7 @@ export class PostgresStore implements Store {
       const { moves, handled } = this.#participant?.collect() ?? { moves: [], handled: [] }
       let entries: readonly OutboxEntry[]
       this.#committingSinceMs = performance.now()
+      const begunMs = performance.now()
       try {
         entries = await this.#commit(batch, moves, handled)
         this.#committingSinceMs = undefined
@@ -294,6 +302,7 @@ export class PostgresStore implements Store {
         this.#options.fatal('a commit failed', cause)
         return
       }
+      this.#options.onCommit?.((performance.now() - begunMs) / 1000)
       for (const waiter of batch.waiters) waiter()
       for (const effect of batch.effects) effect()
       if (entries.length > 0) this.#participant?.committed(entries)
@@ -382,7 +391,7 @@ export class PostgresStore implements Store {
       const sequence = last + 1
       next.set(key, sequence)
       const bytes = encodeEvent(event, eventIdOf(topic, event.stream, sequence), sequence)
-      entries.push({ topic, stream: event.stream, sequence, event: bytes })
+      entries.push({ topic, stream: event.stream, sequence, event: bytes, headers: headersOf(event) })
     }
     return entries
   }

@@ -11,7 +11,7 @@ import type { NewEvent, Topic } from '@jts/contracts'
 import { TOPICS } from '@jts/contracts'
 import type { Activity, Logger } from '@jts/runtime'
 import { checkShape, stepsFrom, tableVersion } from './migrations.ts'
-import type { Store, Turn } from './port.ts'
+import type { PublishHook, Store, Turn } from './port.ts'
 import { allSql, createTableSql, removeSql, upsertSql, type Row, type Table } from './table.ts'
 
 export type SqliteStoreOptions = {
@@ -20,6 +20,9 @@ export type SqliteStoreOptions = {
   readonly activity?: Activity
   /** A commit that fails ends the process: what is in memory is no longer what is on disk. */
   readonly fatal: (reason: string, cause: unknown) => void
+  readonly onPublish?: PublishHook | undefined
+  /** Told how long each commit took, its sync included. */
+  readonly onCommit?: ((seconds: number) => void) | undefined
 }
 
 /** Where a handler's events go; the embedded bus plugs itself in here. */
@@ -160,6 +163,8 @@ export class SqliteStore implements Store {
     if (!this.#open || this.#closed) return
     const effects = this.#effects
     const waiters = this.#waiters
+    const { onCommit } = this.#options
+    const begunMs = onCommit === undefined ? 0 : performance.now()
     try {
       for (const work of this.#beforeCommit) work()
       this.#commit.run()
@@ -171,6 +176,7 @@ export class SqliteStore implements Store {
       this.#options.fatal('a commit failed', cause)
       return
     }
+    onCommit?.((performance.now() - begunMs) / 1000)
     this.#commits++
     this.#open = false
     this.#needsSync = false
@@ -200,7 +206,8 @@ export class SqliteStore implements Store {
     },
     publish: (topic, event) => {
       if (this.#publisher === undefined) throw new Error('no bus is plugged into this store')
-      this.#publisher.append(topic, event)
+      const { onPublish } = this.#options
+      this.#publisher.append(topic, onPublish === undefined ? event : onPublish(topic, event, this.#turn))
       if (TOPICS[topic].durability === 'durable') this.#needsSync = true
     },
     afterCommit: (effect) => {

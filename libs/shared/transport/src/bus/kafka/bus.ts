@@ -23,6 +23,7 @@ import { isPassing, type Archive } from '../../archive/archive.ts'
 import { bury, stopsAt } from '../dead-letter.ts'
 import { BusError, isRead, partitionsRead, type Bus, type ReadOptions, type Subscription } from '../port.ts'
 import { beforeStart } from '../sqlite-log.ts'
+import { fromRecordHeaders, withHeaders } from '../../observe/event-headers.ts'
 import { KafkaClient, type KafkaOptions } from './client.ts'
 import { KafkaLog } from './log.ts'
 import { KafkaOutbox } from './outbox.ts'
@@ -35,6 +36,8 @@ export type KafkaBusOptions = {
   readonly activity?: Activity
   /** Where events are that have left Kafka: a group that is behind Kafka's own beginning reads them there. */
   readonly archive?: Archive
+  /** What rides beside the events is read too: for metrics and traces. */
+  readonly readHeaders?: boolean
   /** Called before each event's handler: market time moves with the events. */
   readonly beforeHandle?: (event: BusEvent) => void
   /** Told when a partition stops at an event that its handler could not take. */
@@ -89,6 +92,11 @@ export class KafkaBus implements Bus {
       collect: () => this.#collect(),
       committed: (entries) => this.#outbox.committed(entries),
     })
+  }
+
+  /** Events on disk that wait for Kafka. */
+  get outboxDepth(): number {
+    return this.#outbox.waiting
   }
 
   get breakerState(): 'closed' | 'open' | 'half-open' {
@@ -326,7 +334,7 @@ export class KafkaBus implements Bus {
     try {
       event = decodeEvent(record.value, cursor.topic, cursor.partition, record.offset)
       if (isRead(group.subscription, event) && this.#isNew(group, event)) {
-        const delivered = event
+        const delivered = this.#withHeaders(event, record)
         this.#options.beforeHandle?.(event)
         this.#store.transact((turn) => group.subscription.handle(delivered, turn))
         this.#markSeen(group, event)
@@ -340,6 +348,11 @@ export class KafkaBus implements Bus {
     this.#uncommitted++
     this.#dirtyCursors.add(cursor)
     this.#store.touch()
+  }
+
+  #withHeaders(event: BusEvent, record: KafkaRecord): BusEvent {
+    const headers = this.#options.readHeaders === true ? fromRecordHeaders(record.headers) : undefined
+    return headers === undefined ? event : withHeaders(event, headers)
   }
 
   /** @throws BusError when an event of its stream is missing before it: folding on would make the state untrue. */

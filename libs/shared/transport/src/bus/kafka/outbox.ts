@@ -8,6 +8,7 @@
 import type { Producer } from '@platformatic/kafka'
 import { partitionOf, TOPICS, type Topic } from '@jts/contracts'
 import type { Activity } from '@jts/runtime'
+import { toRecordHeaders, type EventHeaders } from '../../observe/event-headers.ts'
 import type { OutboxEntry, PostgresStore } from '../../store/postgres.ts'
 import type { KafkaClient } from './client.ts'
 
@@ -152,12 +153,18 @@ export class KafkaOutbox {
   /** Until Kafka has acknowledged every record of the batch: a repetition is dropped by its readers. */
   async #send(batch: readonly OutboxEntry[]): Promise<void> {
     const counts = new Map<string, number>()
-    const messages = batch.map(({ topic, stream, event }) => {
+    const messages = batch.map(({ topic, stream, event, headers }) => {
       const name = this.#client.nameOf(topic)
       const partition = partitionOf(stream, TOPICS[topic].partitions)
       const place = `${name}/${partition}`
       counts.set(place, (counts.get(place) ?? 0) + 1)
-      return { topic: name, partition, key: Buffer.from(stream), value: Buffer.from(event), headers: this.#headers }
+      return {
+        topic: name,
+        partition,
+        key: Buffer.from(stream),
+        value: Buffer.from(event),
+        headers: headers === undefined ? this.#headers : this.#withHeaders(headers),
+      }
     })
     for (;;) {
       this.#producer ??= this.#client.producer()
@@ -191,6 +198,12 @@ export class KafkaOutbox {
         this.#client.options.log.warn({ err: error }, 'acknowledged events could not be removed from the outbox')
       })
     }, DELETE_EVERY_MS)
+  }
+
+  #withHeaders(headers: EventHeaders): Map<Buffer, Buffer> {
+    const all = new Map(this.#headers)
+    for (const [name, value] of toRecordHeaders(headers)) all.set(Buffer.from(name), Buffer.from(value))
+    return all
   }
 
   async #deleteAcknowledged(): Promise<void> {

@@ -4,7 +4,11 @@ import type { Topic } from '@jts/contracts'
 import type { Logger } from '@jts/runtime'
 import type { KafkaClient } from './client.ts'
 
-export type KafkaRecord = { readonly offset: number; readonly value: Buffer }
+export type KafkaRecord = {
+  readonly offset: number
+  readonly value: Buffer
+  readonly headers: readonly (readonly [Buffer | null, Buffer | null])[]
+}
 
 export type ReaderHandlers = {
   /** Records of one partition, in order. The next poll waits for the promise. */
@@ -138,7 +142,7 @@ export class KafkaReader {
               // A batch is sent whole: it may begin before what was asked for.
               if (offset < position.offset || record.value === null || (batch.attributes & CONTROL_BATCH) !== 0)
                 continue
-              records.push({ offset, value: record.value })
+              records.push({ offset, value: record.value, headers: record.headers })
             }
             position.offset = Math.max(position.offset, first + batch.lastOffsetDelta + 1)
           }

@@ -66,6 +66,8 @@ export interface RiskCheckRequest {
     | undefined;
   /** Id of the event that caused the signal: risk answers when it has handled that event itself. */
   causationId: string;
+  /** W3C's, where tracing is on: a stream has metadata once, its questions belong to many traces. */
+  traceparent?: string | undefined;
 }
 
 export interface RiskCheck {
@@ -376,6 +378,7 @@ function createBaseRiskCheckRequest(): RiskCheckRequest {
     signalTimeUs: 0,
     requestNumber: undefined,
     causationId: "",
+    traceparent: undefined,
   };
 }
 
@@ -434,6 +437,9 @@ export const RiskCheckRequest: MessageFns<RiskCheckRequest> = {
     }
     if (message.causationId !== "") {
       writer.uint32(146).string(message.causationId);
+    }
+    if (message.traceparent !== undefined) {
+      writer.uint32(154).string(message.traceparent);
     }
     return writer;
   },
@@ -595,6 +601,14 @@ export const RiskCheckRequest: MessageFns<RiskCheckRequest> = {
             message.causationId = reader.string();
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -675,6 +689,7 @@ export const RiskCheckRequest: MessageFns<RiskCheckRequest> = {
         : isSet(object.causation_id)
         ? globalThis.String(object.causation_id)
         : "",
+      traceparent: isSet(object.traceparent) ? globalThis.String(object.traceparent) : undefined,
     };
   },
 
@@ -734,6 +749,9 @@ export const RiskCheckRequest: MessageFns<RiskCheckRequest> = {
     if (message.causationId !== "") {
       obj.causationId = message.causationId;
     }
+    if (message.traceparent !== undefined) {
+      obj.traceparent = message.traceparent;
+    }
     return obj;
   },
 
@@ -762,6 +780,7 @@ export const RiskCheckRequest: MessageFns<RiskCheckRequest> = {
     message.signalTimeUs = object.signalTimeUs ?? 0;
     message.requestNumber = object.requestNumber ?? undefined;
     message.causationId = object.causationId ?? "";
+    message.traceparent = object.traceparent ?? undefined;
     return message;
   },
 };

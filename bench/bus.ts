@@ -16,7 +16,7 @@ export type BusBench = {
 
 const PER_TURN = 100
 
-function event(n: number): NewEvent {
+export function benchCandle(n: number): NewEvent {
   return {
     type: 'Candle',
     stream: 'BINANCE:BTCUSDT',
@@ -55,7 +55,7 @@ export async function benchBus(events = 100_000): Promise<BusBench> {
     let begun = performance.now()
     for (let n = 0; n < events;) {
       for (let i = 0; i < PER_TURN; i++) {
-        const one = event(n++)
+        const one = benchCandle(n++)
         store.transact((turn) => turn.publish('market-data.binance.candles', one))
       }
       await activity.whenIdle()
@@ -69,7 +69,7 @@ export async function benchBus(events = 100_000): Promise<BusBench> {
       'PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE log (id INTEGER PRIMARY KEY, event BLOB)',
     )
     const insert = raw.prepare('INSERT INTO log (id, event) VALUES (?, ?)')
-    const bytes = encodeEvent(event(0), 'id', 1)
+    const bytes = encodeEvent(benchCandle(0), 'id', 1)
     begun = performance.now()
     for (let n = 0; n < events;) {
       raw.exec('BEGIN')

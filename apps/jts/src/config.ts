@@ -1,7 +1,7 @@
 /** `jts.yaml`: accounts, strategy instances, risk limits. Optional; without it JTS runs its example strategies in `sim`. */
 import { z } from 'zod'
 import { accountId, instrumentId, MODES, parseUnits, timeframeUs, type Mode, type RiskLimits } from '@jts/model'
-import { readYamlConfig } from '@jts/runtime'
+import { keepSecretsOf, LOG_LEVELS, readYamlConfig } from '@jts/runtime'
 import { SERVICE_NAMES, type ServiceName } from './distributed/service-names.ts'
 
 const decimal = z
@@ -19,12 +19,16 @@ const timeframe = z
   .string()
   .refine((text) => parses(() => timeframeUs(text)), 'expected a timeframe such as 1s, 1m, 15m, 4h or 1d')
 
+const environmentVariable = z
+  .string()
+  .regex(/^[A-Z_][A-Z0-9_]*$/, 'expected the name of an environment variable, such as JTS_BINANCE_API_KEY')
+
 const accountSchema = z.strictObject({
   name: alias.describe('the last part of the account id, such as main'),
   broker: z.literal('binance', { error: 'expected "binance"' }).default('binance'),
   /** Names of the environment variables that hold this account's keys; never the keys themselves. */
-  apiKeyEnv: z.string().optional(),
-  apiSecretEnv: z.string().optional(),
+  apiKeyEnv: environmentVariable.optional(),
+  apiSecretEnv: environmentVariable.optional(),
 })
 
 const strategySchema = z.strictObject({
@@ -74,6 +78,16 @@ export const configSchema = z
     port: z.number().int().min(0).max(65535).optional(),
     /** Read by `up --distributed` alone. */
     distributed: distributedSchema.optional(),
+    log: z
+      .strictObject({ level: z.enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(', ')}` }) })
+      .optional(),
+    metrics: z.strictObject({ port: z.number({ error: 'expected a port' }).int().min(0).max(65535) }).optional(),
+    tracing: z
+      .strictObject({
+        endpoint: z.url({ protocol: /^https?$/, error: 'expected an http or https address' }),
+        sampleRatio: z.number().min(0).max(1).default(1),
+      })
+      .optional(),
   })
   .superRefine((config, context) => {
     const names = new Set<string>()
@@ -116,7 +130,11 @@ export const configSchema = z
 export type JtsConfig = z.infer<typeof configSchema>
 
 export function readConfig(file: string | undefined): JtsConfig {
-  return file === undefined ? configSchema.parse({}) : readYamlConfig(file, configSchema)
+  const config = file === undefined ? configSchema.parse({}) : readYamlConfig(file, configSchema)
+  // Whoever knows a webhook's address may speak through it.
+  keepSecretsOf(config.notifications?.webhook, { wholePath: true })
+  keepSecretsOf(config.tracing?.endpoint, { wholePath: true })
+  return config
 }
 
 /** Processes of each service: as `--replicas` says, else as the configuration does, else one. */

@@ -8,6 +8,7 @@ import type { Mode } from '@jts/model'
 import { createGatewayPorts } from './gateway-ports.ts'
 import { untilStopped } from './process.ts'
 import { TRADE_CANDLES } from './trade-candles.ts'
+import { VERSION } from './version.ts'
 import { buildWebApp, WEB_ROOT } from './web-build.ts'
 import type { System } from './system.ts'
 
@@ -21,7 +22,6 @@ export type DashboardOptions = {
 
 export type Dashboard = { readonly url: string; untilStopped(): Promise<unknown>; stop(): Promise<void> }
 
-export const VERSION = '0.1.0'
 const PORT_DEFAULT = 8700
 const PORTS_TRIED = 20
 

@@ -4,15 +4,17 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createBinanceMarketData, PRODUCTION, TESTNET, type BinanceEndpoints } from '@jts/binance-service'
 import { instrumentId, strategyInstanceId, type Instrument } from '@jts/model'
-import { computedId, createLogger, systemClock, type Logger } from '@jts/runtime'
+import { computedId, createLogger, NOT_OBSERVED, systemClock, type Logger } from '@jts/runtime'
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { lockFolder } from '@jts/transport'
 import { EXIT, parseSets, UserError } from './cli.ts'
 import { configOf, marketSpeed, venueUrl, type UpOptions } from './up-options.ts'
 import { accountOf, readConfig, replicasOf, riskLimits, type JtsConfig } from './config.ts'
 import { startDashboard } from './dashboard.ts'
+import type { DistributedOptions } from './distributed/system.ts'
 import { fatal, untilStopped } from './process.ts'
 import type { RunSettings } from './services.ts'
+import { observe, observeSettings } from './observe.ts'
 import { findStrategy, timeframeOf, type LoadedStrategy } from './strategies.ts'
 import { systemOf, type System } from './system.ts'
 import { createTrader } from './trader.ts'
@@ -56,7 +58,7 @@ export async function runLive(options: UpOptions): Promise<number> {
   if (existsSync(join(dataDir, 'run.json'))) {
     throw new UserError(`expected ${dataDir} to hold no replay, found one; choose another folder with --data-dir`)
   }
-  const log = createLogger({ name: 'jts', mode })
+  const log = createLogger({ name: 'jts', mode, level: config.log?.level })
   const wanted = strategiesOf(options, config)
   const venue = await venueOf(
     options,
@@ -97,9 +99,22 @@ export async function runLive(options: UpOptions): Promise<number> {
     speed,
     archiveMarketData: config.retention?.archiveMarketData,
   }
+  const looks = observeSettings(config, options)
+  const observed = { service: 'jts', mode, runId: settings.runId, log }
+  const observability = options.distributed ? NOT_OBSERVED : await observe(looks, observed)
   const system = options.distributed
-    ? await distributed(settings, strategies, config, options, dataDir, log)
-    : systemOf(createTrader({ ...settings, dataDir, log, fatal: fatal(log) }))
+    ? await distributed({
+        settings,
+        strategies,
+        accounts: config.accounts,
+        replicas: replicasOf(config, options.replicas),
+        tls: config.distributed?.tls,
+        observe: looks,
+        dataDir,
+        temporary: false,
+        log,
+      })
+    : systemOf(createTrader({ ...settings, dataDir, log, observability, fatal: fatal(log) }))
   await system.start()
   const stopWatching = system.watchHealth()
   const stopReconciling = options.distributed ? (): void => undefined : keepReconciled(system, log)
@@ -125,38 +140,25 @@ export async function runLive(options: UpOptions): Promise<number> {
     const stream = options.json ? process.stderr : process.stdout
     stream.write(`Dashboard: ${dashboard.url}\n`)
   }
+  const metrics = system.metricsUrl ?? observability.metricsUrl
+  if (metrics !== undefined) process.stderr.write(`Metrics: ${metrics} (this machine only)\n`)
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ mode, dashboard: dashboard?.url, dataDir, pid: process.pid })}\n`)
+    process.stdout.write(`${JSON.stringify({ mode, dashboard: dashboard?.url, metrics, dataDir, pid: process.pid })}\n`)
   }
   await untilStopped()
   stopWatching()
   stopReconciling()
   await dashboard?.stop()
   await system.stop()
+  await observability.stop()
   await venue.stop()
   lock.release()
   return EXIT.ok
 }
 
-async function distributed(
-  settings: RunSettings,
-  strategies: readonly LoadedStrategy[],
-  config: JtsConfig,
-  options: UpOptions,
-  dataDir: string,
-  log: Logger,
-): Promise<System> {
+async function distributed(options: DistributedOptions): Promise<System> {
   const { openDistributed } = await import('./distributed/system.ts')
-  return await openDistributed({
-    settings,
-    strategies,
-    accounts: config.accounts,
-    replicas: replicasOf(config, options.replicas),
-    tls: config.distributed?.tls,
-    dataDir,
-    temporary: false,
-    log,
-  })
+  return await openDistributed(options)
 }
 
 /** Compares every account with its broker, now and then. Between processes, order execution does so itself. */
@@ -199,7 +201,7 @@ async function venueOf(
   dataDir: string,
   instruments: readonly string[],
 ): Promise<Venue> {
-  const log = createLogger({ name: 'jts', mode: config.mode })
+  const log = createLogger({ name: 'jts', mode: config.mode, level: config.log?.level })
   if (config.mode === 'sim') {
     const symbols = [...new Set(instruments.map((id) => id.slice(id.indexOf(':') + 1)))]
     return openVenue({

@@ -1,5 +1,5 @@
 /** The command line: `./jts COMMAND …`. */
-import { ConfigError } from '@jts/runtime'
+import { ConfigError, keepSecret, keepSecretsOf, withoutSecrets } from '@jts/runtime'
 import { EXIT, UserError } from './cli.ts'
 
 type Command = { readonly summary: string; run(argv: readonly string[]): Promise<number> }
@@ -90,6 +90,15 @@ async function main(argv: readonly string[]): Promise<number> {
   return command.run(rest)
 }
 
+for (const name of ['DATABASE_URL', 'REDIS_URL']) keepSecretsOf(process.env[name])
+for (const name of ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']) {
+  keepSecretsOf(process.env[name], { wholePath: true })
+}
+for (const header of (process.env['OTEL_EXPORTER_OTLP_HEADERS'] ?? '').split(',')) {
+  keepSecret(header.slice(header.indexOf('=') + 1))
+}
+keepSecret(process.env['JTS_VENUE_CONTROL_TOKEN'])
+
 main(process.argv.slice(2)).then(
   (code) => {
     // Output may still be on its way into a pipe; everything else has been closed by the command.
@@ -98,7 +107,9 @@ main(process.argv.slice(2)).then(
   (error: unknown) => {
     const known = error instanceof ConfigError || (error instanceof Error && FOR_THE_PERSON.has(error.name))
     process.stderr.write(
-      `jts: ${known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      withoutSecrets(
+        `jts: ${known ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+      ),
     )
     process.exit(known ? EXIT.usage : EXIT.broken)
   },

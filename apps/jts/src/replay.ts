@@ -5,7 +5,7 @@ import { basename, join, resolve } from 'node:path'
 import { inputsSha256, type ReplayInput } from '@jts/exchange'
 import { instrumentVenue, shippedAssumption, shippedInstrument, strategyInstanceId, type Instrument } from '@jts/model'
 import { readRecordedMarket } from '@jts/market-store/recorded-market'
-import { computedId, createLogger, type Logger } from '@jts/runtime'
+import { computedId, createLogger, NOT_OBSERVED, type Logger, type Observability } from '@jts/runtime'
 import { checkMarket } from '@jts/strategy-kit'
 import { lockFolder } from '@jts/transport'
 import type { StrategyInstance } from '@jts/strategy-engine'
@@ -15,6 +15,7 @@ import { accountOf, replicasOf, riskLimits, type JtsConfig } from './config.ts'
 import { Conductor } from './conductor.ts'
 import { startDashboard } from './dashboard.ts'
 import { LatencyProbe } from './latency.ts'
+import { observe, observeSettings } from './observe.ts'
 import { fatal } from './process.ts'
 import { reconcileWithVenue } from './reconcile.ts'
 import { RunFolder } from './run-folder.ts'
@@ -83,7 +84,7 @@ export async function runReplay(options: UpOptions): Promise<number> {
       risk: config.risk ?? null,
       slippageBps,
     })
-    const log = createLogger({ name: 'jts', mode: 'sim', level: process.env['JTS_LOG_LEVEL'] ?? 'warn' })
+    const log = createLogger({ name: 'jts', mode: 'sim', level: config.log?.level ?? 'warn' })
     const context = { options, config, markets, instances, strategies, dataDir, slippageBps, speed, log, run }
     const result = (run.summary as ReplayResult | undefined) ?? (await play(context))
     if (run.summary !== undefined && options.fills !== undefined) await fillsOfFinished(context, options.fills)
@@ -125,7 +126,8 @@ async function play(context: Context): Promise<ReplayResult> {
     ],
     log,
   })
-  const system = await systemFor(context, venue)
+  const observability = options.distributed ? NOT_OBSERVED : await observe(...observedBy(context))
+  const system = await systemFor(context, venue, observability)
   const conductor = new Conductor({
     url: venue.controlUrl,
     token: venue.controlToken,
@@ -174,33 +176,40 @@ async function play(context: Context): Promise<ReplayResult> {
   } finally {
     await conductor.close()
     await system.stop()
+    await observability.stop()
     await venue.stop()
   }
 }
 
 /** All services in this process, or each in its own. */
-async function systemFor(context: Context, venue: Venue): Promise<System> {
-  const { dataDir, log, options, strategies } = context
+async function systemFor(context: Context, venue: Venue, observability: Observability): Promise<System> {
+  const { config, dataDir, log, options, strategies } = context
   if (!options.distributed) {
     const probe = new LatencyProbe()
-    return systemOf(traderOf(context, venue, probe), probe)
+    return systemOf(traderOf(context, venue, probe, observability), probe)
   }
   const { openDistributed } = await import('./distributed/system.ts')
   return await openDistributed({
     settings: settingsOf(context, venue),
     strategies,
-    accounts: context.config.accounts,
-    replicas: replicasOf(context.config, options.replicas),
-    tls: context.config.distributed?.tls,
+    accounts: config.accounts,
+    replicas: replicasOf(config, options.replicas),
+    tls: config.distributed?.tls,
+    observe: observeSettings(config, options),
     dataDir,
     temporary: options['data-dir'] === undefined,
     log,
   })
 }
 
-function traderOf(context: Context, venue: Venue, probe: LatencyProbe): Trader {
+function traderOf(context: Context, venue: Venue, probe: LatencyProbe, observability: Observability): Trader {
   const { dataDir, log } = context
-  return createTrader({ ...settingsOf(context, venue), dataDir, log, probe, fatal: fatal(log) })
+  return createTrader({ ...settingsOf(context, venue), dataDir, log, probe, observability, fatal: fatal(log) })
+}
+
+/** Two replays of the same data are two runs, with traces of their own. */
+function observedBy({ config, options, dataDir, log }: Context): Parameters<typeof observe> {
+  return [observeSettings(config, options), { service: 'jts', mode: 'sim', runId: dataDir, log }]
 }
 
 function settingsOf({ config, instances, markets, options }: Context, venue: Venue): RunSettings {
@@ -236,7 +245,7 @@ async function fillsOfFinished(context: Context, file: string): Promise<void> {
     controlToken: '',
     stop: () => Promise.resolve(),
   }
-  const trader = traderOf({ ...context, instances: [] }, venue, new LatencyProbe())
+  const trader = traderOf({ ...context, instances: [] }, venue, new LatencyProbe(), NOT_OBSERVED)
   writeFills(file, await trader.execution.fills())
   await trader.store.close()
 }

@@ -23,10 +23,20 @@ import { createNotificationService } from '@jts/notification-service'
 import { createOrderExecution, type OrderExecution } from '@jts/order-execution'
 import { createPortfolioTracker, type PortfolioTracker } from '@jts/portfolio-tracker'
 import { createRiskManagement, type RiskManagement } from '@jts/risk-management'
-import { HEARTBEAT, type Activity, type Logger, type MarketClock, type WallClock } from '@jts/runtime'
+import {
+  HEARTBEAT,
+  noMetrics,
+  stateSamples,
+  type Activity,
+  type Logger,
+  type MarketClock,
+  type Metrics,
+  type WallClock,
+} from '@jts/runtime'
 import { createStrategyEngine, type StrategyEngine, type StrategyInstance } from '@jts/strategy-engine'
-import type { Bus, Store } from '@jts/transport'
+import type { Bus, OrderPath, Store } from '@jts/transport'
 import type { Probe } from './latency.ts'
+import { showStream } from './observe.ts'
 
 export type BrokerAccount = { readonly account: AccountId; readonly apiKey: string; readonly apiSecret: string }
 
@@ -57,6 +67,11 @@ export type Plumbing = {
   readonly wallClock: WallClock
   readonly log: Logger
   readonly probe?: Probe | undefined
+  /** Where somebody looks: the figures, and the way of an order. */
+  readonly metrics?: Metrics
+  readonly path?: OrderPath | undefined
+  /** Which unit of the service this is, where there may be several. */
+  readonly unit?: string
 }
 
 // These three allow for the delays of this machine: in a market that runs faster they are as much longer.
@@ -78,7 +93,8 @@ export function createMarketData(
   { endpoints, replay }: RunSettings,
   plumbing: Omit<Plumbing, 'store' | 'bus'>,
 ): MarketData {
-  const { wallClock, activity, log } = plumbing
+  const { wallClock, activity } = plumbing
+  const log = plumbing.log.child({ service: 'binance-service' })
   const streamTimings = replay ? {} : { silenceMs: MARKET_SILENCE_MS }
   return createBinanceMarketData({ endpoints, wallClock, activity, log, streamTimings })
 }
@@ -88,8 +104,9 @@ export function createBroker(
   plumbing: Omit<Plumbing, 'store' | 'bus'>,
   { account, apiKey, apiSecret }: BrokerAccount,
 ): BinanceBroker {
-  const { wallClock, activity, log, marketClock } = plumbing
-  return createBinanceBroker({
+  const { wallClock, activity, marketClock, metrics = noMetrics } = plumbing
+  const log = plumbing.log.child({ service: 'binance-service', account })
+  const broker = createBinanceBroker({
     account,
     endpoints: settings.endpoints,
     credentials: { apiKey, apiSecret },
@@ -98,63 +115,105 @@ export function createBroker(
     activity,
     log,
   })
+  metrics.onScrape('jts_broker_rate_budget_headroom_ratio', () =>
+    broker.rateHeadroom().map(({ window, ratio }) => ({ labels: { account, window }, value: ratio })),
+  )
+  return broker
 }
 
 export function createRisk(
   settings: RunSettings,
-  { store, bus, marketClock, wallClock, log }: Plumbing,
+  { store, bus, marketClock, wallClock, log, metrics = noMetrics, path }: Plumbing,
 ): RiskManagement {
   const { limits, instruments } = settings
   const marketTopics = marketTopicsOf(settings)
-  return createRiskManagement({
+  const risk = createRiskManagement({
     store,
     bus,
     marketClock,
-    log,
+    log: log.child({ service: 'risk-management' }),
     limits,
     instruments,
     marketTopics,
     approvalValidUs: APPROVAL_VALID_US * (settings.speed ?? 1),
     ...(settings.replay ? {} : { heartbeats: { times: HEARTBEAT, wallClock, accounts: accountInstruments(settings) } }),
+    ...(path === undefined ? {} : { onCheck: (request) => path.checking(request) }),
   })
+  metrics.onScrape('jts_risk_limit_headroom_ratio', () =>
+    [...risk.headroom()].map(({ account, limit, ratio }) => ({ labels: { account, limit }, value: ratio })),
+  )
+  return risk
 }
 
-export function createPortfolio(settings: RunSettings, { store, bus, log }: Plumbing): PortfolioTracker {
+export function createPortfolio(
+  settings: RunSettings,
+  { store, bus, log, metrics = noMetrics }: Plumbing,
+): PortfolioTracker {
   const { instruments } = settings
   const equityCurrency = instruments[0]?.quoteCurrency ?? 'USDT'
-  return createPortfolioTracker({
+  const portfolio = createPortfolioTracker({
     store,
     bus,
-    log,
+    log: log.child({ service: 'portfolio-tracker' }),
     instruments,
     marketTopics: marketTopicsOf(settings),
     equityCurrency,
   })
+  metrics.onScrape('jts_reconciliation_differences', () =>
+    settings.accounts.map(({ account }) => ({ labels: { account }, value: portfolio.differences(account).length })),
+  )
+  return portfolio
 }
 
 export function createStrategies(
   settings: RunSettings,
-  { probe, ...plumbing }: Plumbing,
+  { probe, path, ...plumbing }: Plumbing,
   risk: Pick<RiskManagementApi, 'checkTradingRisk'>,
 ): StrategyEngine {
   return createStrategyEngine({
     ...plumbing,
-    risk,
+    log: plumbing.log.child({ service: 'strategy-engine' }),
+    risk: path === undefined ? risk : askedBy(path, risk),
     runId: settings.runId,
     instances: settings.instances,
     marketTopics: marketTopicsOf(settings),
     ...(settings.replay ? {} : { handlerLimitMs: HANDLER_LIMIT_MS }),
-    ...(probe === undefined ? {} : { onSignal: (id: string) => probe.signal(id) }),
+    onSignal(signal) {
+      probe?.signal(signal.correlationId)
+      path?.signal(signal)
+    },
   })
 }
 
+function askedBy(
+  path: OrderPath,
+  risk: Pick<RiskManagementApi, 'checkTradingRisk'>,
+): Pick<RiskManagementApi, 'checkTradingRisk'> {
+  return {
+    async checkTradingRisk(question) {
+      const { request, answered } = path.asking(question)
+      try {
+        const answer = await risk.checkTradingRisk(request)
+        answered()
+        return answer
+      } catch (error) {
+        answered((error as Error).message)
+        throw error
+      }
+    },
+  }
+}
+
+const TRADING_STATES = ['active', 'reducing', 'halted'] as const
+
 export function createExecution(
   settings: RunSettings,
-  { probe, ...plumbing }: Plumbing,
+  { probe, path, metrics = noMetrics, ...plumbing }: Plumbing,
   brokers: ReadonlyMap<AccountId, BrokerPort>,
 ): OrderExecution {
-  return createOrderExecution({
+  const execution = createOrderExecution({
     ...plumbing,
+    log: plumbing.log.child({ service: 'order-execution' }),
     accounts: [...brokers].map(([account, broker]) => ({
       account,
       broker,
@@ -166,22 +225,44 @@ export function createExecution(
     quietMarketOrderUs: settings.replay ? 0 : QUIET_MARKET_ORDER_US * (settings.speed ?? 1),
     quietOrderUs: QUIET_ORDER_US * (settings.speed ?? 1),
     ...(settings.replay ? {} : { heartbeats: HEARTBEAT }),
-    ...(probe === undefined
-      ? {}
-      : { onSent: (id: string) => probe.sent(id), onAnswered: (id: string) => probe.answered(id) }),
+    onSent(order) {
+      probe?.sent(order.correlationId)
+      path?.sent(order)
+    },
+    onAnswered(order, outcome) {
+      probe?.answered(order.correlationId)
+      path?.answered(order, outcome)
+    },
   })
+  for (const account of brokers.keys()) {
+    showStream(metrics, `orders ${account}`, plumbing.activity, `order-execution ${account}`)
+    metrics.onScrape('jts_trading_state', () =>
+      [...stateSamples(TRADING_STATES, execution.tradingState(account))].map(({ state, value }) => ({
+        labels: { account, state },
+        value,
+      })),
+    )
+  }
+  return execution
 }
 
 export function createNotifications(
   { webhookUrl }: RunSettings,
-  { store, bus, wallClock, log }: Plumbing,
+  { store, bus, wallClock, log, path }: Plumbing,
 ): ReturnType<typeof createNotificationService> {
-  return createNotificationService({ store, bus, wallClock, log, ...(webhookUrl === undefined ? {} : { webhookUrl }) })
+  return createNotificationService({
+    store,
+    bus,
+    wallClock,
+    log: log.child({ service: 'notification-service' }),
+    ...(webhookUrl === undefined ? {} : { webhookUrl }),
+    ...(path === undefined ? {} : { onNotify: (event) => path.notifying(event) }),
+  })
 }
 
 export function createCollector(
   settings: RunSettings,
-  { probe, bus: _, ...plumbing }: Plumbing,
+  { probe, bus: _, metrics = noMetrics, unit, ...plumbing }: Plumbing,
   source: MarketData,
 ): MarketDataCollector {
   const series = new Map(
@@ -190,8 +271,10 @@ export function createCollector(
       { instrument: one.instrument.id, timeframe: one.timeframe },
     ]),
   )
+  showStream(metrics, unit === undefined ? 'market' : `market ${unit}`, plumbing.activity, 'market-data-collector')
   return createMarketDataCollector({
     ...plumbing,
+    log: plumbing.log.child({ service: 'market-data-collector' }),
     source,
     series: [...series.values()],
     ...(settings.replay ? {} : { heartbeats: HEARTBEAT }),

@@ -41,6 +41,8 @@ export type System = {
   differences(account: AccountId): Promise<readonly { currency: string; ours: string; venue: string }[]>
   /** Real time from tick to wire, as far as it was measured. */
   latency(): Promise<ReturnType<LatencyProbe['view']>>
+  /** Where the processes of this run are found by Prometheus, when each has metrics of its own. */
+  readonly metricsUrl?: string | undefined
   /** Resolves when everything said so far is on disk. */
   durable(): Promise<void>
   start(): Promise<void>

@@ -9,12 +9,13 @@ import type { AccountId } from '@jts/model'
 import type { OrderExecution } from '@jts/order-execution'
 import type { PortfolioTracker } from '@jts/portfolio-tracker'
 import type { RiskManagement } from '@jts/risk-management'
-import { Activity, MarketClock, systemClock, type Logger } from '@jts/runtime'
+import { Activity, MarketClock, NOT_OBSERVED, systemClock, type Logger, type Observability } from '@jts/runtime'
 import type { StrategyEngine } from '@jts/strategy-engine'
 import { Archive, ARCHIVE_FOLDER, EmbeddedBus, Retention, SqliteStore } from '@jts/transport'
 import { healthEvent } from './health-watch.ts'
 import { archivedToo, keepHouse } from './housekeeping.ts'
 import type { LatencyProbe } from './latency.ts'
+import { lookOf } from './observe.ts'
 import {
   createBroker,
   createCollector,
@@ -26,6 +27,7 @@ import {
   createStrategies,
   untilAvailable,
   type MarketData,
+  type Plumbing,
   type RunSettings,
 } from './services.ts'
 
@@ -33,6 +35,8 @@ export type TraderOptions = RunSettings & {
   readonly dataDir: string
   readonly log: Logger
   readonly probe?: LatencyProbe
+  /** Metrics and traces; nothing when not given. */
+  readonly observability?: Observability
   /** A commit that failed, or an owner that was taken over: the process says why and ends. */
   readonly fatal: (reason: string, cause: unknown) => void
 }
@@ -54,9 +58,16 @@ export type Trader = {
 }
 
 export function createTrader(options: TraderOptions): Trader {
-  const { log, fatal, probe } = options
+  const { log, fatal, probe, observability = NOT_OBSERVED } = options
   const activity = new Activity()
-  const store = new SqliteStore({ file: join(options.dataDir, 'jts.sqlite'), log, activity, fatal })
+  const look = lookOf(observability, 'jts', log)
+  const store = new SqliteStore({
+    file: join(options.dataDir, 'jts.sqlite'),
+    log,
+    activity,
+    fatal,
+    ...look.hooks,
+  })
   const started: { execution: OrderExecution | undefined } = { execution: undefined }
   const archive = new Archive(join(options.dataDir, ARCHIVE_FOLDER))
   const bus = new EmbeddedBus({
@@ -75,7 +86,18 @@ export function createTrader(options: TraderOptions): Trader {
     },
   })
   const marketClock = new MarketClock(options.replay ? undefined : systemClock)
-  const plumbing = { store, bus, activity, marketClock, wallClock: systemClock, log, probe }
+  const { metrics, path } = look
+  const plumbing: Plumbing = {
+    store,
+    bus: look.bus(bus),
+    activity,
+    marketClock,
+    wallClock: systemClock,
+    log,
+    probe,
+    metrics,
+    path,
+  }
   const marketData = createMarketData(options, plumbing)
   const brokers = new Map(options.accounts.map((one) => [one.account, createBroker(options, plumbing, one)]))
   // Who subscribes first hears first: risk has booked a fill before a strategy asks about the next signal.

@@ -51,6 +51,11 @@ const SPEC = {
       value: 'N',
       help: 'with --distributed: N processes of every service, which share its accounts and strategies (1)',
     },
+    'metrics-port': {
+      type: 'number',
+      value: 'N',
+      help: 'serve /metrics for Prometheus on 127.0.0.1:N (0 = any free port; off)',
+    },
     'no-dashboard': { type: 'flag', help: 'no gateway and no web page' },
     json: { type: 'flag', help: 'one JSON object on standard output; everything else on standard error' },
   },

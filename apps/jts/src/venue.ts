@@ -1,7 +1,7 @@
 /** The venue that a run trades on: one that is running already, or our own local one started here. */
 import { endpointsOfVenue, type BinanceEndpoints } from '@jts/binance-service'
 import { accountId, type AccountId, type Mode } from '@jts/model'
-import type { Logger } from '@jts/runtime'
+import { keepSecret, type Logger } from '@jts/runtime'
 import { UserError } from './cli.ts'
 import { startVenueProcess, type VenueProcess } from './venue-process.ts'
 
@@ -56,8 +56,8 @@ export function keysFromEnvironment(choice: Pick<VenueChoice, 'mode' | 'accounts
     const suffix = i === 0 ? '' : `_${i + 1}`
     const keyName = apiKeyEnv ?? `JTS_BINANCE_API_KEY${suffix}`
     const secretName = apiSecretEnv ?? `JTS_BINANCE_API_SECRET${suffix}`
-    const apiKey = process.env[keyName]
-    const apiSecret = process.env[secretName]
+    const apiKey = keepSecret(process.env[keyName])
+    const apiSecret = keepSecret(process.env[secretName])
     if (!apiKey || !apiSecret) {
       throw new UserError(
         `expected the keys of account ${name} in the environment variables ${keyName} and ${secretName}, found ${apiKey ? `no ${secretName}` : `no ${keyName}`}`,

@@ -2,7 +2,7 @@
  * Order execution (D): hears approved signals, speaks to the brokers, says everything that happens to an order on
  * orders.events. One `AccountExecution` an account does the work; this file wires them, and holds the trading state.
  */
-import type { BrokerPort } from '@jts/broker-kit'
+import type { BrokerPort, PlaceOutcome } from '@jts/broker-kit'
 import { RpcError, type BusEvent, type BusEventOf, type OrderExecutionApi } from '@jts/contracts'
 import type {
   CancelOrderRequest,
@@ -15,11 +15,12 @@ import type {
   ResumeRequest,
   TradingState as TradingStateView,
 } from '@jts/contracts/orders-api'
-import type { AccountId, Hold, HoldCode, InstrumentId, SignalId } from '@jts/model'
+import type { AccountId, Hold, HoldCode, InstrumentId, SignalId, TradingState } from '@jts/model'
 import type { Activity, HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
 import { Heartbeats, type Bus, type Store, type Turn } from '@jts/transport'
 import { AccountExecution } from './account-execution.ts'
 import { accounts, fills, holds, ordersClosed, ordersOpen, tradingStates } from './adapters/tables.ts'
+import type { OrderTermsRecord } from './domain/order-record.ts'
 import { TradingStates } from './trading-states.ts'
 
 export type OrderExecutionOptions = {
@@ -44,8 +45,8 @@ export type OrderExecutionOptions = {
    * nothing while the conductor's link is down.
    */
   readonly heartbeats?: HeartbeatTimes
-  readonly onSent?: (correlationId: string) => void
-  readonly onAnswered?: (correlationId: string) => void
+  readonly onSent?: (order: OrderTermsRecord) => string | undefined
+  readonly onAnswered?: (order: OrderTermsRecord, outcome: PlaceOutcome['kind']) => void
 }
 
 export type FillRow = {
@@ -77,6 +78,7 @@ export type OrderExecution = {
   reconcile(account: AccountId): Promise<boolean>
   /** Every fill booked, oldest first within its account and instrument. */
   fills(): Promise<readonly FillRow[]>
+  tradingState(account: AccountId): TradingState
   /** Denies an account's new orders except those that reduce, until the cause is gone or a person says so. */
   hold(hold: Hold): void
 }
@@ -102,6 +104,7 @@ export function createOrderExecution(options: OrderExecutionOptions): OrderExecu
     stop: () => service.stop(),
     reconcile: (account) => service.execution(account).reconcile(),
     fills: () => options.store.all(fills),
+    tradingState: (account) => service.states.own(account).state,
     hold: (hold) => options.store.transact((turn) => service.states.hold(hold, turn), 'durable'),
   }
 }

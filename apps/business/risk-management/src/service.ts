@@ -65,6 +65,8 @@ export type RiskManagementOptions = {
     readonly wallClock: WallClock
     readonly accounts: readonly { readonly account: AccountId; readonly instruments: readonly InstrumentId[] }[]
   }
+  /** Told of each question; what it returns is told the answer. */
+  readonly onCheck?: (request: RiskCheckRequest) => (answer: RiskCheckResponse) => void
 }
 
 /** What it answers: the conversations of the contract, and risk checks on one long stream. */
@@ -76,7 +78,11 @@ export type RiskManagement = {
   readonly api: RiskManagementHandlers
   start(): Promise<void>
   stop(): void
+  /** Unused shares of the standing limits, now. */
+  headroom(): Iterable<LimitHeadroom>
 }
+
+export type LimitHeadroom = { readonly account: AccountId; readonly limit: string; readonly ratio: number }
 
 type AccountHold = Payload<'Heartbeat'>['holds'][number]
 type Remembered = { readonly intent: string; readonly response: RiskCheckResponse }
@@ -96,7 +102,12 @@ export function createRiskManagement(options: RiskManagementOptions): RiskManage
     ],
     handle: (event, turn) => service.handle(event, turn),
   })
-  return { api: service, start: () => service.start(), stop: () => service.stop() }
+  return {
+    api: service,
+    start: () => service.start(),
+    stop: () => service.stop(),
+    headroom: () => service.headroom(),
+  }
 }
 
 class Service implements RiskManagementHandlers {
@@ -232,13 +243,27 @@ class Service implements RiskManagementHandlers {
   }
 
   async checkTradingRisk(request: RiskCheckRequest): Promise<RiskCheckResponse> {
+    const answered = this.#options.onCheck?.(request)
     const nowUs = this.#options.marketClock.nowUs()
     const parsed = parseRiskCheck(request, this.#lookup, nowUs)
     const response =
       parsed.kind === 'advisory'
         ? toResponse(parsed.intent, this.#engine.checkAdvisory(parsed.intent, parsed.portfolio, nowUs), nowUs)
         : this.#answer(parsed.intent, request.signalTimeUs, nowUs)
+    answered?.(response)
     return { ...response, correlationId: request.correlationId }
+  }
+
+  *headroom(): Iterable<LimitHeadroom> {
+    const currencies = new Set([...this.#instruments.values()].map(({ quoteCurrency }) => quoteCurrency))
+    for (const account of this.#engine.accounts()) {
+      for (const currency of currencies) {
+        const cash = unitsToFloat(this.#engine.ledger(account).cashOf(currency))
+        if (cash <= 0) continue
+        const reserved = unitsToFloat(this.#engine.cashReserved(account, currency))
+        yield { account, limit: `cash ${currency}`, ratio: 1 - reserved / cash }
+      }
+    }
   }
 
   /** The same questions on one long stream, in order; what is wrong with one is said in its answer and ends nothing. */
@@ -309,7 +334,8 @@ class Service implements RiskManagementHandlers {
 
   #errorAnswer(request: RiskCheckRequest, error: unknown): RiskCheckResponse {
     const { correlationId, signalId } = request
-    if (!(error instanceof RpcError)) this.#options.log.error({ err: error, signalId }, 'a risk check failed')
+    if (!(error instanceof RpcError))
+      this.#options.log.error({ err: error, signalId, correlationId }, 'a risk check failed')
     const { code, message } =
       error instanceof RpcError ? error : { code: 'INTERNAL', message: 'internal error; the service log tells more' }
     return RiskCheckResponse.create({ correlationId, signalId, error: { code, message } })

@@ -44,7 +44,7 @@ export type StrategyEngineOptions = {
   readonly marketTopics: readonly Topic[]
   /** Wall time after which a handler that has not come back is ended, ms; a replay waits for ever, since it has to give the same. */
   readonly handlerLimitMs?: number
-  readonly onSignal?: (correlationId: string) => void
+  readonly onSignal?: (signal: Signal) => void
 }
 
 export type StrategyEngine = {
@@ -282,7 +282,7 @@ class Service implements StrategyApi {
       running.signals++
       this.#signals.set(signal.signalId, { signal, status: 'pending' })
       this.#keepSignal(signal, 'pending', turn)
-      this.#options.onSignal?.(signal.correlationId)
+      this.#options.onSignal?.(signal)
       this.#ask(signal)
     }
   }
@@ -322,7 +322,8 @@ class Service implements StrategyApi {
         .then((answer) => this.#answered(signal, answer))
         .catch((error: unknown) => {
           if (this.#stopped) return
-          log.error({ signalId: signal.signalId, err: error }, 'risk did not answer; asking again')
+          const { signalId, correlationId } = signal
+          log.error({ signalId, correlationId, err: error }, 'risk did not answer; asking again')
           wallClock.after(ASK_AGAIN_MS, () => this.#ask(signal))
         })
         .finally(() => activity.leave('strategy-engine'))

@@ -15,6 +15,8 @@ export type NotificationServiceOptions = {
   readonly wallClock: WallClock
   readonly log: Logger
   readonly webhookUrl?: string
+  /** Told that a person is about to be told of an event; what it returns is called when that has been done. */
+  readonly onNotify?: (event: BusEvent) => () => void
 }
 
 export type NotificationService = { start(): Promise<void>; stop(): void }
@@ -38,6 +40,7 @@ class Service implements NotificationService {
   readonly #options: NotificationServiceOptions
   readonly #webhook: Webhook | undefined
   readonly #waiting: Notification[] = []
+  readonly #told = new Map<Notification, () => void>()
   #delivering = false
   #retry: { cancel(): void } | undefined
   #stopped = false
@@ -65,11 +68,13 @@ class Service implements NotificationService {
     if (this.#webhook !== undefined) {
       turn.put(outbox, { event_id: notification.id, notification: JSON.stringify(notification) })
     }
+    const told = this.#options.onNotify?.(event)
     turn.afterCommit(() => {
       const { id, severity, title, text, correlationId } = notification
       const level = severity === 'info' ? 'info' : severity === 'warning' ? 'warn' : 'error'
       this.#options.log[level]({ id, correlationId }, `${title}: ${text}`)
-      if (this.#webhook === undefined) return
+      if (this.#webhook === undefined) return told?.()
+      if (told !== undefined) this.#told.set(notification, told)
       this.#waiting.push(notification)
       void this.#deliver()
     })
@@ -93,6 +98,8 @@ class Service implements NotificationService {
       }
       delayMs = RETRY_FIRST_MS
       this.#waiting.shift()
+      this.#told.get(notification)?.()
+      this.#told.delete(notification)
       try {
         // Also while stopping, so that what was taken is not told again after the next start.
         this.#options.store.transact((turn) => turn.remove(outbox, { event_id: notification.id }))

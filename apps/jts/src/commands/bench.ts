@@ -11,12 +11,13 @@ const PARTS = [
   'at-rest',
   'install',
   'distributed',
+  'observe',
   'soak',
   'soak-embedded',
 ] as const
 type Part = (typeof PARTS)[number]
 /** These need servers beside them, or a long time: only when they are asked for. */
-const ASKED_FOR: readonly string[] = ['distributed', 'soak', 'soak-embedded']
+const ASKED_FOR: readonly string[] = ['distributed', 'observe', 'soak', 'soak-embedded']
 const BY_DEFAULT = PARTS.filter((part) => !ASKED_FOR.includes(part))
 
 const SPEC = {
@@ -92,6 +93,10 @@ async function measure(part: Part, { bars, minutes, speed }: Measured): Promise<
         `${root}/distributed.ts`
       )) as typeof import('../../../../bench/distributed.ts')
       return benchDistributed()
+    }
+    case 'observe': {
+      const { benchObserve } = (await import(`${root}/observe.ts`)) as typeof import('../../../../bench/observe.ts')
+      return benchObserve()
     }
     case 'soak':
     case 'soak-embedded': {

@@ -24,6 +24,7 @@ import {
 import type { TlsFiles } from '@jts/transport/rpc/tls'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { readConfig, riskLimits } from '../config.ts'
+import { lookOf, observe, observeSettings } from '../observe.ts'
 import { fatal, untilStdinEnds, untilStopped } from '../process.ts'
 
 const SERVICES = ['risk-management', 'portfolio-tracker'] as const
@@ -55,6 +56,11 @@ const SPEC = {
       help: 'with --run: the name of this replica (a fresh one); the same name again takes its units back at once',
     },
     advertise: { type: 'text', value: 'HOST:PORT', help: 'with --run: where the others reach this process' },
+    'metrics-port': {
+      type: 'number',
+      value: 'N',
+      help: 'serve /metrics for Prometheus on 127.0.0.1:N (0 = any free port; off)',
+    },
     'exit-with-stdin': { type: 'flag', help: 'end when standard input ends: with whoever started this' },
     json: { type: 'flag', help: 'one JSON object on standard output when ready' },
   },
@@ -78,16 +84,30 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   }
   const tls = tlsFiles(options)
   const config = readConfig(options.config)
-  const log = createLogger({ name, mode: config.mode })
+  const log = createLogger({ name, mode: config.mode, level: config.log?.level })
   const folder = resolve(options['data-dir'] ?? join('.jts', name))
   mkdirSync(folder, { recursive: true })
   const lock = lockFolder(folder)
-  const store = new SqliteStore({ file: join(folder, 'jts.sqlite'), log, fatal: fatal(log) })
+  const observability = await observe(observeSettings(config, options), {
+    service: name,
+    mode: config.mode,
+    runId: folder,
+    log,
+  })
+  const look = lookOf(observability, name, log)
+  const store = new SqliteStore({ file: join(folder, 'jts.sqlite'), log, fatal: fatal(log), ...look.hooks })
   const bus = new EmbeddedBus({ store, log, fatal: fatal(log) })
   const instruments = [...new Set([...SHIPPED, ...(config.strategies ?? []).map((one) => one.instrument)])].map((id) =>
     shippedInstrument(id),
   )
-  const common = { store, bus, log, instruments, marketTopics: ['market-data.binance.candles'] as const }
+  const common = {
+    store,
+    bus: look.bus(bus),
+    log,
+    instruments,
+    marketTopics: ['market-data.binance.candles'] as const,
+  }
+  const { path } = look
   let services: RpcService[]
   if (name === 'risk-management') {
     const risk = createRiskManagement({
@@ -95,6 +115,7 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
       marketClock: new MarketClock(systemClock),
       limits: riskLimits(config),
       approvalValidUs: 10_000_000,
+      ...(path === undefined ? {} : { onCheck: (request) => path.checking(request) }),
     })
     await risk.start()
     services = [RiskManagementServiceService, BareRisk].map((definition) => ({ definition, handlers: risk.api }))
@@ -113,7 +134,8 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
     beforeAnswer: () => store.durable(),
     tls,
   })
-  const ready = { service: name, address: `${host}:${server.port}`, tls: tls !== undefined, dataDir: folder }
+  const metrics = observability.metricsUrl
+  const ready = { service: name, address: `${host}:${server.port}`, tls: tls !== undefined, metrics, dataDir: folder }
   const how = tls === undefined ? 'in plain text, loopback only' : 'mutual TLS'
   process.stdout.write(
     options.json ? `${JSON.stringify(ready)}\n` : `${name} answers gRPC on ${ready.address} (${how})\n`,
@@ -122,6 +144,7 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   await server.stop()
   await bus.stop()
   await store.close()
+  await observability.stop()
   lock.release()
   return EXIT.ok
 }
@@ -132,6 +155,7 @@ type JoinOptions = Parameters<typeof tlsFiles>[0] & {
   readonly host: string | undefined
   readonly advertise: string | undefined
   readonly 'grpc-port': number | undefined
+  readonly 'metrics-port': number | undefined
   readonly 'exit-with-stdin': boolean
 }
 
@@ -151,7 +175,11 @@ async function serveRun(word: string, file: string, options: JoinOptions): Promi
   const isMember = fixed !== undefined && fixed.name === name
   const port = options['grpc-port'] ?? (isMember ? fixed.port : 0)
   const host = options.host ?? (isMember ? (fixed.listen ?? fixed.host) : '127.0.0.1')
-  const log = createLogger({ name, mode: run.mode, ...(run.replay ? { level: 'warn' } : {}) })
+  const log = createLogger({ name, mode: run.mode, level: run.logLevel ?? (run.replay ? 'warn' : 'info') })
+  // Two processes may say the same member's name, one after the other: the port is a wish.
+  const metricsPort = options['metrics-port'] ?? (isMember ? fixed.metricsPort : undefined)
+  const observed = { service: name, mode: run.mode, runId: run.namespace, log, orAnyPort: true }
+  const observability = await observe({ metricsPort, tracing: run.tracing }, observed)
   const stopped = options['exit-with-stdin'] ? Promise.race([untilStopped(), untilStdinEnds()]) : untilStopped()
   const replica = await startReplica({
     run,
@@ -159,17 +187,20 @@ async function serveRun(word: string, file: string, options: JoinOptions): Promi
     name,
     listen: { host, port },
     advertised: options.advertise ?? (isMember ? `${fixed.host}:${fixed.port}` : undefined),
+    observability,
     log,
     fatal: fatal(log),
   })
   const units = replica.units()
-  const ready = { name, service, address: replica.address, units, pid: process.pid }
+  const metrics = observability.metricsUrl
+  const ready = { name, service, address: replica.address, units, metrics, pid: process.pid }
   const holds = units.length === 0 ? 'standing by' : units.join(', ')
   process.stdout.write(
     options.json ? `${JSON.stringify(ready)}\n` : `${name} answers gRPC on ${ready.address}: ${holds}\n`,
   )
   await stopped
   await replica.stop()
+  await observability.stop()
   return EXIT.ok
 }
 

@@ -11,11 +11,12 @@ import {
 } from '@jts/contracts/host-api'
 import type { RiskManagementApi } from '@jts/contracts'
 import type { AccountId } from '@jts/model'
-import { Activity, MarketClock, systemClock, type Logger } from '@jts/runtime'
+import { Activity, MarketClock, scopedMetrics, systemClock, type Logger, type Observability } from '@jts/runtime'
 import { type Bus } from '@jts/transport'
 import { KafkaBus } from '@jts/transport/bus/kafka/bus'
 import { PostgresStore, type PostgresStoreOptions } from '@jts/transport/store/postgres'
 import { LatencyMarks } from '../latency.ts'
+import { lookOf, showBreaker } from '../observe.ts'
 import type { Plumbing } from '../services.ts'
 import { HOSTED, type Hosted } from './hosted.ts'
 import type { RunFile, ServiceName } from './run-file.ts'
@@ -26,6 +27,7 @@ export type OpenUnitOptions = Pick<PostgresStoreOptions, 'url' | 'sql' | 'owner'
   readonly service: ServiceName
   readonly unit: Unit
   readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
+  readonly observability: Observability
   readonly log: Logger
 }
 
@@ -48,6 +50,9 @@ const CALLS_END_MS = 2000
 /** Takes the unit and brings it to where its last owner's commits end. @throws UnitTakenError when another holds it. */
 export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
   const { run, service, unit, risk, log } = options
+  // What a unit shows goes when it goes to another process.
+  const metrics = scopedMetrics(options.observability.metrics)
+  const look = lookOf({ ...options.observability, metrics }, unit.name, log)
   const activity = new Activity()
   activity.absent(unit.name)
   const marketClock = new MarketClock(run.replay ? undefined : systemClock)
@@ -57,25 +62,32 @@ export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
     unit: unit.name,
     activity,
     wallClock: systemClock,
+    ...look.hooks,
   })
   const bus = new KafkaBus({
     store,
     kafka: { brokers: run.kafkaBrokers, prefix: `${run.namespace}.`, clientId: unit.name },
     log,
     activity,
+    readHeaders: !options.observability.isOff,
     beforeHandle: (event) => marketClock.advanceTo(event.timeEventUs),
   })
   // Only a replay ends with a summary that tells how fast it was.
   const marks = run.replay ? new LatencyMarks() : undefined
   const plumbing: Plumbing = {
     store,
-    bus: scoped(bus, service, unit),
+    bus: look.bus(scoped(bus, service, unit)),
     activity,
     marketClock,
     wallClock: systemClock,
     log,
     probe: marks,
+    metrics,
+    path: look.path,
+    unit: unit.name,
   }
+  showBreaker(metrics, `kafka ${unit.name}`, () => bus.breakerState)
+  metrics.onScrape('jts_outbox_depth_events', () => [{ labels: { unit: unit.name }, value: bus.outboxDepth }])
   const hosted = HOSTED[service]({ settings: unit.settings, bus, plumbing, risk })
   const leaving = new AbortController()
   let calls = 0
@@ -106,6 +118,7 @@ export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
       await hosted.stop()
       await bus.stop()
       await store.release()
+      metrics.close()
     },
   }
 }

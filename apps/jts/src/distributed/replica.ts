@@ -4,7 +4,7 @@
  */
 import type { RpcError } from '@jts/contracts'
 import { HostServiceService } from '@jts/contracts/host-api'
-import type { Logger } from '@jts/runtime'
+import type { Logger, Observability } from '@jts/runtime'
 import { startRpcServer, type RpcServer, type RpcServerOptions } from '@jts/transport'
 import { OwnerLinks } from '@jts/transport/rpc/owner-links'
 import { streamedRiskManagementClient } from '@jts/transport/rpc/grpc-client'
@@ -27,6 +27,7 @@ export type ReplicaOptions = {
   /** Where it listens, and where the others reach it. */
   readonly listen: { readonly host: string; readonly port: number }
   readonly advertised?: string | undefined
+  readonly observability: Observability
   readonly log: Logger
   readonly fatal: (reason: string, cause: unknown) => void
 }
@@ -192,7 +193,7 @@ class SharingReplica implements Replica {
   }
 
   async #take(unit: Unit): Promise<void> {
-    const { run, service, name, log, fatal } = this.#options
+    const { run, service, name, observability, log, fatal } = this.#options
     try {
       const opened = await openUnit({
         url: databaseUrlOf(run),
@@ -203,6 +204,7 @@ class SharingReplica implements Replica {
         owner: name,
         address: this.#address,
         risk: streamedRiskManagementClient(this.#links.linkTo('risk-management')),
+        observability,
         log: log.child({ unit: unit.name }),
         fatal,
       })

@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { strategyInstanceId, type AccountId, type Instrument, type InstrumentId, type RiskLimits } from '@jts/model'
+import { keepSecret, keepSecretsOf } from '@jts/runtime'
 import type { PlainText, TlsFiles } from '@jts/transport/rpc/tls'
 import { UserError } from '../cli.ts'
 import type { RunSettings } from '../services.ts'
@@ -25,6 +26,8 @@ export type Member = {
   readonly port: number
   /** Where it listens, where that is not `host`: `0.0.0.0` in a container. */
   readonly listen?: string | undefined
+  /** Where it serves its metrics, when it does. */
+  readonly metricsPort?: number | undefined
 }
 
 export { SERVICE_NAMES, type ServiceName }
@@ -63,6 +66,8 @@ const schema = z.strictObject({
   sendWindowUs: z.number(),
   speed: z.number().optional(),
   webhookUrl: z.string().optional(),
+  logLevel: z.string().optional(),
+  tracing: z.strictObject({ endpoint: z.string(), sampleRatio: z.number() }).optional(),
   /** How the processes speak with each other; without it in plain text, and on this machine alone. */
   rpc: z
     .strictObject({
@@ -78,6 +83,7 @@ const schema = z.strictObject({
       host: z.string(),
       port: z.number().int().positive(),
       listen: z.string().optional(),
+      metricsPort: z.number().int().min(0).optional(),
     }),
   ),
 })
@@ -154,6 +160,7 @@ export async function settingsOf(run: RunFile): Promise<RunSettings> {
 function accountsOf({ mode, accounts }: RunFile): RunSettings['accounts'] {
   if (mode !== 'sim') return keysFromEnvironment({ mode, accounts })
   return accounts.map(({ name, play }) => {
+    keepSecret(play?.apiSecret)
     if (play === undefined) throw new UserError(`expected the local venue's keys of account ${name}, found none`)
     return { account: accountOf(mode, name), ...play }
   })
@@ -162,6 +169,7 @@ function accountsOf({ mode, accounts }: RunFile): RunSettings['accounts'] {
 /** @throws UserError when the run uses a given database and DATABASE_URL is not set here */
 export function databaseUrlOf(run: RunFile): string {
   const url = run.databaseUrl ?? process.env['DATABASE_URL']
+  keepSecretsOf(url)
   if (url !== undefined) return url
   throw new UserError('expected DATABASE_URL, as where this run was started, found none')
 }

@@ -5,7 +5,7 @@ import { TOPIC_NAMES, type BusEventOf } from '@jts/contracts'
 import { HostServiceService, type HostState } from '@jts/contracts/host-api'
 import { instrumentSymbol, type AccountId } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
-import { Activity, computedId, MarketClock, systemClock, type Logger } from '@jts/runtime'
+import { Activity, computedId, MarketClock, systemClock, type Logger, type Observability } from '@jts/runtime'
 import { freePort, provideKafka, providePostgres } from '@jts/servers'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { KafkaLog } from '@jts/transport/bus/kafka/log'
@@ -19,6 +19,7 @@ import { latencyOf, type Mark } from '../latency.ts'
 import { createBroker, createMarketData, untilAvailable, type RunSettings } from '../services.ts'
 import { accountOf, type JtsConfig } from '../config.ts'
 import type { LoadedStrategy } from '../strategies.ts'
+import { observe, type ObserveSettings } from '../observe.ts'
 import type { ServiceLight, System } from '../system.ts'
 import { HealthLog } from './health-log.ts'
 import { keepServer } from './keep-server.ts'
@@ -35,6 +36,7 @@ export type DistributedOptions = {
   readonly strategies: readonly Pick<LoadedStrategy, 'file' | 'given'>[]
   /** The accounts as the configuration names them, in the order of the settings. */
   readonly accounts: JtsConfig['accounts']
+  readonly observe: ObserveSettings
   readonly dataDir: string
   /** The run leaves nothing behind: its servers keep their data in the system's temporary folder. */
   readonly temporary: boolean
@@ -62,9 +64,17 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
   const dir = (name: string): { dir?: string } => (temporary ? {} : { dir: join(dataDir, 'servers', name) })
   const [kafka, postgres] = await Promise.all([provideKafka(dir('kafka')), providePostgres(dir('postgres'))])
   const members: Member[] = []
+  const { metricsPort, tracing } = options.observe
   for (const service of SERVICE_NAMES) {
     for (let n = 1; n <= (replicas[service] ?? 1); n++) {
-      members.push({ service, name: n === 1 ? service : `${service}-${n}`, host: '127.0.0.1', port: await freePort() })
+      const metrics = metricsPort === undefined ? {} : { metricsPort: await freePort() }
+      members.push({
+        service,
+        name: n === 1 ? service : `${service}-${n}`,
+        host: '127.0.0.1',
+        port: await freePort(),
+        ...metrics,
+      })
     }
   }
   const run: RunFile = {
@@ -94,6 +104,8 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     ...(settings.speed === undefined ? {} : { speed: settings.speed }),
     ...(settings.webhookUrl === undefined ? {} : { webhookUrl: settings.webhookUrl }),
     rpc: options.tls === undefined ? {} : { tls: options.tls },
+    logLevel: log.level,
+    ...(tracing === undefined ? {} : { tracing }),
     members,
   }
   const client = new KafkaClient({
@@ -104,6 +116,22 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
   })
   const eventLog = new KafkaLog(client, 'supervisor')
   const supervisor = new Supervisor(writeRunFile(dataDir, run), log)
+  const observability: Observability = await observe(
+    { metricsPort },
+    {
+      service: 'supervisor',
+      mode: run.mode,
+      runId: run.namespace,
+      log,
+      pages: { '/targets': (): string => targetsOf(observability.metricsUrl, run) },
+    },
+  )
+  observability.metrics.onScrape('jts_service_up', () =>
+    supervisor.states().map(({ name, state }) => ({ labels: { process: name }, value: state === 'up' ? 1 : 0 })),
+  )
+  observability.metrics.onScrape('jts_service_starts', () =>
+    supervisor.states().map(({ name, starts }) => ({ labels: { process: name }, value: starts })),
+  )
   const sql = connectPostgres(postgres.url, 'supervisor')
   const table = new UnitTable(sql, run.namespace)
   const links = new OwnerLinks({ directory: table, ...tlsOf(run) })
@@ -200,6 +228,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       return watchHealth(watch, lights, (change) => health.tell(change))
     },
     processes: () => supervisor.states(),
+    metricsUrl: observability.metricsUrl?.replace(/metrics$/, 'targets'),
     hosts,
     async counts() {
       let bars = 0
@@ -262,11 +291,21 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       await supervisor.stop()
       links.close()
       await sql.end({ timeout: 2 })
+      await observability.stop()
       for (const broker of brokers.values()) await broker.stop()
       await marketData.stop()
       await Promise.all([kafka.stop(), postgres.stop()])
     },
   }
+}
+
+/**
+ * Every process of the run, the supervisor's own first, as Prometheus's own discovery over HTTP reads it (`http_sd_configs`).
+ * Which service it is, its metrics say themselves.
+ */
+function targetsOf(own: string | undefined, { members }: RunFile): string {
+  const others = members.flatMap(({ metricsPort }) => (metricsPort === undefined ? [] : [`127.0.0.1:${metricsPort}`]))
+  return JSON.stringify([{ targets: [...(own === undefined ? [] : [new URL(own).host]), ...others] }])
 }
 
 /** What was last seen of the processes and their units. */

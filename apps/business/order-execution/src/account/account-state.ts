@@ -1,5 +1,5 @@
 /** What the parts of one account's order execution share: its orders, its known fills, whether it may send, and how it speaks. */
-import type { BrokerPort } from '@jts/broker-kit'
+import type { BrokerPort, PlaceOutcome } from '@jts/broker-kit'
 import type { NewEvent } from '@jts/contracts'
 import type { AccountId, InstrumentId } from '@jts/model'
 import type { Activity, Logger, MarketClock, WallClock } from '@jts/runtime'
@@ -7,7 +7,7 @@ import type { Store, Turn } from '@jts/transport'
 import { accounts } from '../adapters/tables.ts'
 import type { OrderState } from '../domain/account-states.ts'
 import { FillCursor } from '../domain/fill-cursor.ts'
-import type { OrderRecord } from '../domain/order-record.ts'
+import type { OrderRecord, OrderTermsRecord } from '../domain/order-record.ts'
 import { AccountOrders } from './account-orders.ts'
 
 export type AccountExecutionOptions = {
@@ -28,8 +28,8 @@ export type AccountExecutionOptions = {
   /** What an order in this instrument meets now. */
   readonly tradingState: (instrument: InstrumentId) => OrderState
   /** Real-time figures: the request is about to be written; it was answered. */
-  readonly onSent?: (correlationId: string) => void
-  readonly onAnswered?: (correlationId: string) => void
+  readonly onSent?: (order: OrderTermsRecord) => void
+  readonly onAnswered?: (order: OrderTermsRecord, outcome: PlaceOutcome['kind']) => void
 }
 
 export class AccountState {

@@ -17,7 +17,7 @@ export class FillBooking {
   apply(record: OrderRecord, fill: FillReport, report: OrderReport | undefined, turn: Turn): void {
     const { account, cursor, options, orders } = this.#state
     if (cursor.has(record.terms.instrument, fill.tradeId)) return
-    const about = { orderId: record.terms.orderId, tradeId: fill.tradeId }
+    const about = { ...record.named, tradeId: fill.tradeId }
     const outcome = record.life.fill(fill.tradeId, fill.quantity)
     if (outcome === 'duplicate') return
     if (outcome === 'excess' || outcome === 'refused') {

@@ -64,7 +64,7 @@ export class OrderCancelling {
     try {
       const outcome = await this.#cancelAtVenue(record, cancelId)
       if (outcome.kind === 'cancelled') return await this.#effects.onCancelled(record, outcome.report)
-      log.warn({ orderId: record.terms.orderId, outcome: outcome.kind }, 'a cancel did not take effect')
+      log.warn({ ...record.named, outcome: outcome.kind }, 'a cancel did not take effect')
       if (record.isClosed) return
       store.transact((turn) => {
         if (record.life.status === 'pending_cancel') record.life.move('accepted')

@@ -64,7 +64,7 @@ export class OrderInquiry {
       record.lastNoticeUs = Math.max(record.lastNoticeUs, marketClock.nowUs())
       if (!record.isClosed && outcome.kind === 'found') await this.orLater(record, this.adopt(record, outcome))
       if (!record.isClosed && outcome.kind === 'not_found') {
-        log.error({ orderId: record.terms.orderId }, 'the venue no longer knows an order it had accepted')
+        log.error({ ...record.named }, 'the venue no longer knows an order it had accepted')
       }
     } finally {
       record.checking = false
@@ -113,7 +113,7 @@ export class OrderInquiry {
     } catch (error) {
       if (!(error instanceof BrokerError)) throw error
       const { log } = this.#state.options
-      log.warn({ orderId: record.terms.orderId, err: error }, 'an order could not be asked about')
+      log.warn({ ...record.named, err: error }, 'an order could not be asked about')
     }
   }
 
@@ -139,7 +139,7 @@ export class OrderInquiry {
       return expire(this.#state, record, { code: 'NOT_FOUND', reason }, turn)
     }
     log.warn(
-      { orderId: record.terms.orderId, request: record.request?.number },
+      { ...record.named, request: record.request?.number },
       'the venue has proved that the request never arrived: one new request',
     )
     this.#sending.requeue(record, turn)

@@ -90,9 +90,9 @@ export class OrderSending {
   async #send(record: OrderRecord): Promise<void> {
     const state = this.#state
     const { onSent, onAnswered, store } = state.options
-    onSent?.(record.terms.correlationId)
+    onSent?.(record.terms)
     const outcome = await this.#place(record)
-    onAnswered?.(record.terms.correlationId)
+    onAnswered?.(record.terms, outcome.kind)
     state.sending = undefined
     store.transact((turn) => {
       this.#onPlaced(record, outcome, turn)
@@ -107,7 +107,7 @@ export class OrderSending {
     try {
       return await broker.placeOrder(record.intent())
     } catch (error) {
-      log.error({ orderId: record.terms.orderId, err: error }, 'the broker failed while it placed an order')
+      log.error({ ...record.named, err: error }, 'the broker failed while it placed an order')
       return { kind: 'unknown', message: (error as Error).message }
     }
   }

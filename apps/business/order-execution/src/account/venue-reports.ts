@@ -73,9 +73,11 @@ export class VenueReports {
    * its money is no longer reserved and its strategy has gone on, so nobody wants it any more.
    */
   #foundLate(record: OrderRecord, report: OrderReport, turn: Turn): void {
-    const { orderId } = record.terms
     const found = `expected no order at the venue after it had ended as ${record.life.status}, found one that is ${report.status}`
-    this.#state.options.log.error({ orderId, status: record.life.status }, 'the venue has an order that was given up')
+    this.#state.options.log.error(
+      { ...record.named, status: record.life.status },
+      'the venue has an order that was given up',
+    )
     if (record.life.status === 'approved') {
       this.#dequeue(record)
       record.life.status = 'submitting'

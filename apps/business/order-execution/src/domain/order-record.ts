@@ -96,6 +96,12 @@ export class OrderRecord {
     return isClosed(this.life.status)
   }
 
+  /** Which order it is, for a line of the log. */
+  get named(): { readonly orderId: OrderId; readonly correlationId: string } {
+    const { orderId, correlationId } = this.terms
+    return { orderId, correlationId }
+  }
+
   /** Ended by us, without a word of the venue that it has ever had it. */
   get isGivenUp(): boolean {
     const { status } = this.life

@@ -46,12 +46,12 @@ export const METRICS = {
   jts_bus_lag_events: {
     kind: 'gauge',
     help: 'Events of a partition that a consumer group has not handled yet. A partition is shown once it has lagged.',
-    labels: ['group', 'topic', 'partition'],
+    labels: ['group', 'topic', 'partition', 'unit'],
   },
   jts_outbox_depth_events: {
     kind: 'gauge',
     help: 'Events on disk that wait for Kafka to take them.',
-    labels: [],
+    labels: ['unit'],
   },
   jts_store_commit_duration_seconds: {
     kind: 'histogram',
@@ -92,12 +92,12 @@ export const METRICS = {
   jts_service_up: {
     kind: 'gauge',
     help: "1 while a service's process has said that it is ready (distributed mode, told by the supervisor).",
-    labels: ['unit'],
+    labels: ['process'],
   },
   jts_service_starts: {
     kind: 'gauge',
     help: "How often a service's process has been started in this run; a rise is a crash (told by the supervisor).",
-    labels: ['unit'],
+    labels: ['process'],
   },
   jts_stream_up: {
     kind: 'gauge',

@@ -19,17 +19,34 @@ export interface Metrics {
   counter<N extends MetricNameOf<'counter'>>(name: N, labels: LabelsOf<N>): Counter
   histogram<N extends MetricNameOf<'histogram'>>(name: N, labels: LabelsOf<N>): Histogram
   gauge<N extends MetricNameOf<'gauge'>>(name: N, labels: LabelsOf<N>): Gauge
-  /** What is known anyway is read when somebody looks, and costs nothing before. */
-  onScrape<N extends MetricNameOf<'gauge'>>(name: N, read: () => Iterable<Sample<N>>): void
+  /** What is known anyway is read when somebody looks, and costs nothing before; returns what ends that. */
+  onScrape<N extends MetricNameOf<'gauge'>>(name: N, read: () => Iterable<Sample<N>>): () => void
 }
 
-const NOTHING = { inc: () => undefined, observe: () => undefined, set: () => undefined }
+const nothing = (): void => undefined
+const NOTHING = { inc: nothing, observe: nothing, set: nothing }
 
 export const noMetrics: Metrics = {
   counter: () => NOTHING,
   histogram: () => NOTHING,
   gauge: () => NOTHING,
-  onScrape: () => undefined,
+  onScrape: () => nothing,
+}
+
+/** The same metrics for a part of a process that may end before it: what it shows goes with it. */
+export function scopedMetrics(metrics: Metrics): Metrics & { close(): void } {
+  const ends: (() => void)[] = []
+  return {
+    counter: metrics.counter,
+    histogram: metrics.histogram,
+    gauge: metrics.gauge,
+    onScrape(name, read) {
+      const end = metrics.onScrape(name, read)
+      ends.push(end)
+      return end
+    },
+    close: () => ends.splice(0).forEach((end) => end()),
+  }
 }
 
 /** One sample for each state a thing may be in: 1 for the one it is in. */

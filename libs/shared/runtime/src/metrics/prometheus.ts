@@ -7,7 +7,7 @@ import {
   Registry,
 } from 'prom-client'
 import { METRICS, type MetricName, type MetricSpec } from './catalogue.ts'
-import type { Counter, Metrics, Sample } from './port.ts'
+import type { Counter, Gauge, Metrics, Sample } from './port.ts'
 
 export type PrometheusMetrics = Metrics & {
   readonly contentType: string
@@ -20,8 +20,8 @@ export type PrometheusMetrics = Metrics & {
 type Labels = Readonly<Record<string, string>>
 type Reader = () => Iterable<{ readonly labels: Labels; readonly value: number }>
 
-/** A number that is counted up where it happens and read when somebody looks. */
-class Cell implements Counter {
+/** A number that is changed where it happens and read when somebody looks. */
+class Cell implements Counter, Gauge {
   value = 0
   readonly labels: Labels
   constructor(labels: Labels) {
@@ -29,6 +29,9 @@ class Cell implements Counter {
   }
   inc(by = 1): void {
     this.value += by
+  }
+  set(value: number): void {
+    this.value = value
   }
 }
 
@@ -38,8 +41,7 @@ export function createPrometheusMetrics(common: Labels): PrometheusMetrics {
   registry.setDefaultLabels(common)
   collectDefaultMetrics({ register: registry })
   const cells = new Map<MetricName, Map<string, Cell>>()
-  const readers = new Map<MetricName, Reader[]>()
-  const gauges = new Map<MetricName, PromGauge>()
+  const readers = new Map<MetricName, Set<Reader>>()
   const histograms = new Map<MetricName, PromHistogram>()
   for (const [name, spec] of Object.entries(METRICS) as [MetricName, MetricSpec][]) {
     const options = { name, help: spec.help, labelNames: [...spec.labels], registers: [registry] }
@@ -54,33 +56,40 @@ export function createPrometheusMetrics(common: Labels): PrometheusMetrics {
         },
       })
     } else if (spec.kind === 'gauge') {
-      const own: Reader[] = []
-      readers.set(name, own)
-      const gauge = new PromGauge({
+      const own = new Map<string, Cell>()
+      const read = new Set<Reader>()
+      cells.set(name, own)
+      readers.set(name, read)
+      new PromGauge({
         ...options,
         collect() {
-          for (const read of own) for (const { labels, value } of read()) this.set({ ...labels }, value)
+          this.reset()
+          for (const cell of own.values()) this.set({ ...cell.labels }, cell.value)
+          for (const one of read) for (const { labels, value } of one()) this.set({ ...labels }, value)
         },
       })
-      gauges.set(name, gauge)
     } else {
       histograms.set(name, new PromHistogram({ ...options, buckets: [...(spec.buckets ?? [])] }))
     }
+  }
+  const cellOf = (name: MetricName, labels: Labels): Cell => {
+    const own = cells.get(name)!
+    const key = JSON.stringify(labels)
+    let cell = own.get(key)
+    if (cell === undefined) own.set(key, (cell = new Cell(labels)))
+    return cell
   }
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     names: () => registry.getMetricsAsArray().map((metric) => metric.name),
-    counter(name, labels) {
-      const own = cells.get(name)!
-      const key = JSON.stringify(labels)
-      let cell = own.get(key)
-      if (cell === undefined) own.set(key, (cell = new Cell(labels)))
-      return cell
-    },
+    counter: (name, labels) => cellOf(name, labels),
     histogram: (name, labels) => histograms.get(name)!.labels({ ...labels }),
-    gauge: (name, labels) => gauges.get(name)!.labels({ ...labels }),
-    onScrape: <N extends MetricName>(name: N, read: () => Iterable<Sample<never>>) =>
-      void readers.get(name)!.push(read as Reader),
+    gauge: (name, labels) => cellOf(name, labels),
+    onScrape: <N extends MetricName>(name: N, read: () => Iterable<Sample<never>>) => {
+      const own = readers.get(name)!
+      own.add(read as Reader)
+      return () => void own.delete(read as Reader)
+    },
   }
 }

@@ -107,6 +107,10 @@ export class RiskEngine {
     this.ledger(account).cash.set(currency, units)
   }
 
+  accounts(): Iterable<AccountId> {
+    return this.#ledgers.keys()
+  }
+
   /** The books that cash and positions are read from; made when there are none. */
   ledger(account: AccountId): Ledger {
     let ledger = this.#ledgers.get(account)

@@ -351,7 +351,8 @@ export class KafkaBus implements Bus {
   }
 
   #withHeaders(event: BusEvent, record: KafkaRecord): BusEvent {
-    const headers = this.#options.readHeaders === true ? fromRecordHeaders(record.headers) : undefined
+    const isWanted = this.#options.readHeaders === true && record.headers !== undefined
+    const headers = isWanted ? fromRecordHeaders(record.headers!) : undefined
     return headers === undefined ? event : withHeaders(event, headers)
   }
 

@@ -7,7 +7,8 @@ import type { KafkaClient } from './client.ts'
 export type KafkaRecord = {
   readonly offset: number
   readonly value: Buffer
-  readonly headers: readonly (readonly [Buffer | null, Buffer | null])[]
+  /** The archive has none. */
+  readonly headers?: readonly (readonly [Buffer | null, Buffer | null])[]
 }
 
 export type ReaderHandlers = {

@@ -227,7 +227,7 @@ export function createExecution(
     ...(settings.replay ? {} : { heartbeats: HEARTBEAT }),
     onSent(order) {
       probe?.sent(order.correlationId)
-      path?.sent(order)
+      return path?.sent(order)
     },
     onAnswered(order, outcome) {
       probe?.answered(order.correlationId)

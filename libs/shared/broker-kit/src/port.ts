@@ -80,6 +80,8 @@ export type PlaceOrderIntent = {
   readonly reduceOnly?: boolean
   /** Version of the trading state under which it was decided; a broker service refuses one that is behind. */
   readonly tradingStateVersion?: number
+  /** W3C's, where tracing is on: the header of the call to a broker service. It never goes to the venue itself. */
+  readonly traceparent?: string
 }
 
 export type CancelOrderIntent = {

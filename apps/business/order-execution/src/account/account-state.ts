@@ -28,7 +28,7 @@ export type AccountExecutionOptions = {
   /** What an order in this instrument meets now. */
   readonly tradingState: (instrument: InstrumentId) => OrderState
   /** Real-time figures: the request is about to be written; it was answered. */
-  readonly onSent?: (order: OrderTermsRecord) => void
+  readonly onSent?: (order: OrderTermsRecord) => string | undefined
   readonly onAnswered?: (order: OrderTermsRecord, outcome: PlaceOutcome['kind']) => void
 }
 

@@ -90,8 +90,8 @@ export class OrderSending {
   async #send(record: OrderRecord): Promise<void> {
     const state = this.#state
     const { onSent, onAnswered, store } = state.options
-    onSent?.(record.terms)
-    const outcome = await this.#place(record)
+    const traceparent = onSent?.(record.terms)
+    const outcome = await this.#place(record, traceparent)
     onAnswered?.(record.terms, outcome.kind)
     state.sending = undefined
     store.transact((turn) => {
@@ -102,10 +102,10 @@ export class OrderSending {
   }
 
   /** A broker that throws has broken its word, and nobody knows what it had sent by then. */
-  async #place(record: OrderRecord): Promise<PlaceOutcome> {
+  async #place(record: OrderRecord, traceparent: string | undefined): Promise<PlaceOutcome> {
     const { broker, log } = this.#state.options
     try {
-      return await broker.placeOrder(record.intent())
+      return await broker.placeOrder({ ...record.intent(), ...(traceparent === undefined ? {} : { traceparent }) })
     } catch (error) {
       log.error({ ...record.named, err: error }, 'the broker failed while it placed an order')
       return { kind: 'unknown', message: (error as Error).message }

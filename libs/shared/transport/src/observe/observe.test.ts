@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { encodeEvent, type BusEvent, type NewEvent } from '@jts/contracts'
+import { ApprovedSignal } from '@jts/contracts/generated/jts/events/v1/signals'
 import { noMetrics, noTracing, silentLogger, type Metrics, type SpanOptions, type Tracing } from '@jts/runtime'
 import { EmbeddedBus } from '../bus/embedded.ts'
 import { SqliteStore } from '../store/sqlite.ts'
@@ -210,4 +211,37 @@ test('headers survive the way over Kafka; what cannot be read is no header', () 
   assert.equal(fromRecordHeaders([[Buffer.from('unit'), Buffer.from('risk')]]), undefined)
   assert.equal(fromRecordHeaders([[Buffer.from('timePublishedUs'), Buffer.from('soon')]]), undefined)
   assert.equal(fromRecordHeaders([[null, null]]), undefined)
+})
+
+test('an order hangs on its approval, and its span goes with the request; an answer that never came has no latency', async () => {
+  const tracing = new KeptTracing()
+  const metrics = new Kept()
+  const { store, bus, path } = open('order', metrics, tracing)
+  const ref = { correlationId: 'candle/1', signalId: 's', orderId: 'o' }
+  bus.subscribe({
+    group: 'strategy-engine',
+    topics: ['market-data.binance.candles'],
+    handle: (event) => path.signal({ ...ref, correlationId: event.correlationId, account: 'sim.binance.main' }),
+  })
+  let carried: string | undefined
+  bus.subscribe({ group: 'order-execution', topics: ['orders.signals'], handle: () => void (carried = path.sent(ref)) })
+  await bus.start()
+  store.transact((turn) => turn.publish('market-data.binance.candles', candle(1)))
+  await store.durable()
+  const approved = { type: 'ApprovedSignal', stream: 'sim.binance.main', account: 'sim.binance.main' } as const
+  const payload = ApprovedSignal.create({ correlationId: 'candle/1', signalId: 's', symbol: 'BINANCE:BTCUSDT' })
+  store.transact((turn) => turn.publish('orders.signals', { ...alert, ...approved, payload }))
+  await store.durable()
+  path.answered(ref, 'unknown')
+  const [tick, approval, order] = tracing.spans
+  assert.deepEqual(
+    [tick, approval, order].map((span) => span?.name),
+    ['tick', 'process orders.signals', 'place order'],
+  )
+  assert.deepEqual([approval?.parent, order?.parent, carried], [tick?.id, approval?.id, order?.id])
+  assert.equal(order?.trouble, 'the outcome is unknown')
+  assert.equal(metrics.figures.get('jts_order_latency_seconds signal_to_approval binance'), 1)
+  assert.equal(metrics.figures.get('jts_order_latency_seconds intent_to_wire binance'), 1)
+  assert.equal(metrics.figures.get('jts_order_latency_seconds wire_to_ack binance'), undefined)
+  await store.close()
 })

@@ -118,20 +118,21 @@ export class OrderPath {
     }
   }
 
-  /** The request is about to be written. */
-  sent({ correlationId, signalId, orderId }: SentRef): void {
+  /** The request is about to be written; returns the span for whoever carries it on. */
+  sent({ correlationId, signalId, orderId }: SentRef): string | undefined {
     const leg = this.#legs.get(signalId)
-    if (leg === undefined) return
+    if (leg === undefined) return undefined
     const nowMs = wallClockMs()
     this.#took('intent_to_wire', leg.account, leg.sinceMs, nowMs)
     leg.sinceMs = nowMs
-    if (!this.#tracing.isOn) return
+    if (!this.#tracing.isOn) return undefined
     leg.span = this.#start('place order', { correlationId, signalId, account: leg.account }, 'order-execution', {
       kind: 'client',
       parent: leg.traceparent,
     })
     leg.span.set({ 'jts.order_id': orderId, 'jts.broker': brokerOf(leg.account) })
     leg.traceparent = leg.span.traceparent
+    return leg.traceparent
   }
 
   /** It was answered: `accepted`, `rejected`, `not_sent` or `unknown`. */

@@ -116,7 +116,10 @@ export function createBroker(
     log,
   })
   metrics.onScrape('jts_broker_rate_budget_headroom_ratio', () =>
-    broker.rateHeadroom().map(({ window, ratio }) => ({ labels: { account, window }, value: ratio })),
+    (broker.state?.().limits ?? []).map(({ counts, windowUs, limit, remaining }) => ({
+      labels: { account, window: `${counts}/${windowUs / 1_000_000}s` },
+      value: remaining / limit,
+    })),
   )
   return broker
 }

@@ -70,8 +70,6 @@ export type BinanceBrokerOptions = {
 export type BinanceBroker = BrokerPort & {
   start(): Promise<void>
   stop(): Promise<void>
-  /** The unused share of each of the venue's rate windows. */
-  rateHeadroom(): readonly { readonly window: string; readonly ratio: number }[]
 }
 
 /** @throws BrokerError when the account's mode does not fit the endpoints. */
@@ -168,7 +166,6 @@ export function createBinanceBroker(options: BinanceBrokerOptions): BinanceBroke
     clockOffsetUs: () => venueClock.offsetUs(),
     setGate: (state) => trading.setGate(state),
     state: () => ({ limits: budget.view() }),
-    rateHeadroom: () => budget.headroom(),
     start: () => during(() => http.start(during)),
     async stop() {
       await Promise.all([...streams].map((stream) => stream.stop()))

@@ -98,15 +98,6 @@ export class RateBudget {
     if (timeUs > this.#pausedUntilUs) this.#pausedUntilUs = timeUs
   }
 
-  /** The unused share of each window now; what is under way counts as used. */
-  headroom(): readonly { readonly window: string; readonly ratio: number }[] {
-    this.#roll()
-    return this.#windows.map(({ counts, lengthUs, limit, used, inFlight }) => ({
-      window: `${counts}/${lengthUs / 1_000_000}s`,
-      ratio: Math.max(0, 1 - (used + inFlight) / limit),
-    }))
-  }
-
   /** Ends every wait: for the stop. */
   close(): void {
     this.#timer?.cancel()

@@ -107,7 +107,9 @@ describe('first screen', { timeout: 180_000 }, () => {
   it('says which account only reduces, and why', async () => {
     await withScreen({}, async ({ page, ports }) => {
       const account = 'sim.binance.main'
-      ports.accountStates = [{ account, state: 'reducing', code: 'HEARTBEAT_MISSING', reason: 'expected a heartbeat' }]
+      ports.accountStates = [
+        { account, instrument: '', state: 'reducing', code: 'HEARTBEAT_MISSING', reason: 'expected a heartbeat' },
+      ]
       await page.reload()
       await live(page)
       const said = await page.getByTestId('account-state').textContent()

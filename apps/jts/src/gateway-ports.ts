@@ -63,8 +63,9 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
       ...(state.reason === '' ? {} : { tradingStateReason: state.reason }),
       accountStates: state.accounts
         .filter((own) => own.state !== 'active')
-        .map(({ account, state: own, reasonCode: code, reason }) => ({
+        .map(({ account, instrument, state: own, reasonCode: code, reason }) => ({
           account,
+          instrument,
           state: own as AccountStateView['state'],
           code,
           reason,

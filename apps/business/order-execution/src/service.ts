@@ -249,9 +249,19 @@ class Service implements OrderExecutionApi {
 
   getTradingState(_request: GetTradingStateRequest): Promise<TradingStateView> {
     const { state, version, reason } = this.states.said('')
-    const accounts = [...this.#executions.keys()].map((account) => {
+    const accounts = [...this.#executions.keys()].flatMap((account) => {
       const own = this.states.own(account)
-      return { account, state: own.state, reasonCode: own.code, reason: own.reason }
+      const held = this.states.heldInstruments(account)
+      return [
+        { account, instrument: '', state: own.state, reasonCode: own.code, reason: own.reason },
+        ...held.map(({ instrument = '', code, reason }) => ({
+          account,
+          instrument,
+          state: 'reducing',
+          reasonCode: code,
+          reason,
+        })),
+      ]
     })
     return Promise.resolve({ state, version, reason, accounts })
   }
@@ -312,11 +322,16 @@ class Service implements OrderExecutionApi {
   #onHeartbeat({ payload }: BusEventOf<'Heartbeat'>, turn: Turn): void {
     if (payload.service !== RISK) return
     for (const account of this.#executions.keys()) {
-      const held = payload.holds.find((one) => one.account === account)
-      if (held === undefined) this.states.lift({ account, cause: RISK }, turn)
-      else {
-        const { reasonCode, reason } = held
-        this.states.hold({ account, cause: RISK, code: reasonCode as HoldCode, reason, liftedBy: 'machine' }, turn)
+      const all = payload.holds.filter((one) => one.account === account)
+      // What is held for two things is told of the first.
+      const held = all.filter((one, n) => all.findIndex(({ instrument }) => instrument === one.instrument) === n)
+      for (const hold of this.states.heldBy(RISK, account)) {
+        if (!held.some(({ instrument }) => instrument === (hold.instrument ?? ''))) this.states.lift(hold, turn)
+      }
+      for (const { instrument, reasonCode, reason } of held) {
+        const where = instrument === '' ? {} : { instrument: instrument as InstrumentId }
+        const hold = { account, ...where, cause: RISK, code: reasonCode as HoldCode, reason }
+        this.states.hold({ ...hold, liftedBy: 'machine' }, turn)
       }
     }
   }

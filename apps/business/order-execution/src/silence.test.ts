@@ -4,7 +4,7 @@ import { it } from 'node:test'
 import type { Payload } from '@jts/contracts'
 import { HEARTBEAT } from '@jts/runtime'
 import { Heartbeats } from '@jts/transport'
-import { ACCOUNT, world, type World } from './testing/world.ts'
+import { ACCOUNT, BTC, world, type World } from './testing/world.ts'
 
 type Holds = Payload<'Heartbeat'>['holds']
 
@@ -58,12 +58,36 @@ it('says what risk lets only reduce, until risk no longer says so', async () => 
   let holds: Holds = []
   const risk = riskOf(w, () => holds)
   risk.start()
-  holds = [{ account: ACCOUNT, reasonCode: 'HEARTBEAT_MISSING', reason: 'the market is silent' }]
+  holds = [{ account: ACCOUNT, instrument: '', reasonCode: 'HEARTBEAT_MISSING', reason: 'the market is silent' }]
   await w.run(10_000)
   assert.deepEqual(await states(w), ['account reducing HEARTBEAT_MISSING'], 'said once, however often it is heard')
   holds = []
   await w.run(1000)
   assert.equal(await accountState(w), 'active')
+  risk.stop()
+})
+
+it('denies new risk in the one instrument that risk holds, and says nothing of the account', async () => {
+  const w = await listening()
+  let holds: Holds = [
+    { account: ACCOUNT, instrument: BTC, reasonCode: 'RECONCILIATION_DIFFERENCE', reason: 'the ledger differs' },
+    { account: ACCOUNT, instrument: 'BINANCE:ETHUSDT', reasonCode: 'RECONCILIATION_DIFFERENCE', reason: 'here too' },
+  ]
+  const risk = riskOf(w, () => holds)
+  risk.start()
+  await w.run()
+  await w.approve('s1')
+  await w.approve('s2', { side: 'sell' })
+  assert.deepEqual([await denials(w), await states(w)], [['RECONCILIATION_DIFFERENCE'], []])
+  const { accounts } = await w.service.api.getTradingState({})
+  assert.deepEqual(
+    accounts.map(({ instrument, state }) => `${instrument} ${state}`),
+    [' active', `${BTC} reducing`, 'BINANCE:ETHUSDT reducing'],
+  )
+  holds = holds.slice(1)
+  await w.run(1000)
+  await w.approve('s3')
+  assert.deepEqual(await w.status(), ['accepted 0', 'accepted 0', 'denied 0'])
   risk.stop()
 })
 

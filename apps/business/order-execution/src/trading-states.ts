@@ -50,6 +50,14 @@ export class TradingStates {
     return this.#states.holdsOf('').some((hold) => hold.cause === cause)
   }
 
+  heldInstruments(account: AccountId): readonly Hold[] {
+    return this.#states.holdsOf(account).filter(({ instrument }) => instrument !== undefined)
+  }
+
+  heldBy(cause: string, account: AccountId): readonly Hold[] {
+    return this.#states.holdsOf(account).filter((hold) => hold.cause === cause)
+  }
+
   /** Said by a person, for one account or (under '') for everything. */
   say(account: string, state: TradingState, reason: string, by: string): void {
     this.#options.store.transact((turn) => this.#say(account, { state, reason, by }, turn), 'durable')

@@ -150,6 +150,25 @@ describe('a comparison with the broker', () => {
     assert.equal((await w.account()).reconciled, 'equal')
   })
 
+  it('is said once when it is confirmed, and once when the records agree again', async () => {
+    const w = await world()
+    await w.hear(buy(), equal(1), short(1), short(1), short(1), short(1), equal(1), equal(1))
+    const said = await w.harness.events('portfolio.positions', 'ReconciliationReported')
+    assert.deepEqual(
+      said.map(({ payload }) => [payload.equal, payload.differences.map(({ currency }) => currency).join()]),
+      [
+        [true, ''],
+        [false, 'BTC'],
+        [true, ''],
+      ],
+    )
+    const health = await w.harness.events('system.health', 'ServiceHealth')
+    assert.deepEqual(
+      health.map(({ payload }) => payload.state),
+      ['degraded', 'up'],
+    )
+  })
+
   it('that differs otherwise the second time begins anew', async () => {
     const w = await world()
     await w.hear(buy(), short(1), balancesReported(ACCOUNT, { USDT: '799', BTC: '2' }, 1))

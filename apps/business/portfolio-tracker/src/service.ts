@@ -44,7 +44,15 @@ export type PortfolioTracker = {
   start(): Promise<void>
 }
 
-type Account = { readonly ledger: Ledger; fillCount: number; reconciled: string; differences: readonly Difference[] }
+type Account = {
+  readonly ledger: Ledger
+  fillCount: number
+  reconciled: string
+  /** Of the last comparison that counted. */
+  differences: readonly Difference[]
+  /** What was last said to stand; undefined after a start, when it is said again. */
+  confirmed?: string
+}
 
 /** Updates that a slow reader may be behind before it is told so and let go. */
 const UPDATES_BEHIND_MAX = 10_000
@@ -205,29 +213,43 @@ class Service implements PortfolioApi {
     if (event.payload.fillCount !== account.fillCount) return
     const venue = new Map(event.payload.balances.map((one) => [one.currency, parseUnits(one.amount)]))
     const differences = compareBalances(holdings(account.ledger, this.#instruments), venue)
-    const before = account.differences
+    const stands = JSON.stringify(account.differences) === JSON.stringify(differences)
     account.differences = differences
-    if (differences.length === 0) account.reconciled = 'equal'
-    else if (JSON.stringify(before) === JSON.stringify(differences)) {
-      account.reconciled = 'different'
-      this.#options.log.error({ account: event.stream, differences }, 'the ledger differs from the broker')
-      turn.publish('system.health', {
-        type: 'ServiceHealth',
-        stream: 'portfolio-tracker',
-        account: event.stream,
-        correlationId: event.correlationId,
-        causationId: event.eventId,
-        timeEventUs: event.timeEventUs,
-        payload: {
-          service: 'portfolio-tracker',
-          state: 'degraded',
-          reason: differences
-            .map((one) => `${event.stream} ${one.currency}: ledger ${one.ours}, broker ${one.venue}`)
-            .join('; '),
-        },
-      })
-    }
+    if (differences.length === 0 || stands) this.#confirm(account, event, turn)
     this.#keep(account, turn)
+  }
+
+  /** What is confirmed is said once, until something else is: risk holds what differs, and the operator is told. */
+  #confirm(account: Account, event: BusEventOf<'BalancesReported'>, turn: Turn): void {
+    const { differences } = account
+    const equal = differences.length === 0
+    const said = JSON.stringify(differences)
+    const before = account.reconciled
+    account.reconciled = equal ? 'equal' : 'different'
+    if (account.confirmed === said || (equal && before === 'equal')) return
+    account.confirmed = said
+    const about = {
+      account: event.stream,
+      correlationId: event.correlationId,
+      causationId: event.eventId,
+      timeEventUs: event.timeEventUs,
+    }
+    turn.publish('portfolio.positions', {
+      ...about,
+      type: 'ReconciliationReported',
+      stream: event.stream,
+      payload: { equal, differences: differences.map((one) => ({ ...one })), fillCount: event.payload.fillCount },
+    })
+    if (equal && before !== 'different') return
+    const found = differences.map((one) => `${event.stream} ${one.currency}: ledger ${one.ours}, broker ${one.venue}`)
+    const reason = equal ? `${event.stream}: the ledger and the broker agree again` : found.join('; ')
+    if (!equal) this.#options.log.error({ account: event.stream, differences }, 'the ledger differs from the broker')
+    turn.publish('system.health', {
+      ...about,
+      type: 'ServiceHealth',
+      stream: 'portfolio-tracker',
+      payload: { service: 'portfolio-tracker', state: equal ? 'up' : 'degraded', reason },
+    })
   }
 
   /** A person may trade by hand what is not configured here: its currencies follow from its symbol. */

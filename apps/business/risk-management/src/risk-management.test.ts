@@ -341,3 +341,74 @@ it('books what a person has traded in an instrument of which nothing is known, a
   await w.hear(foreignFill(ACCOUNT, 'BINANCE:FOOBARBAZ', '1', '7'))
   assert.equal(await w.buysAll('10.1', 'x2'), false)
 })
+
+describe('a confirmed difference from the broker', () => {
+  const reported = (...currencies: string[]): NewEvent => ({
+    stream: ACCOUNT,
+    account: ACCOUNT,
+    correlationId: '',
+    causationId: '',
+    timeEventUs: 1,
+    type: 'ReconciliationReported',
+    payload: {
+      equal: currencies.length === 0,
+      differences: currencies.map((currency) => ({ currency, ours: '2', venue: '1' })),
+      fillCount: 1,
+    },
+  })
+  const resumed: NewEvent = {
+    stream: ACCOUNT,
+    account: ACCOUNT,
+    correlationId: '',
+    causationId: '',
+    timeEventUs: 1,
+    type: 'TradingStateChanged',
+    payload: { scope: 'whole', strategy: '', state: 'active', version: 1, reason: '', by: 'person', reasonCode: '' },
+  }
+  const ETH = 'BINANCE:ETHUSDT'
+  const buyEth = { symbol: ETH, quantityText: '0.1', priceText: '100', orderType: 'limit', limitPrice: '100' }
+  let asked = 0
+
+  /** The denial codes of a buy of BTC and one of ETH; empty when it is approved. */
+  async function buys(w: World): Promise<string[]> {
+    const btc = await w.ask({ signalId: `b${++asked}`, quantityText: '0.1' })
+    const eth = await w.ask({ ...buyEth, signalId: `e${++asked}` })
+    return [btc.denialCode, eth.denialCode]
+  }
+
+  const cases: [string, string[], [string, string]][] = [
+    ['of a base currency holds its instrument', ['BTC'], ['RECONCILIATION_DIFFERENCE', '']],
+    ['of cash holds the account', ['USDT'], ['RECONCILIATION_DIFFERENCE', 'RECONCILIATION_DIFFERENCE']],
+    [
+      'of a currency of no instrument holds the account',
+      ['BNB'],
+      ['RECONCILIATION_DIFFERENCE', 'RECONCILIATION_DIFFERENCE'],
+    ],
+    ['of two bases holds both', ['BTC', 'ETH'], ['RECONCILIATION_DIFFERENCE', 'RECONCILIATION_DIFFERENCE']],
+  ]
+  for (const [name, currencies, expected] of cases) {
+    it(`${name}, over a restart, until the records agree again; reducing orders pass`, async () => {
+      const w = await world()
+      await w.hear(orderFilled({ ...said, quantity: '2', price: '100' }), reported(...currencies))
+      assert.deepEqual(await buys(w), expected)
+      await w.restart()
+      assert.deepEqual(await buys(w), expected)
+      assert.equal((await w.ask({ signalId: `s${++asked}`, side: 'sell', quantityText: '0.1' })).approved, true)
+      await w.hear(reported())
+      assert.deepEqual(await buys(w), ['', ''])
+    })
+  }
+
+  it('is accepted by a person who resumes everything, as it stands and over a restart; another one is not', async () => {
+    const w = await world()
+    await w.hear(reported('BTC'), resumed)
+    assert.deepEqual(await buys(w), ['', ''])
+    await w.restart()
+    await w.hear(reported('BTC'))
+    assert.deepEqual(await buys(w), ['', ''])
+    await w.hear(reported('BTC', 'ETH'))
+    assert.deepEqual(await buys(w), ['RECONCILIATION_DIFFERENCE', 'RECONCILIATION_DIFFERENCE'])
+    await w.hear(reported(), reported('BTC'))
+    assert.deepEqual(await buys(w), ['RECONCILIATION_DIFFERENCE', ''], 'what was accepted had ended')
+  })
+})

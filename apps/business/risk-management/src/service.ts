@@ -34,7 +34,8 @@ import {
 } from '@jts/model'
 import type { HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
 import { executionOf, Heartbeats, marketDataOf, placeOf, type Bus, type Store, type Turn } from '@jts/transport'
-import { answers, books, marks, reservations, tradingStates } from './adapters/tables.ts'
+import { answers, books, differences, marks, reservations, tradingStates } from './adapters/tables.ts'
+import { Differences } from './domain/differences.ts'
 import {
   findInstrument,
   instrumentLookup,
@@ -92,12 +93,13 @@ const ANSWERS_IN_MEMORY = 4096
 
 export function createRiskManagement(options: RiskManagementOptions): RiskManagement {
   const service = new Service(options)
-  options.store.ensure([books, reservations, marks, answers, tradingStates] as never[])
+  options.store.ensure([books, reservations, marks, answers, tradingStates, differences] as never[])
   options.bus.subscribe({
     group: 'risk-management',
     topics: [
       ...options.marketTopics,
       'orders.events',
+      'portfolio.positions',
       ...(options.heartbeats === undefined ? [] : (['system.health'] as const)),
     ],
     handle: (event, turn) => service.handle(event, turn),
@@ -115,6 +117,7 @@ class Service implements RiskManagementHandlers {
   readonly #lookup: InstrumentLookup
   readonly #instruments: Map<string, Instrument>
   readonly #answers = new Map<string, Remembered>()
+  readonly #differences = new Differences()
   readonly #heartbeats: Heartbeats | undefined
   #engine: RiskEngine
 
@@ -183,6 +186,10 @@ class Service implements RiskManagementHandlers {
       limits,
       instruments,
     )
+    for (const { account, reported, accepted } of await store.all(differences)) {
+      this.#differences.restore(account as AccountId, reported, accepted)
+      this.#holdDifferences(account as AccountId)
+    }
     for (const row of given) {
       this.#remember(row.signal_id, { intent: row.intent, response: JSON.parse(row.response) as RiskCheckResponse })
     }
@@ -217,6 +224,11 @@ class Service implements RiskManagementHandlers {
         this.#engine.applyFill(fill)
         return this.#keepBooks(this.#engine.ledger(accountId(event.stream)), turn)
       }
+      case 'ReconciliationReported': {
+        const account = accountId(event.stream)
+        this.#differences.report(account, event.payload.equal ? [] : event.payload.differences)
+        return this.#keepDifferences(account, turn)
+      }
       case 'OrderDenied':
       case 'SignalExpired':
         return this.#release(event.payload.terms!.ref!.signalId as SignalId, turn)
@@ -235,6 +247,8 @@ class Service implements RiskManagementHandlers {
           state as TradingState,
         )
         turn.put(tradingStates, { account, strategy, state })
+        // Everything is resumed by a person alone, who knows by then what differs.
+        if (scope === 'whole' && state === 'active') this.#acceptDifferences(turn)
         return
       }
       default:
@@ -341,10 +355,27 @@ class Service implements RiskManagementHandlers {
     return RiskCheckResponse.create({ correlationId, signalId, error: { code, message } })
   }
 
+  #acceptDifferences(turn: Turn): void {
+    for (const account of this.#differences.acceptAll()) this.#keepDifferences(account, turn)
+  }
+
+  #keepDifferences(account: AccountId, turn: Turn): void {
+    turn.put(differences, { account, ...this.#differences.plain(account) })
+    this.#holdDifferences(account)
+    this.#heartbeats?.speak(turn)
+  }
+
+  #holdDifferences(account: AccountId): void {
+    const { holds } = this.#engine
+    const before = holds.list().filter((hold) => hold.account === account && Differences.isCause(hold.cause))
+    for (const hold of before) holds.lift(hold)
+    for (const hold of this.#differences.holdsOf(account, this.#instruments.values())) holds.set(hold)
+  }
+
   /** For order execution, which says the trading state of its accounts. */
   #accountHolds(): AccountHold[] {
-    const ofAccounts = this.#engine.holds.list().filter(({ instrument }) => instrument === undefined)
-    return ofAccounts.map(({ account, code, reason }) => ({ account, reasonCode: code, reason }))
+    const held = this.#engine.holds.list()
+    return held.map(({ account, instrument = '', code, reason }) => ({ account, instrument, reasonCode: code, reason }))
   }
 
   /** A person may trade by hand what is not configured here, and an order may fill after its strategy has left the configuration. */

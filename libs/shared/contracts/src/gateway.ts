@@ -14,9 +14,11 @@ export type ServiceView = {
   readonly reason?: string
 }
 
-/** An account that does not trade freely by itself, and why; `code` is empty where a person has said so. */
+/** An account, or one instrument of it, that does not trade freely by itself, and why; `code` is empty where a person has said so. */
 export type AccountStateView = {
   readonly account: string
+  /** Empty: all of it. */
+  readonly instrument: string
   readonly state: Exclude<TradingState, 'active'>
   readonly code: string
   readonly reason: string

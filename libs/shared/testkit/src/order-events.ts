@@ -106,6 +106,7 @@ export function publicTrade(instrument: string, id: number, price: number, timeU
 /** Where the events of this file are published. */
 export function topicOf({ type }: NewEvent): Topic {
   if (type === 'Candle') return 'market-data.binance.candles'
+  if (type === 'ReconciliationReported') return 'portfolio.positions'
   return type === 'PublicTrade' ? 'market-data.binance.trades' : 'orders.events'
 }
 

@@ -17,3 +17,7 @@ export const tradingStates = defineTable('risk_trading_states', { account: 'text
   'account',
   'strategy',
 ])
+/** What the last comparison with the broker's record has confirmed to differ, and what of it a person has accepted. */
+export const differences = defineTable('risk_differences', { account: 'text', reported: 'text', accepted: 'text' }, [
+  'account',
+])

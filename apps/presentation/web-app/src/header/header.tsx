@@ -31,9 +31,15 @@ export function Header(): ReactNode {
           {status.tradingStateReason !== undefined && <small>{status.tradingStateReason}</small>}
         </p>
       )}
-      {status?.accountStates.map(({ account, state, code, reason }) => (
-        <p key={account} className={`state-badge ${state}`} role="status" title={reason} data-testid="account-state">
-          {account}: {messages.tradingState[state]}
+      {status?.accountStates.map(({ account, instrument, state, code, reason }) => (
+        <p
+          key={`${account} ${instrument}`}
+          className={`state-badge ${state}`}
+          role="status"
+          title={reason}
+          data-testid="account-state"
+        >
+          {instrument === '' ? account : `${account} ${instrument}`}: {messages.tradingState[state]}
           <small>{messages.holdReason[code] ?? reason}</small>
         </p>
       ))}

@@ -29,6 +29,8 @@ export interface AccountHold {
   account: string;
   reasonCode: string;
   reason: string;
+  /** Empty: everything that the account trades. */
+  instrument: string;
 }
 
 function createBaseHeartbeat(): Heartbeat {
@@ -149,7 +151,7 @@ export const Heartbeat: MessageFns<Heartbeat> = {
 };
 
 function createBaseAccountHold(): AccountHold {
-  return { account: "", reasonCode: "", reason: "" };
+  return { account: "", reasonCode: "", reason: "", instrument: "" };
 }
 
 export const AccountHold: MessageFns<AccountHold> = {
@@ -162,6 +164,9 @@ export const AccountHold: MessageFns<AccountHold> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.instrument !== "") {
+      writer.uint32(34).string(message.instrument);
     }
     return writer;
   },
@@ -203,6 +208,14 @@ export const AccountHold: MessageFns<AccountHold> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.instrument = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -224,6 +237,7 @@ export const AccountHold: MessageFns<AccountHold> = {
         ? globalThis.String(object.reason_code)
         : "",
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      instrument: isSet(object.instrument) ? globalThis.String(object.instrument) : "",
     };
   },
 
@@ -238,6 +252,9 @@ export const AccountHold: MessageFns<AccountHold> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.instrument !== "") {
+      obj.instrument = message.instrument;
+    }
     return obj;
   },
 
@@ -249,6 +266,7 @@ export const AccountHold: MessageFns<AccountHold> = {
     message.account = object.account ?? "";
     message.reasonCode = object.reasonCode ?? "";
     message.reason = object.reason ?? "";
+    message.instrument = object.instrument ?? "";
     return message;
   },
 };

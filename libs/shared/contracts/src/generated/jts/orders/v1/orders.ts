@@ -89,7 +89,7 @@ export interface TradingState {
   state: string;
   version: number;
   reason: string;
-  /** Of each account by itself; what is said for everything comes on top. */
+  /** Of each account by itself, and of the instruments that are held in it; what is said for everything comes on top. */
   accounts: AccountTradingState[];
 }
 
@@ -99,6 +99,8 @@ export interface AccountTradingState {
   /** Why JTS itself lets it only reduce; empty where a person has set the state. */
   reasonCode: string;
   reason: string;
+  /** Set where one instrument of it alone only reduces. */
+  instrument: string;
 }
 
 function createBaseOrderView(): OrderView {
@@ -1307,7 +1309,7 @@ export const TradingState: MessageFns<TradingState> = {
 };
 
 function createBaseAccountTradingState(): AccountTradingState {
-  return { account: "", state: "", reasonCode: "", reason: "" };
+  return { account: "", state: "", reasonCode: "", reason: "", instrument: "" };
 }
 
 export const AccountTradingState: MessageFns<AccountTradingState> = {
@@ -1323,6 +1325,9 @@ export const AccountTradingState: MessageFns<AccountTradingState> = {
     }
     if (message.reason !== "") {
       writer.uint32(34).string(message.reason);
+    }
+    if (message.instrument !== "") {
+      writer.uint32(42).string(message.instrument);
     }
     return writer;
   },
@@ -1372,6 +1377,14 @@ export const AccountTradingState: MessageFns<AccountTradingState> = {
             message.reason = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.instrument = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1394,6 +1407,7 @@ export const AccountTradingState: MessageFns<AccountTradingState> = {
         ? globalThis.String(object.reason_code)
         : "",
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      instrument: isSet(object.instrument) ? globalThis.String(object.instrument) : "",
     };
   },
 
@@ -1411,6 +1425,9 @@ export const AccountTradingState: MessageFns<AccountTradingState> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.instrument !== "") {
+      obj.instrument = message.instrument;
+    }
     return obj;
   },
 
@@ -1423,6 +1440,7 @@ export const AccountTradingState: MessageFns<AccountTradingState> = {
     message.state = object.state ?? "";
     message.reasonCode = object.reasonCode ?? "";
     message.reason = object.reason ?? "";
+    message.instrument = object.instrument ?? "";
     return message;
   },
 };

@@ -42,7 +42,10 @@ export class AccountExecution {
     this.#reports = new VenueReports(state, (record) => this.#sending.dequeue(record))
     this.#fillSearch = new FillSearch(state, this.#booking, this.#reports)
     this.#sending = new OrderSending(state, {
-      onAccepted: (record, { report, fills }, turn) => this.#onReport(record, report, fills, turn),
+      onAccepted: (record, { report, fills: told }, turn) => {
+        const settled = told.filter(({ provisional }) => provisional !== true)
+        this.#onReport(record, report, settled, turn)
+      },
       afterPlaced: (record, outcome) => this.#afterPlaced(record, outcome),
       catchUp: () => this.#catchingUp.catchUp(),
     })
@@ -139,16 +142,23 @@ export class AccountExecution {
     while (this.#state.sending !== undefined) await new Promise<void>((resolve) => wallClock.after(5, resolve))
   }
 
-  #onNotice(report: OrderReport, fill: FillReport | undefined): void {
+  /**
+   * A broker without trade ids tells a fill twice: at once as provisional, and once more when it has been settled against the
+   * order's cumulative quantity. Only that is booked, so no booked fill is ever corrected.
+   */
+  #onNotice(report: OrderReport, told: FillReport | undefined): void {
     const { opened, options, orders, stopped } = this.#state
     if (stopped) return
+    const isProvisional = told?.provisional === true
+    const fill = isProvisional ? undefined : told
     const record = orders.ofReport(report)
     options.store.transact((turn) => {
       if (record !== undefined) this.#onReport(record, report, fill === undefined ? [] : [fill], turn)
       // Before the books are open it belongs to the opening balance.
       else if (fill !== undefined && opened) this.#booking.bookForeign(fill, turn)
     })
-    if (record !== undefined && !record.isClosed && report.cumulativeQuantity > record.life.cumulativeQuantity) {
+    if (record === undefined || record.isClosed || isProvisional) return
+    if (report.cumulativeQuantity > record.life.cumulativeQuantity) {
       this.#state.background(() => this.#inquiry.check(record))
     }
   }

@@ -13,9 +13,10 @@ import {
   type OrderReport,
   type PlaceOrderIntent,
   type PlaceOutcome,
+  type PositionReport,
   type QueryOutcome,
 } from '@jts/broker-kit'
-import { parseUnits, type ClientOrderId, type InstrumentId, type VenueOrderId } from '@jts/model'
+import { formatUnits, parseUnits, type ClientOrderId, type InstrumentId, type VenueOrderId } from '@jts/model'
 import type { WallClock } from '@jts/runtime'
 
 export const FAKE_CAPABILITIES: Capabilities = {
@@ -42,6 +43,8 @@ export class FakeBroker implements BrokerPort {
   readonly trades: FillReport[] = []
   gate: 'open' | 'halted' = 'open'
   balanceList: Balance[] = [{ currency: 'USDT', free: parseUnits('10000'), locked: 0n }]
+  /** Of a broker whose holdings are no balances. */
+  positionList: PositionReport[] = []
   /** The stream comes up by itself when it is subscribed to. */
   upAtOnce = true
   /** Questions are not answered: they fail as an adapter's do. */
@@ -84,8 +87,9 @@ export class FakeBroker implements BrokerPort {
 
   async fills(query: { instrument: InstrumentId; afterTradeId?: string }): Promise<readonly FillReport[]> {
     if (this.away) throw new BrokerError('UNAVAILABLE', 'away', { retryable: true })
-    const after = BigInt(query.afterTradeId ?? '0')
-    const found = this.trades.filter((one) => one.instrument === query.instrument && BigInt(one.tradeId) > after)
+    const all = this.trades.filter((one) => one.instrument === query.instrument)
+    const place = all.findIndex(({ tradeId }) => tradeId === query.afterTradeId)
+    const found = this.#isCumulative ? all.slice(place + 1) : all.filter((one) => isAfter(one, query.afterTradeId))
     await this.onRead('fills')
     return found
   }
@@ -95,6 +99,14 @@ export class FakeBroker implements BrokerPort {
     const found = this.balanceList
     await this.onRead('balances')
     return found
+  }
+
+  positions(): Promise<readonly PositionReport[]> {
+    return Promise.resolve(this.positionList)
+  }
+
+  get #isCumulative(): boolean {
+    return this.capabilities.fills?.idSource === 'cumulative'
   }
 
   subscribeOrders(listener: BrokerListener): { stop(): Promise<void> } {
@@ -165,7 +177,10 @@ export class FakeBroker implements BrokerPort {
       venueOrderId: report.venueOrderId,
       clientOrderId: report.clientOrderId,
       instrument: report.instrument,
-      tradeId: String(this.#nextId++),
+      tradeId: this.#isCumulative
+        ? `${report.venueOrderId}:${formatUnits(cumulativeQuantity)}`
+        : String(this.#nextId++),
+      ...(this.#isCumulative ? { idSource: 'cumulative' as const } : {}),
       side: report.side,
       quantity: parseUnits(quantity),
       price: parseUnits(options.price ?? '100'),
@@ -206,6 +221,10 @@ export class FakeBroker implements BrokerPort {
     if (report === undefined || !isOpen(report.status)) return { kind: 'not_open', message: 'no such open order' }
     return { kind: 'cancelled', report: this.end(clientOrderId, 'cancelled') }
   }
+}
+
+function isAfter({ tradeId }: FillReport, after = '0'): boolean {
+  return BigInt(tradeId) > BigInt(after)
 }
 
 function isOpen(status: OrderReport['status']): boolean {

@@ -6,7 +6,7 @@ import type { Activity, Logger, MarketClock, WallClock } from '@jts/runtime'
 import type { Store, Turn } from '@jts/transport'
 import { accounts } from '../adapters/tables.ts'
 import type { OrderState } from '../domain/account-states.ts'
-import { FillCursor } from '../domain/fill-cursor.ts'
+import { fillCursorFor, type FillCursor } from '../domain/fill-cursor.ts'
 import type { OrderRecord, OrderTermsRecord } from '../domain/order-record.ts'
 import { AccountOrders } from './account-orders.ts'
 
@@ -36,7 +36,7 @@ export class AccountState {
   readonly options: AccountExecutionOptions
   readonly account: AccountId
   readonly orders: AccountOrders
-  readonly cursor = new FillCursor()
+  readonly cursor: FillCursor
   /** The opening balance is booked. */
   opened = false
   fillCount = 0
@@ -50,6 +50,7 @@ export class AccountState {
     this.options = options
     this.account = options.account
     this.orders = new AccountOrders(options.account)
+    this.cursor = fillCursorFor(options.broker.capabilities.fills?.idSource ?? 'venue')
   }
 
   /** Under which its work is counted before a lock-step replay goes on. */

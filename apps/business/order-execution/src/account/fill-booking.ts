@@ -43,7 +43,7 @@ export class FillBooking {
       liquidity: fill.liquidity,
       cumulativeQuantity: formatUnits(record.life.cumulativeQuantity),
       leavesQuantity: record.leavesText,
-      idSource: 'venue',
+      idSource: fill.idSource ?? 'venue',
       clientOrderId: record.request?.clientOrderId ?? '',
     }
     this.#state.publish(turn, record, fill.timeUs, { type: 'OrderFilled', payload })

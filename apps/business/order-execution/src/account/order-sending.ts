@@ -105,7 +105,8 @@ export class OrderSending {
   async #place(record: OrderRecord, traceparent: string | undefined): Promise<PlaceOutcome> {
     const { broker, log } = this.#state.options
     try {
-      return await broker.placeOrder({ ...record.intent(), ...(traceparent === undefined ? {} : { traceparent }) })
+      const intent = record.intent(broker.capabilities.timeInForce)
+      return await broker.placeOrder({ ...intent, ...(traceparent === undefined ? {} : { traceparent }) })
     } catch (error) {
       log.error({ ...record.named, err: error }, 'the broker failed while it placed an order')
       return { kind: 'unknown', message: (error as Error).message }

@@ -2,7 +2,7 @@
 import type { AccountState } from './account-state.ts'
 import type { FillSearch } from './fill-search.ts'
 import type { OrderInquiry } from './order-inquiry.ts'
-import { totals } from './totals.ts'
+import { totalsOf } from './totals.ts'
 
 const ATTEMPTS = 5
 
@@ -20,7 +20,7 @@ export async function reconcile(state: AccountState, inquiry: OrderInquiry, fill
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       await fillSearch.everywhere()
       const before = state.fillCount
-      const balances = await broker.balances()
+      const balances = await totalsOf(broker)
       const readToTheEnd = await fillSearch.everywhere()
       if (!readToTheEnd || before !== state.fillCount) continue
       store.transact((turn) => {
@@ -31,7 +31,7 @@ export async function reconcile(state: AccountState, inquiry: OrderInquiry, fill
           correlationId: `reconciliation/${account}/${marketClock.nowUs()}`,
           causationId: '',
           timeEventUs: marketClock.nowUs(),
-          payload: { balances: totals(balances), fillCount: before },
+          payload: { balances: [...balances], fillCount: before },
         })
       })
       return true

@@ -1,11 +1,19 @@
-import type { Balance } from '@jts/broker-kit'
-import { formatUnits } from '@jts/model'
+/** What an account holds, as an event says it: money, and what was bought, whether the broker calls it balances or positions. */
+import type { BrokerPort } from '@jts/broker-kit'
+import { formatUnits, instrumentSymbol, type Units } from '@jts/model'
 
-/** What an account holds of each currency, free or not, as an event says it. */
-export function totals(balances: readonly Balance[]): { currency: string; amount: string }[] {
-  return balances
-    .map(({ currency, free, locked }) => ({ currency, units: free + locked }))
-    .filter(({ units }) => units !== 0n)
-    .sort((a, b) => (a.currency < b.currency ? -1 : 1))
-    .map(({ currency, units }) => ({ currency, amount: formatUnits(units) }))
+export type Total = { readonly currency: string; readonly amount: string }
+
+/** Every currency and share that the broker says is there, free or not. Shares go by the instrument's symbol. */
+export async function totalsOf(broker: BrokerPort): Promise<readonly Total[]> {
+  const balances = await broker.balances()
+  const positions = broker.capabilities.positions === true ? ((await broker.positions?.()) ?? []) : []
+  const held: [currency: string, units: Units][] = [
+    ...balances.map(({ currency, free, locked }): [string, Units] => [currency, free + locked]),
+    ...positions.map(({ instrument, quantity }): [string, Units] => [instrumentSymbol(instrument), quantity]),
+  ]
+  return held
+    .filter(([, units]) => units !== 0n)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([currency, units]) => ({ currency, amount: formatUnits(units) }))
 }

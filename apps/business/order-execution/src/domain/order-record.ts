@@ -1,7 +1,7 @@
 /** One order and what is known of it: the terms that risk approved, its requests, its life, its fills. */
 import type { Payload } from '@jts/contracts'
 import type { OrderView } from '@jts/contracts/orders-api'
-import type { PlaceOrderIntent } from '@jts/broker-kit'
+import type { BrokerTimeInForce, PlaceOrderIntent } from '@jts/broker-kit'
 import {
   formatUnits,
   isClosed,
@@ -129,15 +129,18 @@ export class OrderRecord {
     return this.terms.quantity === '' ? '' : formatUnits(this.life.quantity - this.life.cumulativeQuantity)
   }
 
-  intent(): PlaceOrderIntent {
+  /** A venue that knows no `gtc` lets an order stand for the day. */
+  intent(known: readonly BrokerTimeInForce[]): PlaceOrderIntent {
     const { terms, request } = this
     if (request === null) throw new Error(`expected order ${terms.orderId} to have a request, found none`)
+    const isForDay = terms.timeInForce === 'gtc' && !known.includes('gtc')
+    const timeInForce = isForDay ? 'day' : terms.timeInForce
     return {
       clientOrderId: request.clientOrderId,
       instrument: terms.instrument,
       side: terms.side,
       type: terms.type,
-      ...(terms.type === 'market' || terms.type === 'limit_maker' ? {} : { timeInForce: terms.timeInForce }),
+      ...(terms.type === 'market' || terms.type === 'limit_maker' ? {} : { timeInForce }),
       ...(terms.quantity === ''
         ? { quoteQuantity: parseUnits(terms.quoteQuantity) }
         : { quantity: parseUnits(terms.quantity) }),

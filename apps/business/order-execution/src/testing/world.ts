@@ -78,6 +78,7 @@ export class World {
     for (const [id, report] of broker.orders) again.orders.set(id, report)
     again.trades.push(...broker.trades)
     again.balanceList = broker.balanceList
+    again.positionList = broker.positionList
     this.broker = again
     this.#build()
     await this.start()

@@ -188,7 +188,9 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
     if (this.#gate === 'open') await this.#gateOnItsWay
     const body = toPlaceRequest(intent, this.#sender())
     const check = (): NotSent | undefined => this.#whyHalted() ?? beforeWrite?.() ?? this.#whyLate(intent)
-    return this.#act({ method: 'POST', path: '/orders', body }, check, (answer) => fromWirePlaced(READ.placed(answer)))
+    const { traceparent } = intent
+    const call = { method: 'POST', path: '/orders', body, traceparent } as const
+    return this.#act(call, check, (answer) => fromWirePlaced(READ.placed(answer)))
   }
 
   cancelOrder(order: CancelOrderIntent, beforeWrite?: BeforeWrite): Promise<CancelOutcome> {

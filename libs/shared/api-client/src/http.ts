@@ -24,6 +24,8 @@ export type ApiCall = {
   readonly path: string
   readonly body?: unknown
   readonly timeoutMs?: number
+  /** W3C's, where the call belongs to a trace; not signed, since nothing is decided by it. */
+  readonly traceparent?: string | undefined
 }
 /** How far a request that acts came. */
 export type Acted =
@@ -113,10 +115,11 @@ export class BrokerApiHttp {
     return read(parsed(what, sent.text))
   }
 
-  #signed({ method, path, body }: ApiCall): WireRequest {
+  #signed({ method, path, body, traceparent }: ApiCall): WireRequest {
     const target = `/api/v1${path}`
     const text = body === undefined ? '' : JSON.stringify(body)
-    const headers = this.headers(method, target, text)
+    const signed = this.headers(method, target, text)
+    const headers = traceparent === undefined ? signed : { ...signed, traceparent }
     if (body === undefined) return { method, path: target, headers }
     return { method, path: target, headers: { ...headers, 'content-type': 'application/json' }, body: text }
   }

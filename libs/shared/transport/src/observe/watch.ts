@@ -23,7 +23,7 @@ export function publishHook(
     ]),
   )
   return (topic, event, turn) => {
-    published.get(topic)!.inc()
+    published.get(topic)?.inc()
     // What is rolled back was never so: it is said when it is on disk.
     if (say !== undefined && !topic.startsWith('market-data.')) turn.afterCommit(() => say(topic, event))
     return eyes === undefined ? event : eyes.path.published(topic, event)
@@ -42,7 +42,7 @@ export function watchedBus(bus: Bus, { metrics, path }: Eyes): Bus {
         ...subscription,
         handle(event: BusEvent, turn) {
           path.handling(event, group, () => subscription.handle(event, turn))
-          handled.get(event.topic)!.inc()
+          handled.get(event.topic)?.inc()
         },
       })
     },

@@ -1,0 +1,242 @@
+/** The script against a service that is well, and against each way of not being so. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTcpServer, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { problem, signatureOf, type Health, type ProblemCode } from '@jts/contracts/broker-api'
+
+const KEY = 'linux-box'
+const SECRET = 'a secret of more than thirty-two letters'
+const SCRIPT = join(import.meta.dirname, 'check-connectivity.ts')
+const nowUs = (): number => Date.now() * 1000
+
+const open: Server[] = []
+after(() => open.forEach((server) => server.close()))
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void
+
+async function serve(handler: Handler): Promise<string> {
+  const server = createServer(handler)
+  open.push(server)
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+}
+
+function healthy(): Health {
+  return {
+    status: 'up',
+    reasons: [],
+    service: 'creon-service',
+    broker: 'creon',
+    version: '0.1.0',
+    contractVersion: '1.0',
+    startedAtUs: nowUs(),
+    timeUs: nowUs(),
+    venueTimeUs: nowUs(),
+    breaker: { state: 'closed', sinceUs: nowUs(), consecutiveFailures: 0 },
+    session: { state: 'connected', sinceUs: nowUs() },
+    streams: [],
+    limits: [{ name: 'quotes', counts: 'requests', limit: 60, remaining: 58, windowUs: 15_000_000 }],
+    accounts: [
+      { account: 'sim.creon.main', gate: 'open', leaseEpoch: 0, tradingStateVersion: 0, ordersUnknown: 0 } as never,
+    ],
+  }
+}
+
+/** A service that checks the signature and answers with this health. */
+const answering =
+  (health: () => unknown): Handler =>
+  (request, response) => {
+    if (request.url === '/health') return send(response, 200, { success: true, data: { status: 'up' } })
+    const { headers } = request
+    const expected = signatureOf(
+      {
+        method: 'GET',
+        target: request.url ?? '',
+        body: '',
+        timestampUs: String(headers['x-jts-timestamp']),
+        nonce: String(headers['x-jts-nonce']),
+      },
+      SECRET,
+    )
+    const isOurs = headers['x-jts-key'] === KEY && headers['x-jts-signature'] === expected
+    if (!isOurs) return send(response, 401, problem('AUTHENTICATION_FAILED', 'the signature does not fit'))
+    return send(response, 200, { success: true, data: health() })
+  }
+
+const refusing =
+  (code: ProblemCode, more: Record<string, unknown> = {}): Handler =>
+  (request, response) =>
+    request.url === '/health'
+      ? send(response, 200, { success: true, data: { status: 'up' } })
+      : send(response, 401, problem(code, 'as asked', more))
+
+type Run = { readonly code: number | null; readonly output: string }
+
+async function check(args: readonly string[], env: Record<string, string> = {}): Promise<Run> {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', SCRIPT, ...args], {
+    env: { PATH: process.env['PATH'], CREON_API_KEY: KEY, CREON_API_SECRET: SECRET, ...env },
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  const code = await new Promise<number | null>((done) => child.once('close', done))
+  return { code, output }
+}
+
+test('a service that is well: nothing to mend', async () => {
+  const { code, output } = await check([await serve(answering(healthy))])
+  assert.equal(code, 0, output)
+  for (const line of [
+    /^ok {4}reachable/m,
+    /^ok {4}key and signature/m,
+    /^ok {4}clocks/m,
+    /^ok {4}login/m,
+    /quotes: 58 of 60/,
+  ]) {
+    assert.match(output, line)
+  }
+  assert.ok(!output.includes(SECRET))
+})
+
+test('host and port may come from the environment; --json is one object', async () => {
+  const url = new URL(await serve(answering(healthy)))
+  const { code, output } = await check(['--json'], { CREON_API_HOST: url.hostname, CREON_API_PORT: url.port })
+  assert.equal(code, 0, output)
+  assert.deepEqual((JSON.parse(output) as { ok: boolean; url: string }).url, url.origin)
+})
+
+const changed = (change: Partial<Health>): Handler => answering(() => ({ ...healthy(), ...change }))
+const session = (state: Health['session']['state'], reason: string): Handler =>
+  changed({ session: { state, sinceUs: nowUs(), reason } })
+
+const TROUBLES: [situation: string, handler: Handler, code: number, said: RegExp][] = [
+  ['another secret', refusing('AUTHENTICATION_FAILED'), 1, /MEND {2}key and signature .*\n.*letter for letter/],
+  [
+    'a clock outside the window',
+    refusing('CLOCK_SKEW', { serverTimeUs: nowUs() - 90_000_000 }),
+    1,
+    /MEND {2}clocks +the service's clock is (8\d|9\d)(\.\d)? s behind this one: it refuses what differs by 30 s\n.*w32tm/,
+  ],
+  ['a clock that drifts', changed({ timeUs: nowUs() + 9_000_000 }), 0, /note {2}clocks .*ahead of this one\n.*w32tm/],
+  ['a repeated request', refusing('NONCE_REUSED'), 1, /MEND {2}key and signature .*seen this very request/],
+  ['a key without rights', refusing('FORBIDDEN'), 1, /MEND {2}key and signature .*\n.*right to read/],
+  [
+    'logged out',
+    session('logged_out', 'ServerType 0'),
+    1,
+    /MEND {2}login at the broker +logged out: ServerType 0\n.*CREON PLUS, as administrator/,
+  ],
+  [
+    'a window in the way',
+    session('blocked', 'order confirmation'),
+    1,
+    /MEND {2}login at the broker +a window waits for a person: order confirmation/,
+  ],
+  [
+    'logging in',
+    session('connecting', 'nightly restart'),
+    0,
+    /note {2}login at the broker +logging in: nightly restart/,
+  ],
+  [
+    'a limit used up',
+    changed({ limits: [{ name: 'quotes', counts: 'requests', limit: 60, remaining: 0, windowUs: 15_000_000 }] }),
+    0,
+    /note {2}limits left +quotes: 0 of 60 requests in 15 s\n.*another program/,
+  ],
+  [
+    'down, with its reason',
+    changed({ status: 'down', reasons: [{ code: 'COM_LOST', message: 'COM does not answer' }] }),
+    1,
+    /MEND {2}the service +COM_LOST: COM does not answer/,
+  ],
+  [
+    'an open breaker',
+    changed({ breaker: { state: 'open', sinceUs: 0, consecutiveFailures: 5, reason: 'time-outs' } }),
+    0,
+    /note {2}the service +its breaker towards the broker is open: time-outs/,
+  ],
+  ['no account', changed({ accounts: [] }), 0, /note {2}the service +it holds no account/],
+  [
+    'an answer of another version',
+    answering(() => ({ status: 'fine' })),
+    1,
+    /MEND {2}the service .*not as the contract says\n.*different versions/,
+  ],
+  [
+    'something else listens',
+    (_, response) => response.end('<html>hello</html>'),
+    1,
+    /MEND {2}reachable .*not as a broker service/,
+  ],
+  [
+    'it takes the connection and says nothing',
+    () => undefined,
+    1,
+    /MEND {2}reachable .*did not answer on port \d+ in time\n.*firewall/,
+  ],
+  ['it drops the connection', (request) => request.socket.destroy(), 1, /MEND {2}reachable .*dropped it/],
+]
+for (const [situation, handler, code, said] of TROUBLES) {
+  test(`${situation} is said in plain words`, async () => {
+    const run = await check([
+      await serve(handler),
+      '--timeout-ms',
+      situation.includes('says nothing') ? '500' : '20000',
+    ])
+    assert.match(run.output, said)
+    assert.equal(run.code, code, run.output)
+    assert.ok(!run.output.includes(SECRET))
+  })
+}
+
+test('nobody listens', async () => {
+  const server = createTcpServer()
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const { port } = server.address() as AddressInfo
+  await new Promise((done) => server.close(done))
+  const { code, output } = await check([`http://127.0.0.1:${port}`])
+  assert.equal(code, 1)
+  assert.match(output, /MEND {2}reachable .*nothing listens on port \d+\n.*start the service/)
+})
+
+test('a name that nobody knows', async () => {
+  const { code, output } = await check(['http://no-such-host.invalid:8001'])
+  assert.equal(code, 1)
+  assert.match(output, /MEND {2}reachable +(the name no-such-host\.invalid is not known here|.*cannot be asked)/)
+})
+
+test('another secret is refused by the signature itself', async () => {
+  const { code, output } = await check([await serve(answering(healthy))], { CREON_API_SECRET: 'x'.repeat(40) })
+  assert.equal(code, 1)
+  assert.match(output, /MEND {2}key and signature +refused: the signature does not fit/)
+})
+
+test('without keys it says which variables it looked for', async () => {
+  const { code, output } = await check([await serve(answering(healthy))], { CREON_API_SECRET: '' })
+  assert.equal(code, 1)
+  assert.match(output, /found no CREON_API_SECRET\n/)
+})
+
+for (const [args, said] of [
+  [[], /expected a URL, or CREON_API_HOST; found neither/],
+  [['nonsense'], /expected an address such as/],
+  [['http://user:hidden@host:1'], /expected an address such as/],
+  [['http://a', 'http://b'], /expected one URL, found 2/],
+  [['http://a', '--timeout-ms', 'soon'], /--timeout-ms: expected a whole number/],
+  [['--wrong'], /Unknown option/],
+] as const) {
+  test(`called with ${args.join(' ') || 'nothing'} it says how to call it`, async () => {
+    const { code, output } = await check(args)
+    assert.equal(code, 2)
+    assert.match(output, said)
+    assert.ok(!output.includes('hidden'))
+  })
+}

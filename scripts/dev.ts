@@ -13,7 +13,7 @@ try {
   // What is set already stands above the file.
   const env: Record<string, string | undefined> = { ...given, ...process.env }
   const plan = planServe(env, { platform: process.platform, isThere: existsSync })
-  const nx = spawn(process.execPath, [join(ROOT, 'node_modules/nx/bin/nx.js'), ...plan], {
+  const nx = spawn(process.execPath, [join(import.meta.dirname, 'node.js'), 'nx', ...plan], {
     cwd: ROOT,
     env: env as NodeJS.ProcessEnv,
     stdio: 'inherit',

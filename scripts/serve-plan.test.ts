@@ -105,3 +105,14 @@ test('the development script refuses a file of another platform before anything 
   assert.equal(status, 2)
   assert.match(stderr, /PLATFORM: expected/)
 })
+
+test('Nx knows what the plan asks for', () => {
+  const plan = planServe(linux, LINUX)
+  const args = ['nx', 'show', 'projects', '--withTarget=serve', ...plan.filter((one) => one.startsWith('--exclude'))]
+  const { stdout, stderr } = spawnSync(process.execPath, [join(import.meta.dirname, 'node.js'), ...args], {
+    encoding: 'utf8',
+  })
+  const served = stdout.trim().split('\n')
+  assert.ok(served.includes('risk-management') && served.includes('api-gateway'), stdout + stderr)
+  assert.ok(!served.includes('creon-service') && !served.includes('jts'), stdout)
+})

@@ -37,6 +37,14 @@ test('risk-management runs from its folder', async () => {
   const ready = await firstLine('risk-management', '--grpc-port', '0')
   assert.equal(ready['service'], 'risk-management')
   assert.match(String(ready['address']), /^127\.0\.0\.1:\d+$/)
+  // Nobody listens any more.
+  const port = String(ready['address']).split(':')[1]!
+  const args = ['healthy', '--grpc-port', port, '--timeout-ms', '500']
+  const { status, stderr } = spawnSync(process.execPath, [join(folder, 'risk-management/start.js'), ...args], {
+    encoding: 'utf8',
+  })
+  assert.equal(status, 1)
+  assert.match(stderr, /^not healthy: /)
 })
 
 test('the local venue runs from its folder', async () => {

@@ -34,7 +34,9 @@ export function buildService(root: string, name: string, out = join(root, 'dist/
   for (const folder of packages) copyPackage(folder, join(making, relative(root, folder)))
   for (const [packageName, folder] of own) link(making, packageName, join(making, relative(root, folder)))
   writeFileSync(join(making, 'package.json'), packageJson(root, name))
-  writeFileSync(join(making, 'start.js'), startScript(name, serviceOf(name)))
+  const service = serviceOf(name)
+  writeFileSync(join(making, 'start.js'), startScript(name, service))
+  writeFileSync(join(making, 'healthy.js'), healthScript(name, service))
   rmSync(out, { recursive: true, force: true })
   renameSync(making, out)
   return { folder: out, files: files.size, packages: packages.size }
@@ -88,5 +90,15 @@ function startScript(name: string, { start, commands }: BuiltService): string {
 const [first] = process.argv.slice(2)
 if (!${JSON.stringify(commands)}.includes(first)) process.argv.splice(2, 0, ...${JSON.stringify(start)})
 await import('./${MAIN}')
+`
+}
+
+function healthScript(name: string, { health }: BuiltService): string {
+  const words = `// Whether ${name} answers where its container listens: exit code 0 or 1.\n`
+  if (typeof health !== 'string') {
+    return `${words}process.argv.splice(2, 0, 'healthy', ...${JSON.stringify(health)})\nawait import('./${MAIN}')\n`
+  }
+  return `${words}const answer = fetch('${health}', { signal: AbortSignal.timeout(5000) })
+process.exitCode = await answer.then(({ status }) => (status < 500 ? 0 : 1), () => 1)
 `
 }

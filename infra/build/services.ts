@@ -5,6 +5,8 @@ export type BuiltService = {
   readonly start: readonly string[]
   /** The commands that its folder can run. */
   readonly commands: readonly string[]
+  /** How its container asks whether it works: an address that answers, or the arguments of the command `healthy`. */
+  readonly health: string | readonly string[]
   /** Files that are read by path; `*` stands for any name in a folder. */
   readonly beside: readonly string[]
 }
@@ -15,7 +17,8 @@ const STRATEGIES = ['strategies/*.ts']
 
 const hosted = (name: string): BuiltService => ({
   start: ['serve', name],
-  commands: ['serve'],
+  commands: ['serve', 'healthy'],
+  health: ['--grpc-port', '50051', '--run', '/run/jts/run-distributed.json'],
   beside: [...CONTRACTS, ...STRATEGIES],
 })
 
@@ -28,9 +31,15 @@ export const BUILT_SERVICES: Readonly<Record<string, BuiltService>> = {
   'notification-service': hosted('notification-service'),
   // Holds the run: its screen, its file, and a replay's conductor.
   'api-gateway': {
-    start: ['up', '--distributed'],
+    start: ['up', '--distributed', '--elsewhere'],
     commands: ['up', 'serve', 'venue', 'halt', 'resume', 'doctor', 'events'],
+    health: 'http://127.0.0.1:8700/',
     beside: [...CONTRACTS, ...STRATEGIES, 'apps/presentation/web-app/dist/**/*', 'jts.example.yaml'],
   },
-  'binance-venue': { start: ['venue', 'binance'], commands: ['venue'], beside: [] },
+  'binance-venue': {
+    start: ['venue', 'binance'],
+    commands: ['venue'],
+    health: 'http://127.0.0.1:9001/api/v3/ping',
+    beside: [],
+  },
 }

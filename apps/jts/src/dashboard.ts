@@ -15,7 +15,7 @@ import type { System } from './system.ts'
 export type DashboardOptions = {
   readonly mode?: Mode
   readonly instances: readonly StrategyInstance[]
-  readonly options: { readonly port: number | undefined }
+  readonly options: { readonly port: number | undefined; readonly listen?: string | undefined }
   readonly fillModel?: string
   readonly log: Logger
 }
@@ -48,6 +48,7 @@ export async function startDashboard(system: System, options: DashboardOptions):
     const gateway = createApiGateway({
       ports,
       port,
+      ...(options.options.listen === undefined ? {} : { host: options.options.listen }),
       log: options.log,
       mode,
       ...(existsSync(WEB_ROOT) ? { webRoot: WEB_ROOT } : {}),

@@ -13,10 +13,11 @@ import { accountOf, readConfig, replicasOf, riskLimits, type JtsConfig } from '.
 import { startDashboard } from './dashboard.ts'
 import type { DistributedOptions } from './distributed/system.ts'
 import { fatal, untilStopped } from './process.ts'
-import type { RunSettings } from './services.ts'
 import { observe, observeSettings } from './observe.ts'
+import { untilAvailable, type RunSettings } from './services.ts'
 import { findStrategy, timeframeOf, type LoadedStrategy } from './strategies.ts'
 import { systemOf, type System } from './system.ts'
+import { tlsFiles } from './tls-options.ts'
 import { createTrader } from './trader.ts'
 import { keysFromEnvironment, openVenue, type Venue } from './venue.ts'
 
@@ -70,6 +71,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     venue.endpoints,
     wanted.map((one) => one.instrument),
     log,
+    options.elsewhere,
   )
   const instances: StrategyInstance[] = []
   const strategies: LoadedStrategy[] = []
@@ -108,7 +110,8 @@ export async function runLive(options: UpOptions): Promise<number> {
         strategies,
         accounts: config.accounts,
         replicas: replicasOf(config, options.replicas),
-        tls: config.distributed?.tls,
+        tls: tlsFiles(options) ?? config.distributed?.tls,
+        elsewhere: options.elsewhere,
         observe: looks,
         dataDir,
         temporary: false,
@@ -238,9 +241,10 @@ async function instrumentsOf(
   endpoints: BinanceEndpoints,
   wanted: readonly string[],
   log: ReturnType<typeof createLogger>,
+  isPatient: boolean,
 ): Promise<Instrument[]> {
   const source = createBinanceMarketData({ endpoints, wallClock: systemClock, log })
-  await source.start()
+  await (isPatient ? untilAvailable(() => source.start(), log) : source.start())
   try {
     return [...(await source.instruments([...new Set(wanted)].map(instrumentId)))]
   } finally {

@@ -49,6 +49,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'check versions, ports, clock, disk, keys and servers, and say how to mend each',
     run: async (argv) => (await import('./commands/doctor.ts')).doctorCommand(argv),
   },
+  healthy: {
+    summary: 'ask one process of this machine whether it answers, for whoever watches over it',
+    run: async (argv) => (await import('./commands/healthy.ts')).healthyCommand(argv),
+  },
   bench: {
     summary: 'measure speed, as ratios in one run',
     run: async (argv) => (await import('./commands/bench.ts')).benchCommand(argv),

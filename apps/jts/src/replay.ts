@@ -24,6 +24,7 @@ import { summarise, writeFills, type ReplaySummary } from './summary.ts'
 import type { RunSettings } from './services.ts'
 import { systemOf, type System } from './system.ts'
 import { createTrader, type Trader } from './trader.ts'
+import { tlsFiles } from './tls-options.ts'
 import { openVenue, type Venue } from './venue.ts'
 
 type Market = {
@@ -194,7 +195,8 @@ async function systemFor(context: Context, venue: Venue, observability: Observab
     strategies,
     accounts: config.accounts,
     replicas: replicasOf(config, options.replicas),
-    tls: config.distributed?.tls,
+    tls: tlsFiles(options) ?? config.distributed?.tls,
+    elsewhere: options.elsewhere,
     observe: observeSettings(config, options),
     dataDir,
     temporary: options['data-dir'] === undefined,

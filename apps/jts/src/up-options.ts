@@ -1,6 +1,7 @@
 /** The options of `./jts up`, and what follows from them for a replay and a live run alike. */
 import { parseCommand, parseSets, UserError } from './cli.ts'
 import { readConfig } from './config.ts'
+import { TLS_OPTIONS } from './tls-options.ts'
 
 const SPEC = {
   name: 'up',
@@ -55,6 +56,16 @@ const SPEC = {
       type: 'number',
       value: 'N',
       help: 'serve /metrics for Prometheus on 127.0.0.1:N (0 = any free port; off)',
+    },
+    elsewhere: {
+      type: 'flag',
+      help: 'with --distributed: start no service; others do, with ./jts serve SERVICE --run FILE (in the data folder)',
+    },
+    ...TLS_OPTIONS,
+    listen: {
+      type: 'text',
+      value: 'ADDRESS',
+      help: 'where the dashboard listens (127.0.0.1); 0.0.0.0 in a container whose port is published to this machine alone',
     },
     'no-dashboard': { type: 'flag', help: 'no gateway and no web page' },
     json: { type: 'flag', help: 'one JSON object on standard output; everything else on standard error' },

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { accountId } from '@jts/model'
-import { checkMode, endpointsOfVenue, parseBinanceEndpoints, PRODUCTION, TESTNET } from './config.ts'
+import { checkMode, endpointsOfVenue, parseBinanceEndpoints, PRODUCTION, TESTNET, venueHost } from './config.ts'
 
 test('the names of the two exchanges stand for their addresses', () => {
   assert.equal(parseBinanceEndpoints('production'), PRODUCTION)
@@ -50,4 +51,29 @@ test('a simulated account is refused anything but this machine, a paper account 
   checkMode(accountId('sim.binance.main'), local)
   checkMode(accountId('paper.binance.main'), TESTNET)
   checkMode(accountId('live.binance.main'), PRODUCTION)
+})
+
+test('a local venue in a container is named on purpose, by a name that no public address can have', () => {
+  assert.deepEqual(venueHost({}), [])
+  assert.deepEqual(venueHost({ JTS_VENUE_HOST: 'binance-venue' }), ['binance-venue'])
+  for (const name of ['api.binance.com', '10.0.0.5', '::1', '2130706433', 'venue:80', 'Venue', '-']) {
+    assert.throws(() => venueHost({ JTS_VENUE_HOST: name }), /expected the name of a container, without a dot/, name)
+  }
+})
+
+test('the named venue may be spoken to in plain text, and no other', () => {
+  const script = `
+    const { endpointsOfVenue, checkMode } = await import('./config.ts')
+    checkMode('sim.binance.main', endpointsOfVenue('http://binance-venue:9001'))
+    for (const url of ['http://other:9001', 'http://binance-venue.evil.com:9001']) {
+      let refused = false
+      try { endpointsOfVenue(url) } catch { refused = true }
+      if (!refused) throw new Error(url + ' was accepted')
+    }`
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: import.meta.dirname,
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], JTS_VENUE_HOST: 'binance-venue' },
+  })
+  assert.equal(status, 0, stderr)
 })

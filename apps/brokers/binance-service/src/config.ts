@@ -17,8 +17,13 @@ export const TESTNET: BinanceEndpoints = {
   wsApi: 'wss://ws-api.testnet.binance.vision/ws-api/v3',
 }
 
-const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]'])
 const fault = (message: string): BrokerError => new BrokerError('CONFIG', `binance endpoints: ${message}`)
+
+/**
+ * Who may be spoken to in plain text: this machine and, where JTS_VENUE_HOST names one on purpose, a local venue in a private
+ * network of containers. Such a name has no dot and no colon, so that no public address can be one.
+ */
+const NEARBY: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '[::1]', ...venueHost(process.env)])
 
 /** All three endpoints of a local venue, which serves them on one port. */
 export function endpointsOfVenue(restUrl: string): BinanceEndpoints {
@@ -63,7 +68,7 @@ function parseUrl(name: string, value: unknown, protocols: readonly [plain: stri
   if (url.username || url.password || url.search || url.hash) {
     throw fault(`${name}: expected an address without user, password, query or fragment`)
   }
-  if (url.protocol === plain && !LOOPBACK.has(url.hostname)) {
+  if (url.protocol === plain && !NEARBY.has(url.hostname)) {
     throw fault(`${name}: expected ${encrypted}// (only this machine may be spoken to in plain), found ${url.origin}`)
   }
   return `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, '')}`
@@ -73,10 +78,18 @@ function parseUrl(name: string, value: unknown, protocols: readonly [plain: stri
 export function checkMode(account: AccountId, endpoints: BinanceEndpoints): void {
   const mode = accountMode(account)
   const hosts = Object.values(endpoints).map((address) => new URL(address).hostname)
-  if (mode === 'sim' && !hosts.every((host) => LOOPBACK.has(host))) {
+  if (mode === 'sim' && !hosts.every((host) => NEARBY.has(host))) {
     throw fault(`${account}: expected addresses on this machine, found ${hosts.join(', ')}`)
   }
   if (mode === 'paper' && hosts.some((host) => /(^|\.)binance\.com$/.test(host))) {
     throw fault(`${account}: expected the testnet or a local venue, found ${hosts.join(', ')}`)
   }
+}
+
+/** @throws BrokerError when it could name more than a neighbour */
+export function venueHost(env: NodeJS.ProcessEnv): string[] {
+  const host = env['JTS_VENUE_HOST'] ?? ''
+  if (host === '') return []
+  if (/^[a-z]([a-z0-9-]*[a-z0-9])?$/.test(host)) return [host]
+  throw fault(`JTS_VENUE_HOST: expected the name of a container, without a dot, found ${JSON.stringify(host)}`)
 }

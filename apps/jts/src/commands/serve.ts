@@ -21,11 +21,11 @@ import {
   type RpcServerOptions,
   type RpcService,
 } from '@jts/transport'
-import type { TlsFiles } from '@jts/transport/rpc/tls'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { readConfig, riskLimits } from '../config.ts'
 import { lookOf, observe, observeSettings } from '../observe.ts'
 import { fatal, untilStdinEnds, untilStopped } from '../process.ts'
+import { TLS_OPTIONS, tlsFiles } from '../tls-options.ts'
 
 const SERVICES = ['risk-management', 'portfolio-tracker'] as const
 /** Speaks HTTP and has options of its own: `./jts serve binance-service --help`. */
@@ -40,9 +40,7 @@ const SPEC = {
   options: {
     'grpc-port': { type: 'number', value: 'N', help: 'port to listen on (50051; 0 = any free one)' },
     host: { type: 'text', value: 'ADDRESS', help: 'address to listen on (127.0.0.1); others need TLS' },
-    'tls-ca': { type: 'text', value: 'FILE', help: 'PEM file of the authority whose certificates callers must show' },
-    'tls-cert': { type: 'text', value: 'FILE', help: 'PEM file of the certificate that is shown to callers' },
-    'tls-key': { type: 'text', value: 'FILE', help: 'PEM file of its key' },
+    ...TLS_OPTIONS,
     'data-dir': { type: 'text', value: 'DIR', help: 'folder of its state (.jts/SERVICE)' },
     config: { type: 'text', value: 'FILE', help: 'jts.yaml, for risk limits and instruments' },
     run: {
@@ -55,6 +53,7 @@ const SPEC = {
       value: 'NAME',
       help: 'with --run: the name of this replica (a fresh one); the same name again takes its units back at once',
     },
+    wait: { type: 'flag', help: 'with --run: wait until the file is there, and end when another one takes its place' },
     advertise: { type: 'text', value: 'HOST:PORT', help: 'with --run: where the others reach this process' },
     'metrics-port': {
       type: 'number',
@@ -154,6 +153,7 @@ type JoinOptions = Parameters<typeof tlsFiles>[0] & {
   readonly owner: string | undefined
   readonly host: string | undefined
   readonly advertise: string | undefined
+  readonly wait: boolean
   readonly 'grpc-port': number | undefined
   readonly 'metrics-port': number | undefined
   readonly 'exit-with-stdin': boolean
@@ -162,7 +162,8 @@ type JoinOptions = Parameters<typeof tlsFiles>[0] & {
 /** A process of a distributed run. */
 async function serveRun(word: string, file: string, options: JoinOptions): Promise<number> {
   const { startReplica } = await import('../distributed/replica.ts')
-  const { memberOf, readRunFile } = await import('../distributed/run-file.ts')
+  const { memberOf, readRunFile, untilReplaced, untilThere } = await import('../distributed/run-file.ts')
+  if (options.wait) await untilThere(resolve(file))
   const read = readRunFile(resolve(file))
   // The files of this machine, where they lie elsewhere than on the one that wrote the run file.
   const tls = tlsFiles(options)
@@ -180,7 +181,17 @@ async function serveRun(word: string, file: string, options: JoinOptions): Promi
   const metricsPort = options['metrics-port'] ?? (isMember ? fixed.metricsPort : undefined)
   const observed = { service: name, mode: run.mode, runId: run.namespace, log, orAnyPort: true }
   const observability = await observe({ metricsPort, tracing: run.tracing }, observed)
-  const stopped = options['exit-with-stdin'] ? Promise.race([untilStopped(), untilStdinEnds()]) : untilStopped()
+  const stopped = Promise.race([
+    untilStopped(),
+    ...(options['exit-with-stdin'] ? [untilStdinEnds()] : []),
+    ...(options.wait ? [untilReplaced(resolve(file), log)] : []),
+  ])
+  if (options.wait) {
+    const { untilServersAnswer } = await import('../distributed/until-servers-answer.ts')
+    const isReady = untilServersAnswer(run, log).then(() => true)
+    // A run of before may name servers that are no more.
+    if (!(await Promise.race([isReady, stopped.then(() => false)]))) process.exit(EXIT.ok)
+  }
   const replica = await startReplica({
     run,
     service,
@@ -202,16 +213,6 @@ async function serveRun(word: string, file: string, options: JoinOptions): Promi
   await replica.stop()
   await observability.stop()
   return EXIT.ok
-}
-
-/** All three, or none. */
-function tlsFiles(
-  options: Partial<Record<'tls-ca' | 'tls-cert' | 'tls-key', string | undefined>>,
-): TlsFiles | undefined {
-  const { 'tls-ca': ca, 'tls-cert': cert, 'tls-key': key } = options
-  if (ca !== undefined && cert !== undefined && key !== undefined) return { ca, cert, key }
-  if (ca === undefined && cert === undefined && key === undefined) return undefined
-  throw new UserError('expected --tls-ca, --tls-cert and --tls-key together, found only some of them')
 }
 
 /** An address that is taken or not allowed, and a certificate that cannot be used, are for the person to mend. */

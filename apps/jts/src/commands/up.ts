@@ -14,6 +14,9 @@ export async function upCommand(argv: readonly string[]): Promise<number> {
   if (options.replicas !== undefined && !(options.replicas >= 1 && options.replicas <= 16)) {
     throw new UserError(`--replicas: expected 1 to 16 processes, found ${options.replicas}`)
   }
+  if (options.elsewhere && !options.distributed) {
+    throw new UserError('--elsewhere: expected --distributed beside it, found none')
+  }
   if (options.replay.length > 0) return runReplay(options)
   if (options['until-end']) throw new UserError('--until-end: expected --replay FILE beside it, found none')
   for (const name of ['fills', 'slippage-bps', 'instrument'] as const) {

@@ -1,7 +1,7 @@
 /** `./jts venue binance`: one local venue alone, as its own process, for JTS or any third-party client. */
 import { EXIT, UserError } from '../cli.ts'
 
-const HELP = `Runs a local venue that speaks a broker's own protocol, on the loopback address only.
+const HELP = `Runs a local venue that speaks a broker's own protocol, on the loopback address unless told otherwise.
 
 usage: ./jts venue binance --port N [--replay FILE] [--accounts N] [--json]
 

@@ -3,11 +3,11 @@
  * for its owner alone, read by each service that joins. Keys of a real account and the password of a database that was given
  * stay in the environment; only what this run made up itself is in it (a local venue's keys, its own database's password).
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { strategyInstanceId, type AccountId, type Instrument, type InstrumentId, type RiskLimits } from '@jts/model'
-import { keepSecret, keepSecretsOf } from '@jts/runtime'
+import { keepSecret, keepSecretsOf, type Logger } from '@jts/runtime'
 import type { PlainText, TlsFiles } from '@jts/transport/rpc/tls'
 import { UserError } from '../cli.ts'
 import type { RunSettings } from '../services.ts'
@@ -94,8 +94,41 @@ export function writeRunFile(folder: string, run: RunFile): string {
   const text = JSON.stringify(run, (_, value: unknown) =>
     typeof value === 'bigint' ? { bigint: String(value) } : value,
   )
-  writeFileSync(file, `${text}\n`, { mode: 0o600 })
+  // Whole or not at all: services may be waiting for it.
+  writeFileSync(`${file}.new`, `${text}\n`, { mode: 0o600 })
+  renameSync(`${file}.new`, file)
   return file
+}
+
+/** Resolves when the file of a run is there: whoever writes it may be slower to start than who reads it. */
+export async function untilThere(file: string): Promise<void> {
+  while (!existsSync(file)) await pause()
+}
+
+/** Resolves when the file says something else than now: this process knows a run that is no more. */
+export async function untilReplaced(file: string, log: Logger): Promise<void> {
+  const known = textOf(file)
+  for (;;) {
+    await pause()
+    const text = textOf(file)
+    if (text === undefined || text === known) continue
+    log.warn({ file }, 'the run is another one now: ending, to be started again with that')
+    return
+  }
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+const LOOK_EVERY_MS = 1000
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
 }
 
 /** @throws UserError when the file is not there or not what a supervisor has written. */

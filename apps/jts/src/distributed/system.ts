@@ -1,4 +1,4 @@
-/** A JTS of several processes on this machine: its servers, its services under a supervisor, and what one may ask of it. */
+/** A JTS of several processes: its servers, its services under a supervisor or started elsewhere, and what one may ask of it. */
 import { join } from 'node:path'
 import type { BrokerPort } from '@jts/broker-kit'
 import { TOPIC_NAMES, type BusEventOf } from '@jts/contracts'
@@ -13,7 +13,7 @@ import { orderExecutionClient, portfolioClient, strategyClient, type RpcLink } f
 import { OwnerLinks } from '@jts/transport/rpc/owner-links'
 import type { TlsFiles } from '@jts/transport/rpc/tls'
 import { connectPostgres, pingOf } from '@jts/transport/store/postgres-connection'
-import { UnitTable, type Owned } from '@jts/transport/store/unit-table'
+import { UnitTable, type Living, type Owned } from '@jts/transport/store/unit-table'
 import { HealthWatch, watchHealth } from '../health-watch.ts'
 import { latencyOf, type Mark } from '../latency.ts'
 import { createBroker, createMarketData, untilAvailable, type RunSettings } from '../services.ts'
@@ -23,12 +23,22 @@ import { observe, type ObserveSettings } from '../observe.ts'
 import type { ServiceLight, System } from '../system.ts'
 import { HealthLog } from './health-log.ts'
 import { keepServer } from './keep-server.ts'
+import { lightOf, lightsElsewhere } from './lights.ts'
 import { DistributedRest } from './rest.ts'
 import { routedOrders, routedPortfolio, routedStrategies } from './routed.ts'
-import { SERVICE_NAMES, tlsOf, writeRunFile, type Member, type RunFile, type ServiceName } from './run-file.ts'
+import {
+  RUN_FILE,
+  SERVICE_NAMES,
+  tlsOf,
+  writeRunFile,
+  type Member,
+  type RunFile,
+  type ServiceName,
+} from './run-file.ts'
 import { ServerLight } from './server-light.ts'
 import { Supervisor, type SupervisedState } from './supervisor.ts'
 import { unitOfAccount, unitsOf } from './units.ts'
+import { untilItWorks } from './until-servers-answer.ts'
 
 export type DistributedOptions = {
   readonly settings: RunSettings
@@ -43,6 +53,8 @@ export type DistributedOptions = {
   /** Processes of each service; one where nothing is said. */
   readonly replicas: Partial<Record<ServiceName, number>>
   readonly tls?: TlsFiles | undefined
+  /** Others start the services, by the run file. */
+  readonly elsewhere?: boolean
   readonly log: Logger
 }
 
@@ -54,18 +66,20 @@ export type DistributedSystem = System & {
 
 const LIGHTS_MS = 1000
 const STATE_DEADLINE_MS = 900
-const COMMIT_LATE_MS = 2000
 const UNIT_DEADLINE_MS = 10_000
-/** A unit that was taken a moment ago may not answer yet. */
-const FRESH_US = 5_000_000
 
 export async function openDistributed(options: DistributedOptions): Promise<DistributedSystem> {
-  const { settings, dataDir, log, temporary, replicas } = options
+  const { settings, dataDir, log, temporary, replicas, elsewhere = false } = options
   const dir = (name: string): { dir?: string } => (temporary ? {} : { dir: join(dataDir, 'servers', name) })
-  const [kafka, postgres] = await Promise.all([provideKafka(dir('kafka')), providePostgres(dir('postgres'))])
+  // What is started elsewhere may be slower to start than this process.
+  const patiently = <T>(what: () => Promise<T>): Promise<T> => (elsewhere ? untilItWorks(what, log) : what())
+  const [kafka, postgres] = await Promise.all([
+    patiently(() => provideKafka(dir('kafka'))),
+    patiently(() => providePostgres(dir('postgres'))),
+  ])
   const members: Member[] = []
   const { metricsPort, tracing } = options.observe
-  for (const service of SERVICE_NAMES) {
+  for (const service of elsewhere ? [] : SERVICE_NAMES) {
     for (let n = 1; n <= (replicas[service] ?? 1); n++) {
       const metrics = metricsPort === undefined ? {} : { metricsPort: await freePort() }
       members.push({
@@ -115,7 +129,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     log,
   })
   const eventLog = new KafkaLog(client, 'supervisor')
-  const supervisor = new Supervisor(writeRunFile(dataDir, run), log)
+  const supervisor = new Supervisor(join(dataDir, RUN_FILE), log)
   const observability: Observability = await observe(
     { metricsPort },
     {
@@ -174,14 +188,14 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     }
   }
   let states: readonly HostState[] = []
-  let living: ReadonlySet<string> = new Set()
+  let living: readonly Living[] = []
   let owners: readonly Owned[] = []
   let watching: NodeJS.Timeout | undefined
   const watch = (): void => {
     void hosts().then((found) => (states = found))
     // While the database is away, what it said last stands: its own light tells.
     void table.living().then(
-      (found) => (living = new Set(found.map(({ replica }) => replica))),
+      (found) => (living = found),
       () => undefined,
     )
     void table.owned().then(
@@ -200,7 +214,9 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
   const servers = [new ServerLight('kafka', () => client.ping()), new ServerLight('postgresql', () => database.ask())]
   let keepers: (() => void)[] = []
   const lights = (): ServiceLight[] => [
-    ...supervisor.states().map((process) => lightOf(process, { living, owners, states })),
+    ...(elsewhere
+      ? lightsElsewhere({ living, owners, states })
+      : supervisor.states().map((process) => lightOf(process, { living, owners, states }))),
     ...servers.map((server) => server.light()),
   ]
 
@@ -266,8 +282,10 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     },
     durable: () => Promise.resolve(),
     async start() {
-      await table.prepare()
-      await client.ensureTopics(TOPIC_NAMES)
+      await patiently(() => table.prepare())
+      await patiently(() => client.ensureTopics(TOPIC_NAMES))
+      // From now on others may join.
+      writeRunFile(dataDir, run)
       await supervisor.start(members)
       await everyUnitAnswers()
       await untilAvailable(() => marketData.start(), log)
@@ -306,35 +324,6 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
 function targetsOf(own: string | undefined, { members }: RunFile): string {
   const others = members.flatMap(({ metricsPort }) => (metricsPort === undefined ? [] : [`127.0.0.1:${metricsPort}`]))
   return JSON.stringify([{ targets: [...(own === undefined ? [] : [new URL(own).host]), ...others] }])
-}
-
-/** What was last seen of the processes and their units. */
-type Seen = {
-  readonly living: ReadonlySet<string>
-  readonly owners: readonly Owned[]
-  readonly states: readonly HostState[]
-}
-
-/** Up: its process is there, and every unit that it says it owns is ready. A process may own none, and stand by. */
-function lightOf(process: SupervisedState, { living, owners, states }: Seen): ServiceLight {
-  const { name } = process
-  if (process.state === 'down') return { name, state: 'down', reason: 'its process has ended; it is started again' }
-  if (process.state === 'starting') return { name, state: 'starting', reason: 'its process is starting' }
-  const own = states.filter((state) => state.pid === process.pid)
-  const isAsked = owners.some(({ owner, sinceUs }) => owner === name && sinceUs < systemClock.nowUs() - FRESH_US)
-  if (own.length === 0 && (isAsked || !living.has(name))) {
-    return { name, state: 'down', reason: 'its process does not answer' }
-  }
-  if (own.some((state) => state.commitWaitsMs > COMMIT_LATE_MS)) {
-    return { name, state: 'down', reason: 'PostgreSQL does not answer it' }
-  }
-  if (own.some((state) => state.kafkaBreaker !== 'closed')) {
-    return { name, state: 'down', reason: 'Kafka does not answer it' }
-  }
-  const absent = own.flatMap((state) => state.absent)
-  return absent.length === 0
-    ? { name, state: 'up' }
-    : { name, state: 'starting', reason: `waiting for: ${absent.join(', ')}` }
 }
 
 /** A fill as order execution keeps it, from its event. */

@@ -9,6 +9,7 @@ for (const [file, suite] of [
   ['apps/presentation/web-app/e2e/halt.test.ts', 'browser'],
   ['apps/presentation/web-app/e2e/parts/halt.test.ts', 'browser'],
   ['apps/jts/src/replay.recordings.ts', 'recordings'],
+  ['infra/docker/one-box.containers.ts', 'containers'],
   ['apps/presentation/web-app/e2e/browser.ts', undefined],
   ['apps/jts/src/commands/test.ts', undefined],
 ] as const) {

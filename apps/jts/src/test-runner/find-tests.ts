@@ -2,13 +2,14 @@
 import { readdirSync } from 'node:fs'
 import { join, posix } from 'node:path'
 
-export type FileSuite = 'unit' | 'integration' | 'browser' | 'system' | 'recordings'
+export type FileSuite = 'unit' | 'integration' | 'browser' | 'system' | 'recordings' | 'containers'
 
 const FOLDERS = ['libs', 'apps', 'strategies', 'infra', 'bench', 'scripts']
 const LEFT_OUT = new Set(['node_modules', 'dist', 'generated', 'fixtures'])
 
 export function suiteOf(file: string): FileSuite | undefined {
   if (file.endsWith('.recordings.ts')) return 'recordings'
+  if (file.endsWith('.containers.ts')) return 'containers'
   if (!file.endsWith('.test.ts')) return undefined
   if (file.endsWith('.system.test.ts')) return 'system'
   if (file.endsWith('.integration.test.ts')) return 'integration'

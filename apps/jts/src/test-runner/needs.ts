@@ -1,14 +1,29 @@
 /** Programs that tests need beside Node.js: found on PATH, or installed by apt on Debian and Ubuntu. */
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { installKafka, kafkaInstalled } from '@jts/servers/kafka-jars'
 import { JAVA_OLDEST, javaVersion, onPath, postgresFolders } from '@jts/servers/programs'
 import { runChild } from './child.ts'
 
-export type Need = 'chromium' | 'openssl' | 'python3' | 'redis-server' | 'postgresql' | 'java' | 'maven' | 'kafka'
+export type Need =
+  | 'shellcheck'
+  | 'debootstrap'
+  | 'buildah'
+  | 'podman'
+  | 'podman-compose'
+  | 'chromium'
+  | 'openssl'
+  | 'python3'
+  | 'redis-server'
+  | 'postgresql'
+  | 'java'
+  | 'maven'
+  | 'kafka'
 
 type Program = {
   readonly found: () => boolean
-  readonly aptPackage?: string
+  /** One, or several that only together are of use. */
+  readonly aptPackage?: string | readonly string[]
   /** What apt does not have is fetched another way, with what these bring. */
   readonly fetch?: (say: (words: string) => void) => Promise<void>
   readonly fetchedWith?: readonly Need[]
@@ -16,6 +31,15 @@ type Program = {
 
 const PROGRAMS: Readonly<Record<Need, Program>> = {
   chromium: { found: () => onPath('chromium'), aptPackage: 'chromium' },
+  shellcheck: { found: () => onPath('shellcheck'), aptPackage: 'shellcheck' },
+  debootstrap: { found: () => onPath('debootstrap'), aptPackage: 'debootstrap' },
+  buildah: { found: () => onPath('buildah'), aptPackage: 'buildah' },
+  podman: {
+    found: () => ['podman', 'runc', 'iptables'].every(onPath) && existsSync('/usr/lib/podman/aardvark-dns'),
+    // Names of services are resolved by aardvark-dns, in networks of netavark.
+    aptPackage: ['podman', 'runc', 'iptables', 'netavark', 'aardvark-dns'],
+  },
+  'podman-compose': { found: () => onPath('podman-compose'), aptPackage: 'podman-compose' },
   openssl: { found: () => onPath('openssl'), aptPackage: 'openssl' },
   python3: { found: () => onPath('python3'), aptPackage: 'python3' },
   'redis-server': { found: () => onPath('redis-server'), aptPackage: 'redis-server' },

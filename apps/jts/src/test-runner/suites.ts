@@ -56,7 +56,7 @@ export function suites(root: string): readonly Suite[] {
       name: 'integration',
       about: 'several parts over real files, sockets, processes and servers',
       budgetSeconds: 240,
-      needs: ['openssl', 'redis-server', 'postgresql', 'java', 'kafka'],
+      needs: ['openssl', 'shellcheck', 'redis-server', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 90 }],
     },
     {
@@ -84,6 +84,14 @@ export function suites(root: string): readonly Suite[] {
       steps: [{ kind: 'files', of: 'recordings', atOnce: 1, fileSeconds: 300 }],
       onRequest: true,
       variable: { name: 'JTS_RECORDINGS', about: 'the folder of the recordings' },
+    },
+    {
+      name: 'containers',
+      about: 'the images built and the compose file run, without a Docker engine (needs root)',
+      budgetSeconds: 900,
+      needs: ['debootstrap', 'buildah', 'podman', 'podman-compose', 'openssl', 'java', 'kafka'],
+      steps: [{ kind: 'files', of: 'containers', atOnce: 1, fileSeconds: 1700 }],
+      onRequest: true,
     },
   ]
 }

@@ -14,7 +14,8 @@ import { LiveStream, type StreamLimits } from './stream.ts'
 
 export type ApiGatewayOptions = {
   readonly ports: GatewayPorts
-  readonly host?: '127.0.0.1'
+  /** Loopback unless said otherwise; then whatever publishes the port has to keep others away. */
+  readonly host?: string
   /** 0 takes a free port; `start` says which. */
   readonly port: number
   /** Folder of the built web app. */
@@ -29,11 +30,12 @@ export interface ApiGateway {
   stop(): Promise<void>
 }
 
+const LOOPBACK = '127.0.0.1'
 const BODY_BYTES_MAX = 16 * 1024
 const MESSAGE_BYTES_MAX = 4 * 1024
 
 export function createApiGateway(options: ApiGatewayOptions): ApiGateway {
-  const host = options.host ?? '127.0.0.1'
+  const host = options.host ?? LOOPBACK
   const stream = new LiveStream({ ports: options.ports, log: options.log, limits: options.streamLimits ?? {} })
   const app = createApp(options, stream)
   return {
@@ -42,8 +44,15 @@ export function createApiGateway(options: ApiGatewayOptions): ApiGateway {
       await app.listen({ host, port: options.port })
       const address = app.server.address()
       const port = typeof address === 'object' && address !== null ? address.port : options.port
-      const url = `http://${host}:${port}`
+      // Wherever it listens, it answers under its local name alone.
+      const url = `http://${LOOPBACK}:${port}`
       options.log.info({ url, mode: options.mode }, 'gateway listening')
+      if (host !== LOOPBACK) {
+        options.log.warn(
+          { host, port },
+          'the gateway asks nobody who he is: let its port be reached from this machine alone',
+        )
+      }
       return { url }
     },
     async stop() {

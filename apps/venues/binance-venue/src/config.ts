@@ -5,7 +5,11 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseUnits, type Units } from '@jts/model/numbers'
 
+export type KeyPair = { readonly apiKey: string; readonly apiSecret: string }
+
 export type VenueConfig = {
+  /** Where it listens; the addresses it tells are of this machine. */
+  readonly host: string
   readonly port: number
   readonly replay: readonly string[]
   readonly instrument: string | undefined
@@ -22,12 +26,15 @@ export type VenueConfig = {
   readonly dataDir: string
   readonly exitWithStdin: boolean
   readonly controlToken: string | undefined
+  /** Of the accounts, where they are not to be made here. */
+  readonly keys: readonly KeyPair[] | undefined
   readonly faults: readonly string[]
   readonly json: boolean
 }
 
-export const USAGE = `A local exchange that speaks Binance Spot's protocol, on 127.0.0.1 only.
+export const USAGE = `A local exchange that speaks Binance Spot's protocol, on 127.0.0.1 unless told otherwise.
 
+  --host ADDRESS         where to listen (default 127.0.0.1); 0.0.0.0 in a container's private network
   --port N               0 = any free port, and the same one again after a restart (default 0)
   --replay FILE          a recorded market; repeatable. Without it: a made-up market
   --instrument V:S       the instrument of a single replay file, when its name does not say
@@ -43,6 +50,7 @@ export const USAGE = `A local exchange that speaks Binance Spot's protocol, on 1
   --slippage-bps N       moves market fills against the taker (default 0)
   --data-dir DIR         the durable store (default: a new temporary folder)
   --control-token T      for the conductor (default: made and printed)
+  --keys-from-environment  of the accounts: JTS_BINANCE_API_KEY and JTS_BINANCE_API_SECRET, then …_2, and so on
   --fault NAME[=VALUE]   a wrong answer on request; repeatable
   --exit-with-stdin      end when standard input closes
   --json                 print where it listens, and its keys, as one line of JSON
@@ -50,11 +58,13 @@ export const USAGE = `A local exchange that speaks Binance Spot's protocol, on 1
 `
 
 /** @throws Error that says what was expected and found; undefined when only help is wanted. */
-export function parseConfig(argv: readonly string[]): VenueConfig | undefined {
+export function parseConfig(argv: readonly string[], env: NodeJS.ProcessEnv = process.env): VenueConfig | undefined {
   const { values } = parseArgs({
     args: [...argv],
     options: {
+      host: { type: 'string', default: '127.0.0.1' },
       port: { type: 'string', default: '0' },
+      'keys-from-environment': { type: 'boolean', default: false },
       replay: { type: 'string', multiple: true, default: [] },
       instrument: { type: 'string' },
       timeframe: { type: 'string' },
@@ -77,13 +87,16 @@ export function parseConfig(argv: readonly string[]): VenueConfig | undefined {
   })
   if (values.help) return undefined
   const speed = values.speed === undefined ? undefined : numberOf('speed', values.speed, 0.001, 1e9)
+  const names = accountNames(values.accounts, values['account-names'])
   return {
+    host: values.host,
+    keys: values['keys-from-environment'] ? keysOf(names.length, env) : undefined,
     port: wholeOf('port', values.port, 65_535),
     replay: values.replay,
     instrument: values.instrument,
     timeframe: values.timeframe,
     allowGaps: values['allow-gaps'],
-    accountNames: accountNames(values.accounts, values['account-names']),
+    accountNames: names,
     balance: parseUnits(values.balance),
     seed: wholeOf('seed', values.seed, 2 ** 31 - 1),
     symbols: values.symbols.split(',').filter((symbol) => symbol !== ''),
@@ -96,6 +109,20 @@ export function parseConfig(argv: readonly string[]): VenueConfig | undefined {
     faults: values.fault,
     json: values.json,
   }
+}
+
+/** Under the names that JTS reads them by. */
+function keysOf(count: number, env: NodeJS.ProcessEnv): KeyPair[] {
+  return Array.from({ length: count }, (_, index) => {
+    const suffix = index === 0 ? '' : `_${index + 1}`
+    const [key, secret] = [`JTS_BINANCE_API_KEY${suffix}`, `JTS_BINANCE_API_SECRET${suffix}`]
+    const [apiKey, apiSecret] = [env[key], env[secret]]
+    if (!apiKey || !apiSecret)
+      throw new Error(
+        `--keys-from-environment: expected ${key} and ${secret}, found ${apiKey ? `no ${secret}` : `no ${key}`}`,
+      )
+    return { apiKey, apiSecret }
+  })
 }
 
 function numberOf(name: string, text: string, min: number, max: number): number {

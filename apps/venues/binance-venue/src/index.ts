@@ -116,7 +116,7 @@ function describe({ address, venue }: RunningVenue): string {
     ({ name, apiKey, apiSecret }) => `  ${name}: key ${apiKey}, secret ${apiSecret}\n`,
   )
   return (
-    `Local Binance venue on 127.0.0.1 only: ${market}\n` +
+    `Local Binance venue on ${venue.config.host}: ${market}\n` +
     `  REST           ${address.restUrl}\n  streams        ${address.wsUrl}\n  WebSocket API  ${address.wsApiUrl}\n` +
     `  conductor      ${address.controlUrl} (token ${address.controlToken})\n  data           ${address.dataDir}\n` +
     accounts.join('')

@@ -35,7 +35,7 @@ export async function listen(venue: Venue, port: number, lockStep: LockStep | un
     if (typeof serve === 'string') stream.end(`HTTP/1.1 ${serve}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
     else sockets.handleUpgrade(request, stream, head, (socket) => serve(socket))
   })
-  await app.listen({ port, host: '127.0.0.1' })
+  await app.listen({ port, host: venue.config.host })
   const address = app.server.address()
   return {
     port: typeof address === 'object' && address ? address.port : port,

@@ -32,7 +32,7 @@ export type Venue = {
 /** @throws Error when the data directory belongs to another run. */
 export function createVenue(config: VenueConfig, recorded: readonly RecordedMarket[]): Venue {
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 })
-  const keys = loadKeys(config.dataDir, config.accountNames)
+  const keys = loadKeys(config.dataDir, config.accountNames, config.keys)
   const store = new Store(config.dataDir)
   const faults = keepFaults(store, config)
   const { position, timeUs } = store.position()

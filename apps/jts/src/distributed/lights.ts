@@ -1,0 +1,58 @@
+/** What a person is shown of each process: up, or what is missing. */
+import type { HostState } from '@jts/contracts/host-api'
+import { systemClock } from '@jts/runtime'
+import type { Living, Owned } from '@jts/transport/store/unit-table'
+import type { ServiceLight } from '../system.ts'
+import { SERVICE_NAMES } from './service-names.ts'
+import type { SupervisedState } from './supervisor.ts'
+
+/** What was last seen of the processes and their units. */
+export type Seen = {
+  readonly living: readonly Living[]
+  readonly owners: readonly Owned[]
+  readonly states: readonly HostState[]
+}
+
+const COMMIT_LATE_MS = 2000
+/** A unit that was taken a moment ago may not answer yet. */
+const FRESH_US = 5_000_000
+
+/** Of a process that is supervised here. */
+export function lightOf(process: SupervisedState, seen: Seen): ServiceLight {
+  const { name } = process
+  if (process.state === 'down') return { name, state: 'down', reason: 'its process has ended; it is started again' }
+  if (process.state === 'starting') return { name, state: 'starting', reason: 'its process is starting' }
+  const own = seen.states.filter((state) => state.pid === process.pid)
+  return { name, ...judge(name, own, seen) }
+}
+
+/** Of every service, where others start the processes: only who says that he lives is known. */
+export function lightsElsewhere(seen: Seen): ServiceLight[] {
+  return SERVICE_NAMES.flatMap((service): ServiceLight[] => {
+    const replicas = seen.living.filter((one) => one.service === service)
+    if (replicas.length === 0) {
+      return [{ name: service, state: 'down', reason: 'no process of it says that it lives' }]
+    }
+    return replicas.map(({ replica }) => {
+      const units = new Set(seen.owners.filter(({ owner }) => owner === replica).map(({ unit }) => unit))
+      const own = seen.states.filter(({ unit }) => units.has(unit))
+      return { name: replicas.length === 1 ? service : replica, ...judge(replica, own, seen) }
+    })
+  })
+}
+
+/** Up: the process says that it lives, and every unit that it owns is ready. It may own none, and stand by. */
+function judge(name: string, own: readonly HostState[], { living, owners }: Seen): Omit<ServiceLight, 'name'> {
+  const isAsked = owners.some(({ owner, sinceUs }) => owner === name && sinceUs < systemClock.nowUs() - FRESH_US)
+  if (own.length === 0 && (isAsked || !living.some(({ replica }) => replica === name))) {
+    return { state: 'down', reason: 'its process does not answer' }
+  }
+  if (own.some((state) => state.commitWaitsMs > COMMIT_LATE_MS)) {
+    return { state: 'down', reason: 'PostgreSQL does not answer it' }
+  }
+  if (own.some((state) => state.kafkaBreaker !== 'closed')) {
+    return { state: 'down', reason: 'Kafka does not answer it' }
+  }
+  const absent = own.flatMap((state) => state.absent)
+  return absent.length === 0 ? { state: 'up' } : { state: 'starting', reason: `waiting for: ${absent.join(', ')}` }
+}

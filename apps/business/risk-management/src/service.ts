@@ -88,8 +88,8 @@ export type LimitHeadroom = { readonly account: AccountId; readonly limit: strin
 type AccountHold = Payload<'Heartbeat'>['holds'][number]
 type Remembered = { readonly intent: string; readonly response: RiskCheckResponse }
 
-/** Answers kept in memory for repeated questions; the table has them all. */
-const ANSWERS_IN_MEMORY = 4096
+/** Answers kept for repeated questions, in memory and in the table alike. */
+const ANSWERS_KEPT = 4096
 
 export function createRiskManagement(options: RiskManagementOptions): RiskManagement {
   const service = new Service(options)
@@ -190,9 +190,14 @@ class Service implements RiskManagementHandlers {
       this.#differences.restore(account as AccountId, reported, accepted)
       this.#holdDifferences(account as AccountId)
     }
+    const old = given.splice(0, Math.max(0, given.length - ANSWERS_KEPT))
     for (const row of given) {
-      this.#remember(row.signal_id, { intent: row.intent, response: JSON.parse(row.response) as RiskCheckResponse })
+      this.#answers.set(row.signal_id, { intent: row.intent, response: JSON.parse(row.response) as RiskCheckResponse })
     }
+    if (old.length === 0) return
+    store.transact((turn) => {
+      for (const { signal_id } of old) turn.remove(answers, { signal_id })
+    })
   }
 
   handle(event: BusEvent, turn: Turn): void {
@@ -331,18 +336,18 @@ class Service implements RiskManagementHandlers {
         time_us: nowUs,
       })
       if (decision.approved) this.#keepReservation(intent.signalId, turn)
-      this.#remember(intent.signalId, { intent: text, response })
+      this.#remember(intent.signalId, { intent: text, response }, turn)
       return response
     }, 'durable')
   }
 
-  #remember(signalId: string, answer: Remembered): void {
+  #remember(signalId: string, answer: Remembered, turn: Turn): void {
     this.#answers.set(signalId, answer)
-    if (this.#answers.size > ANSWERS_IN_MEMORY) {
-      for (const oldest of this.#answers.keys()) {
-        this.#answers.delete(oldest)
-        break
-      }
+    if (this.#answers.size <= ANSWERS_KEPT) return
+    for (const oldest of this.#answers.keys()) {
+      this.#answers.delete(oldest)
+      turn.remove(answers, { signal_id: oldest })
+      break
     }
   }
 

@@ -63,6 +63,8 @@ type About = { readonly correlationId: string; readonly causationId: string; rea
 
 /** Time between two questions to a risk service that does not answer. */
 const ASK_AGAIN_MS = 500
+/** A week of one-second bars: as long as the candles themselves are kept. */
+const INPUTS_KEPT = 604_800
 
 export function createStrategyEngine(options: StrategyEngineOptions): StrategyEngine {
   options.store.ensure([instances, signals, inputs, tails] as never[])
@@ -390,7 +392,9 @@ class Service implements StrategyApi {
 
   #count(running: Running, event: BusEvent, turn: Turn): void {
     running.inputs++
-    turn.put(inputs, { instance: running.config.instance, number: running.inputs, event_id: event.eventId })
+    const { instance } = running.config
+    turn.put(inputs, { instance, number: running.inputs, event_id: event.eventId })
+    if (running.inputs > INPUTS_KEPT) turn.remove(inputs, { instance, number: running.inputs - INPUTS_KEPT })
   }
 
   async #setState(instance: string, state: 'running' | 'stopped'): Promise<StrategyView> {

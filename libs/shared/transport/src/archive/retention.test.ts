@@ -295,6 +295,19 @@ test('an archive of another history stops retention before anything is deleted',
   await jts.close()
 })
 
+test('an archive that cannot be written, as on a full disk, leaves the log whole, and is tried again', async () => {
+  const path = folder()
+  const jts = await open(path)
+  await jts.publish('orders.events', ...days(5).map((day) => order(MAIN, day)))
+  writeFileSync(join(path, ARCHIVE_FOLDER), 'in the way')
+  await assert.rejects(jts.retention.pass(START_US + 100 * DAY_US))
+  assert.equal(jts.rows('orders.events'), 5)
+  rmSync(join(path, ARCHIVE_FOLDER))
+  assert.deepEqual(await jts.retention.pass(START_US + 100 * DAY_US), { archived: 5, deleted: 5 })
+  assertWhole(await all(jts.bus, 'orders.events'), { [MAIN]: 5 })
+  await jts.close()
+})
+
 test('killed at each step on disk, or in the middle of a write, nothing is missing and nothing doubled', async () => {
   const template = folder()
   const jts = await open(template)

@@ -37,6 +37,8 @@ const refused: readonly [name: string, text: string, said: RegExp][] = [
     /:3: .*expected one of the accounts main/,
   ],
   ['a broken instrument', 'strategies:\n  - strategy: x\n    instrument: btc\n', /:3: .*BINANCE:BTCUSDT.*"btc"/],
+  ['a cap of nothing', 'risk:\n  exposureMaxPerInstrument: 0\n', /:2: .*above 0/],
+  ['a collar beyond the price', 'risk:\n  priceCollar: 1.5\n', /:2: .*1/],
   ['a negative limit', 'risk:\n  notionalMaxPerOrder: -1\n', /:2: .*above 0.*-1/],
   [
     'an unknown timeframe',

@@ -49,6 +49,8 @@ const riskSchema = z.strictObject({
   duplicateWindowMs: z.number().int().positive().optional(),
   signalAgeMaxMs: z.number().int().positive().optional(),
   marketDataAgeMaxMs: z.number().int().positive().optional(),
+  priceCollar: z.number().positive().max(1).optional(),
+  exposureMaxPerInstrument: positiveDecimal.optional(),
 })
 
 const replicas = z.number().int().min(1, 'expected at least one process').max(16, 'expected at most 16 processes')
@@ -155,6 +157,10 @@ export function riskLimits(config: JtsConfig): RiskLimits {
     ...(risk.marketCollar === undefined ? {} : { marketCollar: risk.marketCollar }),
     ...(risk.duplicateWindowMs === undefined ? {} : { duplicateWindowUs: risk.duplicateWindowMs * 1000 }),
     ...(risk.signalAgeMaxMs === undefined ? {} : { signalAgeMaxUs: risk.signalAgeMaxMs * 1000 }),
+    ...(risk.priceCollar === undefined ? {} : { priceCollar: risk.priceCollar }),
+    ...(risk.exposureMaxPerInstrument === undefined
+      ? {}
+      : { exposureMaxPerInstrument: parseUnits(risk.exposureMaxPerInstrument) }),
     ...(risk.marketDataAgeMaxMs === undefined ? {} : { marketDataAgeMaxUs: risk.marketDataAgeMaxMs * 1000 }),
   }
 }

@@ -31,6 +31,14 @@ const FIGURES: Readonly<Record<string, (question: RiskQuestion) => string | unde
     q.limits.notionalMaxPerOrder === undefined
       ? undefined
       : `${q.quote(q.notional)} of at most ${q.quote(q.limits.notionalMaxPerOrder)} an order`,
+  'price-collar': (q) =>
+    q.limits.priceCollar === undefined || q.intent.limitPrice === undefined
+      ? undefined
+      : `${formatUnits(q.intent.limitPrice)} with a last price of ${q.market.lastPrice}`,
+  'exposure-max-per-instrument': (q) =>
+    q.limits.exposureMaxPerInstrument === undefined || q.intent.side === 'sell'
+      ? undefined
+      : `${q.quote(q.exposure + q.notional)} of at most ${q.quote(q.limits.exposureMaxPerInstrument)}`,
   cash: (q) =>
     q.intent.side === 'sell' ? undefined : `${q.quote(q.cashNeeded)} at worst of ${q.quote(q.cashFree)} not reserved`,
   'sellable-quantity': (q) =>

@@ -88,6 +88,16 @@ export class Reservations {
     return sum
   }
 
+  /** What open buys of this instrument may still cost. */
+  cashReservedIn(account: AccountId, instrument: InstrumentId): Units {
+    let sum = 0n
+    for (let i = 0; i < this.#open.count; i++) {
+      const one = this.#open.at(i)
+      if (one.account === account && one.instrument === instrument) sum += one.cash
+    }
+    return sum
+  }
+
   quantityReserved(account: AccountId, strategy: StrategyInstanceId, instrument: InstrumentId): Units {
     let sum = 0n
     for (let i = 0; i < this.#open.count; i++) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { accountId, instrumentId, strategyInstanceId, type OrderId, type SignalId } from '../ids.ts'
 import { shippedInstrument, type Instrument } from '../instruments.ts'
 import { formatUnits, parseUnits } from '../numbers.ts'
@@ -128,6 +129,46 @@ describe('risk', () => {
       reason: 'expected at most 599.99 USDT an order, found 600 USDT',
     },
     { name: 'a notional at our limit', limits: { notionalMaxPerOrder: parseUnits('600') } },
+    {
+      name: 'a buy above the collar',
+      limits: { priceCollar: 0.05 },
+      intent: limit('63000.01'),
+      denied: 'PRICE_COLLAR',
+      reason: 'expected a price of at most 63000, found 63000.01 with a last price of 60000',
+    },
+    { name: 'a buy at the collar', limits: { priceCollar: 0.05 }, intent: limit('63000') },
+    { name: 'a buy far below the last price', limits: { priceCollar: 0.05 }, intent: limit('30000') },
+    {
+      name: 'a sell below the collar',
+      limits: { priceCollar: 0.05 },
+      intent: { side: 'sell', ...limit('56999.99') },
+      denied: 'PRICE_COLLAR',
+    },
+    { name: 'a sell at the collar', limits: { priceCollar: 0.05 }, intent: { side: 'sell', ...limit('57000') } },
+    {
+      name: 'a limit order before there is a price to hold it against',
+      limits: { priceCollar: 0.05 },
+      before: (engine) => engine.mark(instrument.id, NaN, NaN),
+      intent: limit('63000.01'),
+    },
+    {
+      name: 'more than may be held',
+      limits: { exposureMaxPerInstrument: parseUnits('30599.99') },
+      denied: 'EXPOSURE_MAX_PER_INSTRUMENT',
+      reason: 'expected at most 30599.99 USDT in BINANCE:BTCUSDT, found 30000 USDT and an order of 600 USDT',
+    },
+    { name: 'as much as may be held', limits: { exposureMaxPerInstrument: parseUnits('30600') } },
+    {
+      name: 'a sell although more is held than may be',
+      limits: { exposureMaxPerInstrument: parseUnits('1') },
+      intent: { side: 'sell', ...size('0.5') },
+    },
+    {
+      name: 'more than may be held, an open buy counted',
+      limits: { exposureMaxPerInstrument: parseUnits('31000') },
+      before: (engine) => void engine.check(intent(limit('50000')), NOW),
+      denied: 'EXPOSURE_MAX_PER_INSTRUMENT',
+    },
     { name: 'an instrument that is not tradable', filters: { tradable: false }, denied: 'INSTRUMENT_NOT_TRADABLE' },
     {
       name: 'an instrument not known',
@@ -354,5 +395,36 @@ describe('risk', () => {
     assert.deepEqual(restored.check(one, NOW), first)
     assert.equal(restored.check(intent(size('1')), NOW).approved, false)
     assert.equal(restored.tradingState(account, strategyInstanceId('two')), 'halted')
+  })
+})
+
+describe('the cap of an instrument', () => {
+  const order = fc.record({
+    side: fc.constantFrom('buy' as const, 'sell' as const),
+    lots: fc.integer({ min: 1, max: 50_000 }),
+    isLimit: fc.boolean(),
+    ends: fc.boolean(),
+  })
+
+  it('is never passed by what is approved, and never keeps back an order that reduces', () => {
+    fc.assert(
+      fc.property(fc.array(order, { maxLength: 30 }), fc.integer({ min: 0, max: 40_000 }), (orders, cap) => {
+        const max = parseUnits(String(cap))
+        const engine = engineWith({ exposureMaxPerInstrument: max, marketCollar: 0 })
+        for (const { side, lots, isLimit, ends } of orders) {
+          const quantity = formatUnits(instrument.lotSize * BigInt(lots))
+          const asked = intent({ side, ...(isLimit ? limit('60000', quantity) : size(quantity)) })
+          const decision = engine.check(asked, NOW)
+          if (!decision.approved) {
+            if (side === 'sell') assert.notEqual(decision.reasonCode, 'EXPOSURE_MAX_PER_INSTRUMENT')
+          } else if (side === 'buy') {
+            // The market stands, so what is held and what is open are worth the same as when they were judged.
+            const held = engine.ledger(account).quantityOf(instrument.id) * 60_000n
+            assert.ok(held + engine.cashReserved(account, 'USDT') <= max, `${quantity} on top of ${cap}`)
+          }
+          if (ends) engine.release(asked.signalId)
+        }
+      }),
+    )
   })
 })

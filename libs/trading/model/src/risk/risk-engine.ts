@@ -169,6 +169,7 @@ export class RiskEngine {
     const question = this.#question
     question.cashFree = portfolio.cash[question.instrument.quoteCurrency] ?? 0n
     question.sellable = portfolio.positions[intent.instrument] ?? 0n
+    question.exposure = question.valueOf(question.sellable)
     question.sameOrderTimeUs = NaN
     const decision = this.#judge(true)
     return { ...decision, adjustedQuantity: decision.approved ? decision.quantity : 0n }
@@ -185,6 +186,10 @@ export class RiskEngine {
     question.cashFree = ledger.cashOf(currency) - reservations.cashReserved(account, currency)
     question.sellable =
       ledger.position(strategy, instrument).quantity - reservations.quantityReserved(account, strategy, instrument)
+    if (this.limits.exposureMaxPerInstrument !== undefined) {
+      question.exposure =
+        question.valueOf(ledger.quantityOf(instrument)) + reservations.cashReservedIn(account, instrument)
+    }
     const watchesDuplicates = this.limits.duplicateWindowUs !== undefined
     const content = watchesDuplicates ? orderContent(intent) : ''
     question.sameOrderTimeUs = watchesDuplicates ? (this.#recentOrders.get(content) ?? NaN) : NaN

@@ -8,12 +8,18 @@ export function riskLimitsFromText(text: {
   readonly duplicateWindowMs?: number
   readonly signalAgeMaxMs?: number
   readonly marketDataAgeMaxMs?: number
+  readonly priceCollar?: number
+  readonly exposureMaxPerInstrument?: string
 }): RiskLimits {
   return {
     ...(text.notionalMaxPerOrder !== undefined && { notionalMaxPerOrder: parseUnits(text.notionalMaxPerOrder) }),
     ...(text.marketCollar !== undefined && { marketCollar: text.marketCollar }),
     ...(text.duplicateWindowMs !== undefined && { duplicateWindowUs: text.duplicateWindowMs * 1000 }),
     ...(text.signalAgeMaxMs !== undefined && { signalAgeMaxUs: text.signalAgeMaxMs * 1000 }),
+    ...(text.priceCollar !== undefined && { priceCollar: text.priceCollar }),
+    ...(text.exposureMaxPerInstrument !== undefined && {
+      exposureMaxPerInstrument: parseUnits(text.exposureMaxPerInstrument),
+    }),
     ...(text.marketDataAgeMaxMs !== undefined && { marketDataAgeMaxUs: text.marketDataAgeMaxMs * 1000 }),
   }
 }

@@ -47,6 +47,8 @@ export class RiskQuestion {
   cashFree: Units = 0n
   /** Quantity held and not reserved by other sells. */
   sellable: Units = 0n
+  /** At risk in this instrument before this order, in the quote currency; only where it is limited. */
+  exposure: Units = 0n
   /** Market time of the same order's last approval; NaN when there was none. */
   sameOrderTimeUs = NaN
   quantity: Units = 0n
@@ -92,6 +94,13 @@ export class RiskQuestion {
       this.cashNeeded += divide(this.cashNeeded * feeRateUnits, ONE, 'up')
   }
 
+  /** Of a quantity at the last price or, where there is none, at the order's own. */
+  valueOf(quantity: Units): Units {
+    const { lastPrice } = this.market
+    const price = Number.isNaN(lastPrice) ? this.price : unitsFromFloat(lastPrice)
+    return (quantity * price) / ONE
+  }
+
   /** Used share of the tightest limit, 0..1: a figure for people and screens, so float64 will do. */
   riskScore(): number {
     const { market, limits, intent } = this
@@ -101,6 +110,9 @@ export class RiskQuestion {
     let used = notional / market.notionalMax
     if (limits.notionalMaxPerOrder !== undefined) {
       used = Math.max(used, notional / unitsToFloat(limits.notionalMaxPerOrder))
+    }
+    if (limits.exposureMaxPerInstrument !== undefined && intent.side === 'buy') {
+      used = Math.max(used, (unitsToFloat(this.exposure) + notional) / unitsToFloat(limits.exposureMaxPerInstrument))
     }
     if (intent.side === 'sell') used = Math.max(used, quantity / unitsToFloat(this.sellable))
     else used = Math.max(used, unitsToFloat(this.cashNeeded) / unitsToFloat(this.cashFree))

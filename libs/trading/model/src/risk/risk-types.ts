@@ -31,6 +31,10 @@ export type RiskLimits = {
   /** The same strategy, instrument, side and quantity again within this time is a duplicate. */
   readonly duplicateWindowUs?: number
   readonly signalAgeMaxUs?: number
+  /** How far a limit price may be from the last price, against us, as a share of it: beyond that it is a slip. */
+  readonly priceCollar?: number
+  /** What an account may have at risk in one instrument, in its quote currency: the position at the last price, and open buys. */
+  readonly exposureMaxPerInstrument?: Units
   readonly marketDataAgeMaxUs?: number
   /** Restrictions under which a person wants to buy all the same; a halt cannot be among them. */
   readonly restrictionsAllowed?: readonly Exclude<Restriction, 'halted'>[]
@@ -70,6 +74,8 @@ export type DenialCode =
   | 'NOTIONAL_MIN'
   | 'NOTIONAL_MAX'
   | 'NOTIONAL_MAX_PER_ORDER'
+  | 'PRICE_COLLAR'
+  | 'EXPOSURE_MAX_PER_INSTRUMENT'
   | 'INSUFFICIENT_CASH'
   | 'INSUFFICIENT_POSITION'
 

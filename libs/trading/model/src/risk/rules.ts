@@ -2,7 +2,7 @@
  * The rules, in the order in which they are asked; the first that objects denies. A new rule is one more row, and its
  * limit one more field of `RiskLimits`.
  */
-import { formatUnits } from '../numbers.ts'
+import { formatUnits, ONE, unitsFromFloat } from '../numbers.ts'
 import { tickSizeAt } from '../tick-size.ts'
 import { MARKET_HOURS_RULES } from './market-hours-rules.ts'
 import { deny, type RiskRule } from './rule.ts'
@@ -129,6 +129,36 @@ export const RISK_RULES: readonly RiskRule[] = [
       const max = q.limits.notionalMaxPerOrder
       if (max === undefined || q.notional <= max) return undefined
       return deny('NOTIONAL_MAX_PER_ORDER', `expected at most ${q.quote(max)} an order, found ${q.quote(q.notional)}`)
+    },
+  },
+  {
+    name: 'price-collar',
+    check: (q) => {
+      const { limitPrice, side } = q.intent
+      const { lastPrice } = q.market
+      const collar = q.limits.priceCollar
+      if (collar === undefined || limitPrice === undefined || Number.isNaN(lastPrice)) return undefined
+      const last = unitsFromFloat(lastPrice)
+      const away = (last * unitsFromFloat(collar)) / ONE
+      const bound = side === 'buy' ? last + away : last - away
+      if (side === 'buy' ? limitPrice <= bound : limitPrice >= bound) return undefined
+      const found = `found ${formatUnits(limitPrice)} with a last price of ${formatUnits(last)}`
+      return deny(
+        'PRICE_COLLAR',
+        `expected a price of at ${side === 'buy' ? 'most' : 'least'} ${formatUnits(bound)}, ${found}`,
+      )
+    },
+  },
+  {
+    // What reduces is never kept back by a cap.
+    name: 'exposure-max-per-instrument',
+    check: (q) => {
+      const max = q.limits.exposureMaxPerInstrument
+      if (max === undefined || q.intent.side === 'sell' || q.exposure + q.notional <= max) return undefined
+      return deny(
+        'EXPOSURE_MAX_PER_INSTRUMENT',
+        `expected at most ${q.quote(max)} in ${q.instrument.id}, found ${q.quote(q.exposure)} and an order of ${q.quote(q.notional)}`,
+      )
     },
   },
   {

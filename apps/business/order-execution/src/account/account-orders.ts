@@ -37,6 +37,10 @@ export class AccountOrders {
     for (const record of records) this.#index(record, this.#open)
   }
 
+  get hasOpen(): boolean {
+    return this.#open.size > 0
+  }
+
   /** In the order of approval. */
   get open(): readonly OrderRecord[] {
     return [...this.#open.values()]

@@ -46,7 +46,7 @@ export class OrderInquiry {
   /** Asks about open orders that the venue has been silent about. */
   checkQuiet(marketNowUs: number): void {
     const state = this.#state
-    if (!state.ready) return
+    if (!state.ready || !state.orders.hasOpen) return
     const { quietMarketOrderUs, quietOrderUs } = state.options
     for (const record of state.orders.open) {
       if (record.isUnsettled || record.life.status === 'approved' || record.checking) continue

@@ -1,4 +1,4 @@
-"""Puts what the Windows machine needs into one folder: the sources, the pins, the installer. Plain Python, any system."""
+"""Puts what the Windows machine needs into one folder: the sources, the pins, the installer."""
 
 from __future__ import annotations
 

@@ -60,12 +60,15 @@ class CreonClient:
     async def orders_from(self, start: int) -> list[VenueOrder]:
         """Today's orders whose number is not below `start`, oldest first."""
         rows: list[VenueOrder] = []
+        seen: set[tuple[int, int]] = set()
         for page in range(PAGES_MAX):
             found, more = await self._ask(
                 "CpTd5341", partial(self._desk.today_orders, start, page == 0), Priority.RECONCILE, "trade"
             )
-            if page > 0 and found and found[-1].number <= rows[-1].number and found[0].number < rows[-1].number:
+            keys = {(order.number, price) for order in found for price in order.prices}
+            if page > 0 and found and keys <= seen:
                 raise UnreadableError("expected the next page of today's orders, found one that was there before")
+            seen |= keys
             rows += found
             if not more or not found:
                 return _together(rows)

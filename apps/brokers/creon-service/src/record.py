@@ -112,6 +112,7 @@ class AccountRecord:
         replaces: str | None = None,
     ) -> OrderRecord:
         """The request with this id became the venue's order with this number: on disk, then told."""
+        self.turn_day()
         known = self._lives.get(number)
         if known is not None and not known.record.foreign:
             raise RuntimeError(
@@ -144,7 +145,7 @@ class AccountRecord:
 
     def notice(self, notice: Notice, may_be_ours: bool) -> None:
         """`may_be_ours`: a request whose number is not known yet could be this one; it waits for the reply."""
-        self._turn_day()
+        self.turn_day()
         self.highest = max(self.highest, notice.number)
         if notice.kind == "3" and notice.original != 0:
             return
@@ -164,7 +165,7 @@ class AccountRecord:
 
     def apply(self, orders: Sequence[VenueOrder], mark: Mark, held: Iterable[int]) -> None:
         """The venue's list. `held`: numbers that may belong to a request whose reply is missing."""
-        self._turn_day()
+        self.turn_day()
         keep = set(held)
         for order in orders:
             self.highest = max(self.highest, order.number)
@@ -338,7 +339,8 @@ class AccountRecord:
             self.highest = max(self.highest, record.number)
         self._close_earlier_days()
 
-    def _turn_day(self) -> None:
+    def turn_day(self) -> None:
+        """Numbers begin anew, and what was open yesterday is not any more."""
         today = date_of(self._now_us())
         if today == self.date:
             return

@@ -97,6 +97,7 @@ class CreonService:
             self.session.why_unavailable,
             self.reconcile,
             venue_now_us,
+            _monotonic_us,
             options.timings,
             options.dry_run,
         )
@@ -173,6 +174,7 @@ class CreonService:
                 await asyncio.wait_for(self._look.wait(), LOOK_OPEN_S if busy else LOOK_IDLE_S)
                 await asyncio.sleep(NOTICE_PAUSE_S)
             self._look.clear()
+            self.record.turn_day()
             if self.session.state != "connected":
                 continue
             try:

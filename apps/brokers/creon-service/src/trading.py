@@ -102,6 +102,8 @@ class Timings:
     # How long a change waits for the list to confirm it.
     confirm_us: int = 3_000_000
     absent_us: int = 5_000_000
+    # A halt is answered when no send is under way, and at the latest after this.
+    gate_us: int = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -126,12 +128,13 @@ class Trading:
         why_unavailable: Callable[[], str | None],
         reconcile: Callable[[], Awaitable[None]],
         now_us: Callable[[], int],
+        wall_us: Callable[[], int],
         timings: Timings,
         dry_run: bool,
     ) -> None:
         self._store, self._record, self._client, self._sta, self._fences = store, record, client, sta, fences
         self._why_unavailable, self._reconcile, self._now_us = why_unavailable, reconcile, now_us
-        self._timings, self._dry_run = timings, dry_run
+        self._wall_us, self._timings, self._dry_run = wall_us, timings, dry_run
         self._pending: dict[str, Pending] = {}
         self._acting = 0
         # Numbers in the last list that a request without a reply may have.
@@ -198,6 +201,7 @@ class Trading:
         side: str,
         submit: Callable[[Callable[[], None], int], Job[int]],
     ) -> Outcome:
+        self._record.turn_day()
         refusal = self._why_not(act, kind, code, side)
         if refusal is not None:
             return self.refuse(act, kind, code, side, refusal)
@@ -218,7 +222,9 @@ class Trading:
                 unavailable = self._why_unavailable()
                 if unavailable is not None:
                     raise NotSentError("BROKER_UNAVAILABLE", unavailable)
-                pending.row = replace(row, after_number=self._record.highest, date=date_of(self._now_us()))
+                date = date_of(self._now_us())
+                highest = self._record.highest if self._record.date == date else 0
+                pending.row = replace(row, after_number=highest, date=date)
                 self._store.mark_sending(act.request_id, pending.row.date, pending.row.after_number)
 
         loop = asyncio.get_running_loop()
@@ -274,7 +280,7 @@ class Trading:
         job = pending.job
         if job is None or pending.row.request_id not in self._pending:
             return
-        pending.call_ended, pending.ended_us = True, self._now_us()
+        pending.call_ended, pending.ended_us = True, self._wall_us()
         error = job.future.exception()
         if error is None:
             self._accepted(pending, job.future.result())
@@ -348,7 +354,7 @@ class Trading:
 
     def match(self, orders: Sequence[VenueOrder]) -> None:
         """Finds the orders of requests whose reply is missing. Called with each list, before the record takes it."""
-        now = self._now_us()
+        now = self._wall_us()
         bound = self._record.bound_numbers() | {p.number for p in self._pending.values() if p.number is not None}
         self._held = set()
         for pending in list(self._pending.values()):
@@ -405,7 +411,7 @@ class Trading:
                 self._end(pending, {"kind": "amended", "order": pending.row.request_id, "replaced": target})
 
     async def _confirm(self, pending: Pending) -> None:
-        until = self._now_wall() + self._timings.confirm_us
+        until = self._wall_us() + self._timings.confirm_us
         pause = 0.02
         while pending.row.request_id in self._pending:
             try:
@@ -414,14 +420,11 @@ class Trading:
                 log.info("no list to confirm %s: %s", pending.row.request_id, error)
             if pending.row.request_id not in self._pending:
                 return
-            if self._now_wall() >= until:
+            if self._wall_us() >= until:
                 self._leave_unknown(pending, "taken by the broker, and not confirmed by its list in time")
                 return
             await asyncio.sleep(pause)
             pause = min(0.5, pause * 2)
-
-    def _now_wall(self) -> int:
-        return int(asyncio.get_running_loop().time() * 1_000_000)
 
     def is_ambiguous(self, request_id: str) -> bool:
         pending = self._pending.get(request_id)
@@ -441,14 +444,14 @@ class Trading:
 
     # --- gate and lease -------------------------------------------------------------------------------------------
 
-    async def set_gate(self, state: str, reason: str, version: int | None, wait_s: float = 5.0) -> None:
+    async def set_gate(self, state: str, reason: str, version: int | None) -> None:
         with self._fences.lock:
             self._fences.gate, self._fences.gate_reason = state, reason or None
             if version is not None:
                 self._fences.trading_version = max(self._fences.trading_version, version)
             self._fences.save()
         try:
-            await asyncio.wait_for(self._idle.wait(), wait_s)
+            await asyncio.wait_for(self._idle.wait(), self._timings.gate_us / 1_000_000)
         except asyncio.TimeoutError:
             log.warning("the gate is %s, and %d sends have not come back", state, self._acting)
 
@@ -475,7 +478,7 @@ class Trading:
                 self._store.answer_request(
                     row.request_id, _unknown("the service ended while it was being sent"), settled=False
                 )
-            pending = Pending(row, call_ended=True, ended_us=self._now_us())
+            pending = Pending(row, call_ended=True, ended_us=self._wall_us())
             pending.answered.set()
             self._pending[row.request_id] = pending
 

@@ -68,7 +68,7 @@ class World:
             account=ACCOUNT,
             dry_run=False,
             waits=Waits(answer_us=2_000_000, history_us=5_000_000),
-            timings=Timings(reply_us=400_000, confirm_us=2_000_000, absent_us=50_000),
+            timings=Timings(reply_us=400_000, confirm_us=2_000_000, absent_us=50_000, gate_us=300_000),
             session=SessionTimings(look_s=0.03, blocked_us=600_000, login_pauses_s=(0.02, 0.02), connect_s=0.5),
             limits=(shortened(TRADE_LIMIT, window), shortened(QUOTE_LIMIT, window)),
         )

@@ -253,7 +253,7 @@ class Desk:
                 quantity=natural(value(7, row), "order quantity"),
                 price=natural(value(8, row), "order price"),
                 price_type=text(value(34, row), "price type"),
-                kind=text(value(36, row), "kind of order"),
+                kind=_one_of(value(36, row), "123", "kind of order"),
                 filled=natural(value(9, row), "total filled"),
                 leaves=natural(value(22, row), "modifiable quantity"),
                 confirmed=natural(value(12, row), "confirmed quantity"),
@@ -478,8 +478,8 @@ class Desk:
 
 def read_notice(value: Callable[[int], Any]) -> Notice:
     return Notice(
-        flag=text(value(14), "kind of notice"),
-        kind=text(value(16), "kind of order"),
+        flag=_one_of(value(14), "1234", "kind of notice"),
+        kind=_one_of(value(16), "123", "kind of order"),
         number=number_text(value(5), "order number"),
         original=number_text(value(6), "original number"),
         code=stock_code(value(9), "code"),
@@ -517,6 +517,13 @@ def read_book(value: Callable[[int], Any]) -> tuple[Levels, Levels]:
 
 def _levels(levels: Levels) -> Levels:
     return [(price, quantity) for price, quantity in levels if price > 0 and quantity > 0]
+
+
+def _one_of(value: Any, allowed: str, what: str) -> str:
+    found = text(value, what)
+    if len(found) != 1 or found not in allowed:
+        raise UnreadableError(f"expected one of {', '.join(allowed)} as {what}, found {found[:20]!r}")
+    return found
 
 
 def _side(value: Any) -> Side:

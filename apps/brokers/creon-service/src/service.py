@@ -201,8 +201,11 @@ class CreonService:
             self._loop.call_soon_threadsafe(work, *args)
 
     def _on_notice(self, notice: Notice) -> None:
-        self.record.notice(notice, self.trading.may_be_ours(notice.code, notice.side))
-        self._look.set()
+        may_be_ours = self.trading.may_be_ours(notice.code, notice.side)
+        self.record.notice(notice, may_be_ours)
+        # That our own order was taken is told by its reply: no list is spent on it.
+        if notice.flag != "4" or not (may_be_ours or self.record.known(notice.number)):
+            self._look.set()
 
     def _on_unreadable(self, words: str) -> None:
         log.error("a notice could not be read: %s", words)

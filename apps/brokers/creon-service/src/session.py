@@ -120,6 +120,8 @@ class Session:
         self._enter("connecting", "trading is being opened")
         try:
             await self._client.on_thread("forget", lambda desk: desk.forget())
+            # What was told before this was told of the session that is gone.
+            self._lost.clear()
             await self._client.on_thread(
                 "TradeInit", lambda desk: desk.open_trading(self._account, self._goods), 60_000_000
             )

@@ -9,8 +9,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from domain.candles import KST
 from worlds import World, scenario
 
@@ -75,25 +73,26 @@ def test_recorded_minutes_come_out_as_they_went_in(tmp_path: Path) -> None:
     run()
 
 
-@pytest.mark.skipif(FOLDER is None, reason="JTS_RECORDINGS names no folder of recordings")
-def test_recorded_days_come_out_as_they_went_in() -> None:
-    file = Path(FOLDER or "") / DAYS
-    rows = read(file)
-    recording = {"quiet": False, "recordings": (("A005930", str(file)),)}
+if FOLDER is not None:
 
-    @scenario(hhmmss=160000, day=int(rows[-1]["date"].replace("-", "")), exchange=recording)
-    async def run(world: World) -> None:
-        body = {"symbol": "005930", "timeframe": "1D", "limit": 5000, "startDate": rows[0]["date"]}
-        bars = (await world.call("POST", "/api/v1/market-data/candles", body)).json()["data"]
-        found = [
-            (
-                datetime.fromtimestamp(bar["openTimeUs"] / 1_000_000, tz=KST).strftime("%Y-%m-%d"),
-                *(bar[name] for name in ("open", "high", "low", "close", "volume")),
-            )
-            for bar in bars
-        ]
-        assert found == [
-            tuple(row[name] for name in ("date", "open", "high", "low", "close", "volume")) for row in rows
-        ]
+    def test_recorded_days_come_out_as_they_went_in() -> None:
+        file = Path(FOLDER or "") / DAYS
+        rows = read(file)
+        recording = {"quiet": False, "recordings": (("A005930", str(file)),)}
 
-    run()
+        @scenario(hhmmss=160000, day=int(rows[-1]["date"].replace("-", "")), exchange=recording)
+        async def run(world: World) -> None:
+            body = {"symbol": "005930", "timeframe": "1D", "limit": 5000, "startDate": rows[0]["date"]}
+            bars = (await world.call("POST", "/api/v1/market-data/candles", body)).json()["data"]
+            found = [
+                (
+                    datetime.fromtimestamp(bar["openTimeUs"] / 1_000_000, tz=KST).strftime("%Y-%m-%d"),
+                    *(bar[name] for name in ("open", "high", "low", "close", "volume")),
+                )
+                for bar in bars
+            ]
+            assert found == [
+                tuple(row[name] for name in ("date", "open", "high", "low", "close", "volume")) for row in rows
+            ]
+
+        run()

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { installKafka, kafkaInstalled } from '@jts/servers/kafka-jars'
+import { environmentOf, findPython, installEnvironment } from '@jts/servers/python'
 import { JAVA_OLDEST, javaVersion, onPath, postgresFolders } from '@jts/servers/programs'
 import { runChild } from './child.ts'
 
@@ -14,11 +15,16 @@ export type Need =
   | 'chromium'
   | 'openssl'
   | 'python3'
+  | 'python-venv'
+  | 'creon-service'
   | 'redis-server'
   | 'postgresql'
   | 'java'
   | 'maven'
   | 'kafka'
+
+/** What creon-service and its tests are made of, in an environment of its own. */
+export const CREON_ENVIRONMENT = environmentOf('apps/brokers/creon-service/requirements-dev.txt')
 
 type Program = {
   readonly found: () => boolean
@@ -42,6 +48,12 @@ const PROGRAMS: Readonly<Record<Need, Program>> = {
   'podman-compose': { found: () => onPath('podman-compose'), aptPackage: 'podman-compose' },
   openssl: { found: () => onPath('openssl'), aptPackage: 'openssl' },
   python3: { found: () => onPath('python3'), aptPackage: 'python3' },
+  'python-venv': { found: () => findPython() !== undefined, aptPackage: 'python3-venv' },
+  'creon-service': {
+    found: () => CREON_ENVIRONMENT.installed(),
+    fetch: (say) => installEnvironment(CREON_ENVIRONMENT, say),
+    fetchedWith: ['python-venv'],
+  },
   'redis-server': { found: () => onPath('redis-server'), aptPackage: 'redis-server' },
   // Where Debian has an init system, the package also starts a server of its own; ours is another.
   postgresql: { found: () => postgresFolders().size > 0, aptPackage: 'postgresql' },

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { runChild } from './child.ts'
 import { findTests } from './find-tests.ts'
 import { provide } from './needs.ts'
+import { runPytest } from './pytest.ts'
 import { FULL_FACTOR, type Step, type Suite } from './suites.ts'
 import { runTestFile, type Outcome } from './test-file.ts'
 
@@ -72,6 +73,13 @@ async function runStep(step: Step, run: SuiteRun, add: (outcome: Outcome) => voi
   const factor = run.full ? FULL_FACTOR : 1
   if (step.kind === 'check') {
     add(await runCheck(step, run.root))
+    return
+  }
+  if (step.kind === 'pytest') {
+    const { name, python, seconds } = step
+    const timeoutMs = seconds * factor * 1000
+    const env = run.full ? { JTS_TEST_FULL: '1' } : {}
+    add(await runPytest({ name, python, folder: join(run.root, step.folder), timeoutMs, env }))
     return
   }
   const files = findTests(run.root, step.of)

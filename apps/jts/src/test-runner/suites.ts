@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FileSuite } from './find-tests.ts'
-import type { Need } from './needs.ts'
+import { CREON_ENVIRONMENT, type Need } from './needs.ts'
 
 export type Step =
   /** One command that counts as one test. */
@@ -14,6 +14,14 @@ export type Step =
       readonly folder?: string
     }
   /** The test files that carry the suite's name. */
+  /** All tests of a Python project, each counted. */
+  | {
+      readonly kind: 'pytest'
+      readonly name: string
+      readonly python: string
+      readonly folder: string
+      readonly seconds: number
+    }
   | { readonly kind: 'files'; readonly of: FileSuite; readonly atOnce: number; readonly fileSeconds: number }
 
 export type Suite = {
@@ -60,6 +68,13 @@ export function suites(root: string): readonly Suite[] {
       steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 90 }],
     },
     {
+      name: 'python',
+      about: 'creon-service on the simulated COM: style, types, tests',
+      budgetSeconds: 120,
+      needs: ['creon-service'],
+      steps: pythonSteps('apps/brokers/creon-service', CREON_ENVIRONMENT.python),
+    },
+    {
       name: 'browser',
       about: 'the dashboard in a real browser',
       budgetSeconds: 120,
@@ -93,6 +108,19 @@ export function suites(root: string): readonly Suite[] {
       steps: [{ kind: 'files', of: 'containers', atOnce: 1, fileSeconds: 1700 }],
       onRequest: true,
     },
+  ]
+}
+
+function pythonSteps(folder: string, python: string): Step[] {
+  const module = (name: string, ...command: [string, ...string[]]): Step => ({
+    ...check(`${folder}: ${name}`, python, '-m', ...command),
+    folder,
+  })
+  return [
+    module('formatted as ruff would', 'ruff', 'format', '--check', '.'),
+    module('ruff finds nothing', 'ruff', 'check', '.'),
+    module('types agree', 'mypy'),
+    { kind: 'pytest', name: `${folder}: pytest`, python, folder, seconds: 240 },
   ]
 }
 

@@ -25,7 +25,11 @@ Json = dict[str, Any]
 # MarketEye and StockCur tell the session by a letter each.
 SESSION_OF_QUOTE = {"0": "pre_open", "1": "opening_auction", "2": "regular"}
 SESSION_OF_TICK = {"1": "opening_auction", "2": "regular", "3": "pre_open", "4": "after_hours", "5": "closing_auction"}
-REALTIME = {"quotes": ("Dscbo1.StockCur", "Dscbo1.StockJpBid"), "orderBook": ("Dscbo1.StockJpBid",)}
+REALTIME = {
+    "trades": ("Dscbo1.StockCur",),
+    "quotes": ("Dscbo1.StockCur", "Dscbo1.StockJpBid"),
+    "orderBook": ("Dscbo1.StockJpBid",),
+}
 CANDLE_LOOK_S = 0.5
 # A bar is asked for a little after its end, when its last trades are in.
 CANDLE_DELAY_US = 1_000_000
@@ -170,6 +174,8 @@ class MarketData:
             await self._client.on_thread("Subscribe", partial(_subscribe, progids=[progid], code=code))
 
     def on_tick(self, tick: Tick) -> None:
+        if not tick.expected and tick.price > 0 and tick.quantity > 0:
+            self._tell_trade(tick)
         bids, asks = self._books.get(tick.code, ([], []))
         quote: Json = {"instrument": to_instrument(tick.code), "timeUs": self._now_us(), "volume": str(tick.volume)}
         if tick.expected:
@@ -180,6 +186,19 @@ class MarketData:
         if tick.session in SESSION_OF_TICK:
             quote["session"] = SESSION_OF_TICK[tick.session]
         self._hub.market("quotes", quote["instrument"], {"type": "quote", "data": quote})
+
+    def _tell_trade(self, tick: Tick) -> None:
+        """Creon gives no trade ids: the day's volume so far rises with each trade and names it."""
+        now, instrument = self._now_us(), to_instrument(tick.code)
+        trade = {
+            "instrument": instrument,
+            "tradeId": f"{date_of(now)}-{tick.volume}",
+            "timeUs": now,
+            "price": str(tick.price),
+            "quantity": str(tick.quantity),
+            "aggressor": tick.aggressor,
+        }
+        self._hub.market("trades", instrument, {"type": "trade", "data": trade})
 
     def on_book(self, code: str, bids: Levels, asks: Levels) -> None:
         self._books[code] = (bids, asks)

@@ -30,7 +30,7 @@ log = logging.getLogger("creon.service")
 VERSION = "0.1.0"
 CONTRACT_VERSION = "1.0"
 BROKER = "creon"
-CHANNELS = ("orders", "candles", "quotes", "orderBook")
+CHANNELS = ("orders", "candles", "trades", "quotes", "orderBook")
 # Lists asked for without being told to: while orders are open, and otherwise to find what a person placed.
 LOOK_OPEN_S, LOOK_IDLE_S = 5.0, 60.0
 NOTICE_PAUSE_S = 0.05
@@ -209,8 +209,9 @@ class CreonService:
 
     def _on_unreadable(self, words: str) -> None:
         log.error("a notice could not be read: %s", words)
-        channel = "orders" if words.startswith("CpConclusion") else "quotes"
-        self.hub.unreadable(channel)
+        where = words.split(":")[0]
+        for channel in {"CpConclusion": ("orders",), "StockCur": ("trades", "quotes")}.get(where, ("orderBook",)):
+            self.hub.unreadable(channel)
         self._alert("UNREADABLE", words)
         self._look.set()
 
@@ -263,7 +264,7 @@ class CreonService:
             "amend": True,
             "amendment": {"quantity": "none", "split": True, "newVenueOrderId": True},
             "routes": [],
-            "streams": ["candles", "quotes", "orderBook", "orders"],
+            "streams": ["candles", "trades", "quotes", "orderBook", "orders"],
             "timeframes": list(TIMEFRAMES),
             "trades": False,
             "quotes": True,

@@ -86,11 +86,14 @@ def test_closed_bars_quotes_and_books_are_streamed(service: ServiceProcess) -> N
     stream = Stream(service)
     for subscription in (
         {"channel": "candles", "instrument": KRX_SAMSUNG, "timeframe": "1m"},
+        {"channel": "trades", "instrument": KRX_SAMSUNG},
         {"channel": "quotes", "instrument": KRX_SAMSUNG},
         {"channel": "orderBook", "instrument": KRX_SAMSUNG},
     ):
         assert stream.ask("subscribe", **subscription)["type"] == "subscribed"
     service.control.post("/print", json={"code": "A005930", "price": 71_500, "quantity": 7})
+    trade = stream.until("trade")["data"]
+    assert (trade["price"], trade["quantity"], trade["tradeId"].split("-")[0]) == ("71500", "7", "20260422")
     quote = stream.until("quote")["data"]
     assert (quote["lastPrice"], quote["lastQuantity"]) == ("71500", "7")
     assert stream.until("orderBook")["data"]["bids"][0]["price"] == "71500"
@@ -105,7 +108,8 @@ def test_closed_bars_quotes_and_books_are_streamed(service: ServiceProcess) -> N
 
 def test_what_is_not_there_and_what_is_not_understood_is_told(service: ServiceProcess) -> None:
     stream = Stream(service)
-    assert stream.ask("subscribe", channel="trades", instrument=KRX_SAMSUNG)["problem"]["code"] == "NOT_SUPPORTED"
+    timeframe = stream.ask("subscribe", channel="candles", instrument=KRX_SAMSUNG, timeframe="7m")
+    assert timeframe["problem"]["code"] == "NOT_SUPPORTED"
     unlisted = stream.ask("subscribe", channel="quotes", instrument="KRX:999999")
     assert unlisted["problem"]["code"] == "INSTRUMENT_NOT_FOUND"
     elsewhere = stream.ask("subscribe", channel="orders", account="sim.creon.other")

@@ -86,6 +86,7 @@ class Tick:
     bid: int
     expected: bool
     session: str
+    aggressor: Side
 
 
 Levels = list[tuple[int, int]]
@@ -502,6 +503,8 @@ def read_tick(value: Callable[[int], Any]) -> Tick:
         # In an auction 13 is what is expected, not a trade.
         expected=code_or_text(value(19), "expected flag") == "1",
         session=code_or_text(value(20), "session"),
+        # By price, as 15 and 16 count it.
+        aggressor="sell" if code_or_text(value(14), "trade state") == "2" else "buy",
     )
 
 

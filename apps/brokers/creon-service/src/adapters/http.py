@@ -96,7 +96,7 @@ def create_app(service: CreonService, gatekeeper_keys: Any, lifespan: Any = None
     @app.get("/api/v1/market-data/trades")
     async def trades(query: Annotated[m.TradesQuery, Depends(query_of(m.TradesQuery))]) -> Response:
         await service.market.listing(query.instrument)
-        raise ProblemError("NOT_SUPPORTED", "Creon's trades have no ids: quotes tell the last one")
+        raise ProblemError("NOT_SUPPORTED", "Creon lists no trades: they are streamed")
 
     @app.get("/api/v1/market-data/quotes")
     async def quotes(query: Annotated[m.QuotesQuery, Depends(query_of(m.QuotesQuery))]) -> Response:

@@ -97,7 +97,8 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(RuntimeError):
+        # It may be gone already.
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect, asyncio.TimeoutError):
             await asyncio.wait_for(self._socket.close(self._close or GOING_AWAY), 5)
 
     async def _write(self) -> None:
@@ -173,8 +174,6 @@ class Connection:
             self._own(subscription.account, self._key)
             self._subscribe_to_orders(key, answered, subscription.after)
             return
-        if subscription.channel == "trades":
-            raise ProblemError("NOT_SUPPORTED", "Creon's trades have no ids: quotes tell the last one")
         timeframe = subscription.timeframe if isinstance(subscription, m.CandlesSubscription) else None
         if timeframe is not None and timeframe not in self._service.capabilities([])["timeframes"]:
             raise ProblemError("NOT_SUPPORTED", f"expected a timeframe of the capabilities, found {timeframe}")

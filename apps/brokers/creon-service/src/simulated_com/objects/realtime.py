@@ -33,7 +33,7 @@ class StockCur(RealtimeObject):
             9: shot[18],
             10: shot[19],
             13: tick.price,
-            14: ord("1"),
+            14: ord("1" if tick.price >= shot[11] else "2"),
             15: 0,
             16: 0,
             17: tick.volume,

@@ -48,11 +48,11 @@ const refused =
   }
 /** Links stay open and carry nothing in this direction; what was held back comes late. */
 const silent =
-  (link: LinkName, direction: 'up' | 'down', isChosen: (hello: string) => boolean = () => true, ms = SILENT_MS): Harm =>
+  (link: LinkName, direction: 'up' | 'down', isChosen: (hello: string) => boolean = () => true): Harm =>
   async ({ links }) => {
     links[link].choose((hello) => isChosen(hello.toString('latin1')))
     links[link].stall(direction)
-    await sleep(ms)
+    await sleep(SILENT_MS)
     links[link].flow()
     links[link].choose(() => true)
   }
@@ -65,6 +65,7 @@ const slow =
   }
 const isRequest = (hello: string): boolean => !/upgrade: websocket/i.test(hello)
 
+const UNANSWERED = /Order without an answer/
 const NO_VENUE = /(order-execution|market-data-collector) is degraded: waiting for: .*binance/
 
 const FAULTS: readonly Fault[] = [
@@ -151,8 +152,17 @@ const FAULTS: readonly Fault[] = [
   { what: 'requests to the venue are not answered', harm: silent('venue', 'down', isRequest) },
   {
     what: 'requests to the venue arrive late',
-    told: /Order without an answer/,
-    harm: silent('venue', 'up', isRequest, AWAY_MS * 2),
+    told: UNANSWERED,
+    harm: async (rig) => {
+      const { venue } = rig.links
+      const before = rig.told.length
+      venue.choose((hello) => isRequest(hello.toString('latin1')))
+      venue.stall('up')
+      await rig.untilTold(UNANSWERED, before)
+      venue.flow()
+      venue.choose(() => true)
+    },
+    sample: true,
   },
   { what: 'slow links to the venue', harm: slow('venue', 400) },
 

@@ -12,6 +12,7 @@ import { createLogger, silentLogger, systemClock } from '@jts/runtime'
 import { EmbeddedBus, lockFolder, SqliteStore } from '@jts/transport'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { readConfig } from '../config.ts'
+import { RUN_FILE } from '../distributed/run-file.ts'
 import { keysFromEnvironment } from '../venue.ts'
 
 const OPTIONS = {
@@ -108,17 +109,25 @@ async function haltWithout(folder: string, reason: string): Promise<Answer> {
     process.kill(running.pid, 'SIGKILL')
   }
   const lock = await lockWhenFree(folder)
+  const by = 'command line'
+  if (existsSync(join(folder, RUN_FILE))) {
+    const { haltRun } = await import('../distributed/halt-run.ts')
+    await haltRun(folder, { reason, by })
+  } else await haltFolder(folder, { reason, by })
+  lock.release()
+  const counts = running.mode === 'sim' ? { cancelled: 0, open: 0 } : await cancelAtBroker(running)
+  return { tradingState: 'halted', unknown: 0, message: 'the process was ended; it starts halted', ...counts }
+}
+
+async function haltFolder(folder: string, halt: { readonly reason: string; readonly by: string }): Promise<void> {
   const fatal = (why: string, cause: unknown): never => {
     throw new Error(why, { cause })
   }
   const store = new SqliteStore({ file: join(folder, 'jts.sqlite'), log: silentLogger, fatal })
   // The bus plugs itself into the store, which then takes events.
   void new EmbeddedBus({ store, log: silentLogger, fatal })
-  await haltOffline(store, { reason, by: 'command line', nowUs: systemClock.nowUs() })
+  await haltOffline(store, { ...halt, nowUs: systemClock.nowUs() })
   await store.close()
-  lock.release()
-  const counts = running.mode === 'sim' ? { cancelled: 0, open: 0 } : await cancelAtBroker(running)
-  return { tradingState: 'halted', unknown: 0, message: 'the process was ended; it starts halted', ...counts }
 }
 
 async function cancelAtBroker({ mode, config }: ProcessFile): Promise<{ cancelled: number; open: number }> {

@@ -1,6 +1,6 @@
 /** The disk of a distributed run is full: everything on it may end; with room again it trades on by itself, and all is right. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -21,6 +21,8 @@ if (!hasPrivateMounts()) {
 } else {
   test('a full disk ends nothing for good', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jts-full-'))
+    // PostgreSQL may run as another user.
+    chmodSync(folder, 0o711)
     const disk = join(folder, 'disk')
     mountSmallDisk(disk, DISK_MB)
     const rig = await FaultRig.start({ ownServersIn: join(disk, 'run') })

@@ -3,8 +3,9 @@
  * venue is booked once, the venue has no order that we do not know, our ledger is the venue's record in every balance, trading
  * goes on by itself, and the operator was told.
  */
+import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { sleep } from '@jts/testkit'
+import { runJts, sleep } from '@jts/testkit'
 import { SERVICE_NAMES } from './run-file.ts'
 import { FaultRig, type LinkName } from './testing/fault-rig.ts'
 import { deliverAgain, rewindOffsets, takeOver } from './testing/harms.ts'
@@ -199,3 +200,14 @@ for (const { what, harm, told, sample } of FAULTS) {
     if (told !== undefined && !/Order/.test(told.source)) await rig.untilTold(/is up: it works again/, before)
   })
 }
+
+test('a supervisor that stands still is halted all the same: it ends, and starts halted', async () => {
+  rig.up.child.kill('SIGSTOP')
+  const halt = await runJts(['halt', '--data-dir', rig.dir, '--json'], rig.env)
+  assert.equal(halt.code, 0, halt.stderr)
+  assert.equal((await rig.up.ended).signal, 'SIGKILL')
+  const dashboard = await rig.startUp()
+  const answer = await fetch(new URL('/api/v1/status', dashboard))
+  const { data } = (await answer.json()) as { data: { tradingState: string } }
+  assert.equal(data.tradingState, 'halted')
+})

@@ -45,7 +45,7 @@ export class FaultRig {
   env: Record<string, string> = {}
   #venue!: JtsProcess
   #venueKeys!: VenueKeys
-  #up!: JtsProcess
+  up!: JtsProcess
   #webhook!: Server
   #told: string[] = []
   #log!: OpenedLog
@@ -89,12 +89,17 @@ export class FaultRig {
       JTS_BINANCE_API_KEY: this.#venueKeys.apiKey,
       JTS_BINANCE_API_SECRET: this.#venueKeys.apiSecret,
     }
-    const where = ['--venue', `binance=http://${this.links.venue.address}`, '--config', config, '--data-dir', this.dir]
-    this.#up = startJts(['up', '--distributed', ...where, '--no-dashboard', '--json'], this.env)
-    await this.#up.firstLine
+    await this.startUp()
     this.run = readRunFile(join(this.dir, RUN_FILE))
     this.#log = await openLog(this.dir)
     this.#owners = await openRunLinks(this.run, this.run.databaseUrl ?? this.postgres.url)
+  }
+
+  /** JTS itself; also again, in its folder. Returns the dashboard's address. */
+  async startUp(): Promise<string> {
+    const where = ['--venue', `binance=http://${this.links.venue.address}`, '--data-dir', this.dir, '--port', '0']
+    this.up = startJts(['up', '--distributed', '--config', join(this.folder, 'jts.yaml'), ...where, '--json'], this.env)
+    return (JSON.parse(await this.up.firstLine) as { dashboard: string }).dashboard
   }
 
   async #startServers(): Promise<Record<string, string>> {
@@ -223,8 +228,8 @@ export class FaultRig {
     for (const { child } of this.#others) child.kill('SIGKILL')
     await this.#owners?.close()
     await this.#log?.close()
-    this.#up?.child.kill('SIGINT')
-    const ended = await this.#up?.ended
+    this.up?.child.kill('SIGINT')
+    const ended = await this.up?.ended
     this.#venue?.child.kill('SIGKILL')
     this.#webhook?.close()
     await Promise.all([this.kafka?.stop(), this.postgres?.stop()])

@@ -1,0 +1,69 @@
+/** A halt of a run whose supervisor is gone: written where its next start reads it, in the unit of every account. */
+import assert from 'node:assert/strict'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { silentLogger, systemClock } from '@jts/runtime'
+import { startPostgres } from '@jts/servers'
+import { openPostgres } from '@jts/transport/store/postgres-connection'
+import { PostgresStore } from '@jts/transport/store/postgres'
+import { unitSchemaName } from '@jts/transport/store/postgres-schema'
+import { haltRun } from './halt-run.ts'
+import { writeRunFile, type RunFile } from './run-file.ts'
+import { unitOfAccount } from './units.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'jts-halt-run-'))
+// PostgreSQL may run as another user.
+chmodSync(folder, 0o711)
+after(() => rmSync(folder, { recursive: true, force: true }))
+
+const NAMESPACE = 'sim-halt'
+const UNITS = ['main', 'second'].map((name) => unitOfAccount('order-execution', `sim.binance.${name}`))
+
+const run: Omit<RunFile, 'databaseUrl'> = {
+  mode: 'sim',
+  replay: false,
+  namespace: NAMESPACE,
+  kafkaBrokers: ['127.0.0.1:1'],
+  endpoints: { rest: 'http://127.0.0.1:1', streams: 'ws://127.0.0.1:1', wsApi: 'ws://127.0.0.1:1/ws-api/v3' },
+  accounts: ['main', 'second'].map((name) => ({ name, play: { apiKey: 'key', apiSecret: 'secret' } })),
+  instances: [],
+  instruments: [],
+  limits: {},
+  runId: 'halt',
+  sendWindowUs: 2_000_000,
+  rpc: {},
+  members: [],
+}
+
+test('every account starts halted, also when the database has ended with the supervisor', async () => {
+  const dir = join(folder, 'servers', 'postgres')
+  const first = await startPostgres({ dir })
+  writeRunFile(folder, { ...run, databaseUrl: first.url } as RunFile)
+  // One unit is still owned by a process that does not answer any more: its lease has to end first.
+  const left = await PostgresStore.open({
+    url: first.url,
+    namespace: NAMESPACE,
+    unit: UNITS[1]!,
+    owner: 'left behind',
+    log: silentLogger,
+    wallClock: systemClock,
+    fatal: () => undefined,
+  })
+  await first.stop()
+  await left.abandon()
+
+  await haltRun(folder, { reason: 'a test', by: 'nobody' })
+
+  const second = await startPostgres({ dir })
+  const sql = openPostgres(second.url, { max: 1 })
+  for (const unit of UNITS) {
+    const states = await sql.unsafe(
+      `SELECT account, state, reason, changed_by FROM ${unitSchemaName(NAMESPACE, unit)}.orders_trading_states`,
+    )
+    assert.deepEqual([...states], [{ account: '', state: 'halted', reason: 'a test', changed_by: 'nobody' }], unit)
+  }
+  await sql.end()
+  await second.stop()
+})

@@ -125,10 +125,6 @@ export class FaultRig {
     await this.#venue.ended
   }
 
-  signalVenue(name: NodeJS.Signals): void {
-    this.#venue.child.kill(name)
-  }
-
   process(unit: string): SupervisedState {
     const all = JSON.parse(readFileSync(join(this.dir, PROCESSES_FILE), 'utf8')) as Record<string, SupervisedState>
     return all[unit]!
@@ -229,12 +225,11 @@ export class FaultRig {
     await this.#owners?.close()
     await this.#log?.close()
     this.up?.child.kill('SIGINT')
-    const ended = await this.up?.ended
+    await this.up?.ended
     this.#venue?.child.kill('SIGKILL')
     this.#webhook?.close()
     await Promise.all([this.kafka?.stop(), this.postgres?.stop()])
     for (const link of Object.values(this.links)) await link.close()
-    if (process.env['JTS_TEST_KEEP'] === '1') writeFileSync('/tmp/jts-faults.log', ended?.stderr ?? '')
     rmSync(this.folder, { recursive: true, force: true })
   }
 }

@@ -57,7 +57,10 @@ export class KafkaClient {
     })
     breaker.onStateChange((state) => {
       const name = state === CircuitState.Open ? 'open' : state === CircuitState.HalfOpen ? 'half-open' : 'closed'
+      // It is half-open once a second while the broker is away: what is said is the first opening, and the end.
+      const isNews = name === 'closed' || (name === 'open' && this.#breakerState === 'closed')
       this.#breakerState = name
+      if (!isNews) return
       options.log.warn({ breaker: 'kafka', state: name }, `the breaker before Kafka is ${name}`)
     })
     this.#policy = wrap(breaker, timeout(options.callTimeoutMs ?? CALL_TIMEOUT_MS, TimeoutStrategy.Aggressive))

@@ -16,6 +16,7 @@ type Stream = { readonly topic: Topic; readonly stream: string }
 
 const BATCH = 2000
 const RETRY_MS = 100
+const SAID_EVERY = 50
 const DELETE_EVERY_MS = 50
 
 export class KafkaOutbox {
@@ -166,6 +167,7 @@ export class KafkaOutbox {
         headers: headers === undefined ? this.#headers : this.#withHeaders(headers),
       }
     })
+    let failures = 0
     for (;;) {
       this.#producer ??= this.#client.producer()
       const producer = this.#producer
@@ -181,10 +183,11 @@ export class KafkaOutbox {
         // Whatever it still has under way is cut off, so that it cannot arrive after the repetition.
         this.#producer = undefined
         void producer.close(true).catch(() => undefined)
-        this.#client.options.log.warn(
-          { waiting: this.#queue.length, err: error },
-          'Kafka does not take events; trying again',
-        )
+        if (failures++ % SAID_EVERY === 0)
+          this.#client.options.log.warn(
+            { waiting: this.#queue.length, err: error },
+            'Kafka does not take events; trying again',
+          )
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
       }
     }

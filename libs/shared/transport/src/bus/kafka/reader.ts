@@ -22,6 +22,7 @@ type Position = { readonly topic: Topic; readonly partition: number; offset: num
 
 const WAIT_MS = 500
 const RETRY_MS = 100
+const SAID_EVERY = 100
 const PARTITION_BYTES = 1024 * 1024
 const FETCH_BYTES = 8 * 1024 * 1024
 const OFFSET_OUT_OF_RANGE = 1
@@ -73,8 +74,8 @@ export class KafkaReader {
         await Promise.all([...byLeader].map(([node, positions]) => this.#poll(node, positions)))
       } catch (error) {
         if (this.#stopped) return
-        // The first failure is often a leader that moved; later ones are a broker that is away.
-        if (this.#failures++ > 0)
+        // The first failure is often a leader that moved; later ones are a broker that is away, said every ten seconds.
+        if (this.#failures++ % SAID_EVERY === 1)
           this.#log.warn({ reader: this.#role, err: error }, 'Kafka does not answer; trying again')
         void this.#consumer.close(true).catch(() => undefined)
         this.#consumer = this.#client.consumer(this.#role)

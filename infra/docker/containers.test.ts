@@ -290,6 +290,8 @@ test('the Dockerfile: one pinned base, the locked libraries, nobody root, a heal
   const ignored = read('.dockerignore').split('\n')
   for (const line of ['**/node_modules', '**/.env*', '**/*.pem', '**/*.key', '.jts', '.git'])
     assert.ok(ignored.includes(line), line)
+  // The Windows image is built from the same folder.
+  assert.ok(!ignored.some((line) => line.includes('creon')))
 })
 
 test('the scripts can be run, and the environment files hold no secret', () => {

@@ -35,6 +35,7 @@ import {
 } from '@jts/runtime'
 import { createStrategyEngine, type StrategyEngine, type StrategyInstance } from '@jts/strategy-engine'
 import type { Bus, OrderPath, Store } from '@jts/transport'
+import { guardOf } from './broker-guards.ts'
 import type { Probe } from './latency.ts'
 import { showStream } from './observe.ts'
 
@@ -96,7 +97,9 @@ export function createMarketData(
   const { wallClock, activity } = plumbing
   const log = plumbing.log.child({ service: 'binance-service' })
   const streamTimings = replay ? {} : { silenceMs: MARKET_SILENCE_MS }
-  return createBinanceMarketData({ endpoints, wallClock, activity, log, streamTimings })
+  const source = createBinanceMarketData({ endpoints, wallClock, activity, log, streamTimings })
+  // A replay waits for its venue by the conductor; a breaker would only make two runs differ.
+  return replay ? source : { ...source, ...guardOf('binance', plumbing).guardMarket(source) }
 }
 
 export function createBroker(
@@ -121,7 +124,7 @@ export function createBroker(
       value: remaining / limit,
     })),
   )
-  return broker
+  return settings.replay ? broker : { ...broker, ...guardOf('binance', plumbing).guardBroker(broker) }
 }
 
 export function createRisk(

@@ -8,6 +8,7 @@ import type { AccountId } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
 import type { Bus } from '@jts/transport'
 import { healthEvent, HealthWatch, watchHealth } from './health-watch.ts'
+import { breakerReason, openBreakers } from './broker-guards.ts'
 import { LatencyProbe } from './latency.ts'
 import { restOf, type Rest } from './rest.ts'
 import type { MarketData } from './services.ts'
@@ -17,6 +18,8 @@ export type ServiceLight = {
   readonly name: string
   readonly state: 'up' | 'starting' | 'down'
   readonly reason?: string
+  /** Its circuit breaker, while it is not closed. */
+  readonly breaker?: 'open'
 }
 
 export type System = {
@@ -79,9 +82,11 @@ export function systemOf(trader: Trader, probe = new LatencyProbe()): System {
 }
 
 /** In one process the services live and die together; what may be missing by itself is what waits for the broker. */
-function lightsOf(absent: readonly string[]): ServiceLight[] {
+export function lightsOf(absent: readonly string[]): ServiceLight[] {
   const light = (name: string, participant: string = name): ServiceLight => {
     const waiting = absent.filter((one) => one.startsWith(participant))
+    const [broker] = openBreakers(waiting)
+    if (broker !== undefined) return { name, state: 'down', reason: breakerReason(broker), breaker: 'open' }
     return waiting.length === 0
       ? { name, state: 'up' }
       : { name, state: 'starting', reason: `waiting for: ${waiting.join(', ')}` }

@@ -12,6 +12,8 @@ export type ServiceView = {
   readonly name: string
   readonly state: 'up' | 'starting' | 'down'
   readonly reason?: string
+  /** Of a broker whose circuit breaker is not closed: nothing is sent to it. */
+  readonly breaker?: 'open'
 }
 
 /** An account, or one instrument of it, that does not trade freely by itself, and why; `code` is empty where a person has said so. */

@@ -73,6 +73,7 @@ export const en: Messages = {
   strategies: 'Strategies',
   strategyState: { stopped: 'stopped', barred: 'barred: it did not finish' },
   service: { up: 'up', starting: 'starting', down: 'down' },
+  breakerOpen: 'breaker open: nothing is sent',
   orderStatus: {
     initialized: 'Created',
     denied: 'Denied',

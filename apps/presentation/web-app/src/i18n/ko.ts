@@ -68,6 +68,7 @@ export const ko = {
   strategies: '전략',
   strategyState: { stopped: '멈춤', barred: '응답이 없어 차단됨' },
   service: { up: '정상', starting: '시작 중', down: '중단' },
+  breakerOpen: '차단기 열림: 전송하지 않음',
   orderStatus: {
     initialized: '생성',
     denied: '차단',

@@ -10,11 +10,11 @@ export function Services(): ReactNode {
     <Panel title={messages.services} className="services">
       {services.length === 0 && <p className="empty">{messages.empty.services}</p>}
       <ul>
-        {services.map(({ name, state, reason }) => (
+        {services.map(({ name, state, reason, breaker }) => (
           <li key={name} className={state} title={reason}>
             <i className="light" aria-hidden="true" />
             <span>{name}</span>
-            <small>{messages.service[state]}</small>
+            <small>{breaker === 'open' ? messages.breakerOpen : messages.service[state]}</small>
           </li>
         ))}
       </ul>

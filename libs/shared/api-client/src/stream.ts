@@ -58,7 +58,7 @@ export function openApiStream(options: ApiStreamOptions): { stop(): Promise<void
   function take(message: ServerMessage): void {
     switch (message.type) {
       case 'subscribed': {
-        const { id, state, reason = '' } = message
+        const { id, state = 'up', reason = '' } = message
         const known = states.get(id)
         if (known !== undefined) Object.assign(known, { state, reason })
         options.onMessage(message)
@@ -66,9 +66,11 @@ export function openApiStream(options: ApiStreamOptions): { stop(): Promise<void
         return judge()
       }
       case 'state': {
-        const key = `${message.channel}/${message.account ?? message.instrument ?? ''}`
+        const { channel, account, instrument } = message
+        const of = account ?? instrument
         for (const one of states.values()) {
-          if (one.key === key) Object.assign(one, { state: message.state, reason: message.reason })
+          if (of === undefined ? one.key.startsWith(`${channel}/`) : one.key === `${channel}/${of}`)
+            Object.assign(one, { state: message.state, reason: message.reason })
         }
         return judge()
       }

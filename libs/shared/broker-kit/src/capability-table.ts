@@ -65,10 +65,10 @@ export const CAPABILITY_TABLE: Readonly<Record<string, TableEntry>> = {
   creon: {
     ...KRX,
     asOf: '2018 help file, board samples of 2026',
-    streams: ['candles', 'trades', 'quotes', 'orderBook', 'orders'],
+    streams: ['candles', 'quotes', 'orderBook', 'orders'],
     trades: false,
     routes: [],
-    leftOut: { trades: 'no list of public trades with ids; ticks are streamed' },
+    leftOut: { trades: 'ticks have no ids (StockCur), so that neither a list nor a stream of them could be joined' },
   },
   kis: {
     ...KRX,

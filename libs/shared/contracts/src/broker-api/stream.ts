@@ -49,7 +49,9 @@ export const ServerMessage = named(
     message('subscribed', {
       id,
       subscription: Subscription,
-      state: words(['up', 'down']),
+      state: Type.Optional(
+        words(['up', 'down'], { description: 'Left out: up, unless a state message follows at once.' }),
+      ),
       reason: Type.Optional(Type.String()),
       cursor: Type.Optional(Cursor),
     }),

@@ -1,5 +1,5 @@
 /** What a broker says without being traded with. */
-import { timeframeUs, type InstrumentId } from '@jts/model'
+import { TIMEFRAMES, timeframeUs, type InstrumentId } from '@jts/model'
 import { CAPABILITY_TABLE } from '../../capability-table.ts'
 import { BrokerError } from '../../port.ts'
 import { expectEqual, expectSoon, expectTrue, missingFrom, Unmet, type SuiteCase, type SuiteTarget } from '../suite.ts'
@@ -10,7 +10,10 @@ const needs = 'read'
 /** The shortest timeframe of a minute or more that the broker has. */
 export function timeframeOf({ market }: SuiteTarget): string {
   const known = market.capabilities.timeframes ?? ['1m']
-  const found = known.filter((one) => timeframeUs(one) >= 60_000_000).sort((a, b) => timeframeUs(a) - timeframeUs(b))[0]
+  // One that we have a name for; a broker may have others.
+  const found = known
+    .filter((one) => (TIMEFRAMES[one] ?? 0) >= 60_000_000)
+    .sort((a, b) => timeframeUs(a) - timeframeUs(b))[0]
   if (found === undefined) throw new Unmet('timeframes', 'one of a minute or more', known)
   return found
 }

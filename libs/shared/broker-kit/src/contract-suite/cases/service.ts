@@ -203,12 +203,14 @@ export const SERVICE: readonly SuiteCase[] = [
         { ...order, side: 'BUY' },
         { ...order, clientOrderId: 'x'.repeat(37) },
         { ...order, clientOrderId: 'a/b' },
-        { ...order, sendBeforeUs: order['intentTimeUs'] },
         { ...order, sendBeforeUs: 1.5 },
         { ...order, instrument: undefined },
       ]
       for (const body of wrong) expectProblem(JSON.stringify(body), await post(target.raw!, body), 'INVALID_REQUEST')
       expectProblem('an array', await post(target.raw!, [order]), 'INVALID_REQUEST')
+      const windowless = await post(target.raw!, { ...order, sendBeforeUs: order['intentTimeUs'] })
+      const kind = (windowless.body as { data?: Data }).data?.['kind'] ?? (windowless.body as Problem).code
+      expectTrue('no time to send', kind === 'not_sent' || kind === 'INVALID_REQUEST', kind)
       const foreign = await post(target.raw!, { ...order, account: 'sim.nobody.none' })
       expectProblem('another account', foreign, 'ACCOUNT_NOT_FOUND')
     },

@@ -56,6 +56,6 @@ function judge(name: string, own: readonly HostState[], { living, owners }: Seen
   }
   const absent = own.flatMap((state) => state.absent)
   const [broker] = openBreakers(absent)
-  if (broker !== undefined) return { name, state: 'down', reason: breakerReason(broker), breaker: 'open' }
+  if (broker !== undefined) return { state: 'down', reason: breakerReason(broker), breaker: 'open' }
   return absent.length === 0 ? { state: 'up' } : { state: 'starting', reason: `waiting for: ${absent.join(', ')}` }
 }

@@ -49,6 +49,7 @@ const riskSchema = z.strictObject({
   duplicateWindowMs: z.number().int().positive().optional(),
   signalAgeMaxMs: z.number().int().positive().optional(),
   marketDataAgeMaxMs: z.number().int().positive().optional(),
+  ordersPerMinuteMax: z.number().int().positive().max(10_000).optional(),
   priceCollar: z.number().positive().max(1).optional(),
   exposureMaxPerInstrument: positiveDecimal.optional(),
 })
@@ -157,6 +158,7 @@ export function riskLimits(config: JtsConfig): RiskLimits {
     ...(risk.marketCollar === undefined ? {} : { marketCollar: risk.marketCollar }),
     ...(risk.duplicateWindowMs === undefined ? {} : { duplicateWindowUs: risk.duplicateWindowMs * 1000 }),
     ...(risk.signalAgeMaxMs === undefined ? {} : { signalAgeMaxUs: risk.signalAgeMaxMs * 1000 }),
+    ...(risk.ordersPerMinuteMax === undefined ? {} : { ordersPerMinuteMax: risk.ordersPerMinuteMax }),
     ...(risk.priceCollar === undefined ? {} : { priceCollar: risk.priceCollar }),
     ...(risk.exposureMaxPerInstrument === undefined
       ? {}

@@ -412,3 +412,13 @@ describe('a confirmed difference from the broker', () => {
     assert.deepEqual(await buys(w), ['RECONCILIATION_DIFFERENCE', ''], 'what was accepted had ended')
   })
 })
+
+it('counts the orders of a minute over a restart', async () => {
+  const w = await world({ ordersPerMinuteMax: 2 })
+  const ask = (signalId: string) => w.ask({ signalId, quantityText: '0.5', signalTimeUs: 0 })
+  assert.deepEqual([(await ask('a')).approved, (await ask('b')).approved], [true, true])
+  await w.restart()
+  assert.equal((await ask('c')).denialCode, 'ORDER_RATE')
+  await w.harness.run(61_000)
+  assert.equal((await ask('d')).approved, true)
+})

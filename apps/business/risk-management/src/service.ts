@@ -191,6 +191,10 @@ class Service implements RiskManagementHandlers {
       this.#holdDifferences(account as AccountId)
     }
     const old = given.splice(0, Math.max(0, given.length - ANSWERS_KEPT))
+    for (const { intent, response, time_us: timeUs } of limits.ordersPerMinuteMax === undefined ? [] : given) {
+      const { approved } = JSON.parse(response) as RiskCheckResponse
+      if (approved) this.#engine.rememberApproval((JSON.parse(intent) as RiskIntent).account, timeUs)
+    }
     for (const row of given) {
       this.#answers.set(row.signal_id, { intent: row.intent, response: JSON.parse(row.response) as RiskCheckResponse })
     }

@@ -22,6 +22,10 @@ const FIGURES: Readonly<Record<string, (question: RiskQuestion) => string | unde
     q.limits.marketDataAgeMaxUs === undefined
       ? undefined
       : `${seconds(q.nowUs - q.market.lastTimeUs)} of at most ${seconds(q.limits.marketDataAgeMaxUs)}`,
+  'order-rate': (q) =>
+    q.limits.ordersPerMinuteMax === undefined || Number.isNaN(q.rateOldestUs)
+      ? undefined
+      : `${q.limits.ordersPerMinuteMax} in the last ${seconds(q.nowUs - q.rateOldestUs)}, at most in 60 s`,
   'notional-min': (q) => `${q.quote(q.notional)} of at least ${q.quote(q.instrument.notionalMin)}`,
   'notional-max': (q) =>
     q.instrument.notionalMax === 0n

@@ -169,6 +169,39 @@ describe('risk', () => {
       before: (engine) => void engine.check(intent(limit('50000')), NOW),
       denied: 'EXPOSURE_MAX_PER_INSTRUMENT',
     },
+    {
+      name: 'one order more than a minute may have',
+      limits: { ordersPerMinuteMax: 2 },
+      nowUs: NOW + 59 * SECOND,
+      before: (engine) => {
+        for (const sizeText of ['0.01', '0.02']) engine.check(intent(size(sizeText)), NOW)
+      },
+      denied: 'ORDER_RATE',
+      reason: 'expected at most 2 orders a minute, found 2 in the last 59 s',
+    },
+    {
+      name: 'one order more when the minute is over',
+      limits: { ordersPerMinuteMax: 2 },
+      nowUs: NOW + 60 * SECOND,
+      before: (engine) => {
+        for (const sizeText of ['0.01', '0.02']) engine.check(intent(size(sizeText)), NOW)
+      },
+    },
+    {
+      name: 'an order that reduces, however many there were',
+      limits: { ordersPerMinuteMax: 1 },
+      before: (engine) => void engine.check(intent(), NOW),
+      intent: { side: 'sell' },
+    },
+    {
+      name: 'an order of another account than the one that was busy',
+      limits: { ordersPerMinuteMax: 1 },
+      before: (engine) => {
+        const other = accountId('sim.binance.other')
+        engine.setCash(other, 'USDT', parseUnits('100000'))
+        engine.check(intent({ account: other }), NOW)
+      },
+    },
     { name: 'an instrument that is not tradable', filters: { tradable: false }, denied: 'INSTRUMENT_NOT_TRADABLE' },
     {
       name: 'an instrument not known',

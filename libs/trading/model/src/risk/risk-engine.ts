@@ -10,6 +10,7 @@ import type { KrxSessions } from '../krx/sessions.ts'
 import { Ledger, type LedgerPlain } from '../ledger.ts'
 import { ANSWERS_KEPT_DEFAULT, Answers, sameIntent } from './answers.ts'
 import { malformation, orderContent } from './intent-form.ts'
+import { OrderRate } from './order-rate.ts'
 import { Reservation, Reservations, type ReservationPlain } from './reservations.ts'
 import { figureOf } from './figures.ts'
 import { Holds } from './holds.ts'
@@ -61,10 +62,12 @@ export class RiskEngine {
   readonly #answers: Answers
   /** Market time of the last approval by content; kept only where a duplicate window is set. */
   readonly #recentOrders = new Map<string, number>()
+  readonly #rate: OrderRate | undefined
 
   constructor(limits: RiskLimits = {}, options: RiskEngineOptions = {}) {
     this.#answers = new Answers(options.answersKept ?? ANSWERS_KEPT_DEFAULT)
     this.limits = limits
+    if (limits.ordersPerMinuteMax !== undefined) this.#rate = new OrderRate(limits.ordersPerMinuteMax)
     this.#question.sessions = options.sessions
     this.#collar = ONE + unitsFromFloat(limits.marketCollar ?? MARKET_COLLAR_DEFAULT)
     this.#feeRate = unitsFromFloat(limits.feeRateReserved ?? 0)
@@ -146,6 +149,11 @@ export class RiskEngine {
     return this.#reservations.cashReserved(account, currency)
   }
 
+  /** An approval from before a restart, in the order of their times. */
+  rememberApproval(account: AccountId, timeUs: number): void {
+    this.#rate?.approved(account, timeUs)
+  }
+
   /** Judges an intent and reserves for it when it is approved. The intent must not be changed afterwards. */
   check(intent: RiskIntent, nowUs: number, options?: RiskOptions): RiskDecision {
     const answered = this.#answers.get(intent.signalId)
@@ -170,7 +178,7 @@ export class RiskEngine {
     question.cashFree = portfolio.cash[question.instrument.quoteCurrency] ?? 0n
     question.sellable = portfolio.positions[intent.instrument] ?? 0n
     question.exposure = question.valueOf(question.sellable)
-    question.sameOrderTimeUs = NaN
+    question.sameOrderTimeUs = question.rateOldestUs = NaN
     const decision = this.#judge(true)
     return { ...decision, adjustedQuantity: decision.approved ? decision.quantity : 0n }
   }
@@ -190,12 +198,14 @@ export class RiskEngine {
       question.exposure =
         question.valueOf(ledger.quantityOf(instrument)) + reservations.cashReservedIn(account, instrument)
     }
+    question.rateOldestUs = this.#rate === undefined ? NaN : this.#rate.oldestUs(account)
     const watchesDuplicates = this.limits.duplicateWindowUs !== undefined
     const content = watchesDuplicates ? orderContent(intent) : ''
     question.sameOrderTimeUs = watchesDuplicates ? (this.#recentOrders.get(content) ?? NaN) : NaN
     const decision = this.#judge(explain)
     if (decision.approved) {
       this.#reserve(intent, currency)
+      this.#rate?.approved(account, nowUs)
       if (watchesDuplicates) this.#recentOrders.set(content, nowUs)
     }
     return decision

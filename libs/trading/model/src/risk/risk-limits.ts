@@ -9,6 +9,7 @@ export function riskLimitsFromText(text: {
   readonly signalAgeMaxMs?: number
   readonly marketDataAgeMaxMs?: number
   readonly priceCollar?: number
+  readonly ordersPerMinuteMax?: number
   readonly exposureMaxPerInstrument?: string
 }): RiskLimits {
   return {
@@ -16,6 +17,7 @@ export function riskLimitsFromText(text: {
     ...(text.marketCollar !== undefined && { marketCollar: text.marketCollar }),
     ...(text.duplicateWindowMs !== undefined && { duplicateWindowUs: text.duplicateWindowMs * 1000 }),
     ...(text.signalAgeMaxMs !== undefined && { signalAgeMaxUs: text.signalAgeMaxMs * 1000 }),
+    ...(text.ordersPerMinuteMax !== undefined && { ordersPerMinuteMax: text.ordersPerMinuteMax }),
     ...(text.priceCollar !== undefined && { priceCollar: text.priceCollar }),
     ...(text.exposureMaxPerInstrument !== undefined && {
       exposureMaxPerInstrument: parseUnits(text.exposureMaxPerInstrument),

@@ -49,6 +49,8 @@ export class RiskQuestion {
   sellable: Units = 0n
   /** At risk in this instrument before this order, in the quote currency; only where it is limited. */
   exposure: Units = 0n
+  /** When the oldest of as many orders as a minute may have was approved; NaN while there were fewer. */
+  rateOldestUs = NaN
   /** Market time of the same order's last approval; NaN when there was none. */
   sameOrderTimeUs = NaN
   quantity: Units = 0n

@@ -33,6 +33,8 @@ export type RiskLimits = {
   readonly signalAgeMaxUs?: number
   /** How far a limit price may be from the last price, against us, as a share of it: beyond that it is a slip. */
   readonly priceCollar?: number
+  /** Orders of an account that may be approved within a minute of market time; those that reduce count and are never kept back. */
+  readonly ordersPerMinuteMax?: number
   /** What an account may have at risk in one instrument, in its quote currency: the position at the last price, and open buys. */
   readonly exposureMaxPerInstrument?: Units
   readonly marketDataAgeMaxUs?: number
@@ -76,6 +78,7 @@ export type DenialCode =
   | 'NOTIONAL_MAX_PER_ORDER'
   | 'PRICE_COLLAR'
   | 'EXPOSURE_MAX_PER_INSTRUMENT'
+  | 'ORDER_RATE'
   | 'INSUFFICIENT_CASH'
   | 'INSUFFICIENT_POSITION'
 

@@ -9,6 +9,8 @@ import { deny, type RiskRule } from './rule.ts'
 
 export type { Denial, RiskRule } from './rule.ts'
 
+const MINUTE_US = 60_000_000
+
 export const RISK_RULES: readonly RiskRule[] = [
   {
     name: 'trading-state',
@@ -106,6 +108,15 @@ export const RISK_RULES: readonly RiskRule[] = [
         'DUPLICATE_ORDER',
         `expected no equal order within ${window / 1e6} s, found one approved ${since / 1e6} s before`,
       )
+    },
+  },
+  {
+    name: 'order-rate',
+    check: ({ limits, intent, rateOldestUs, nowUs }) => {
+      const max = limits.ordersPerMinuteMax
+      const since = nowUs - rateOldestUs
+      if (max === undefined || intent.side === 'sell' || !(since < MINUTE_US)) return undefined
+      return deny('ORDER_RATE', `expected at most ${max} orders a minute, found ${max} in the last ${since / 1e6} s`)
     },
   },
   {

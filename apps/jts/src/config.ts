@@ -61,6 +61,8 @@ const distributedSchema = z.strictObject({
   replicas: z.union([replicas, z.partialRecord(z.enum(SERVICE_NAMES), replicas)]).optional(),
   /** Mutual TLS between the processes: PEM files. */
   tls: z.strictObject({ ca: z.string(), cert: z.string(), key: z.string() }).optional(),
+  /** This machine's name or address, where processes of other machines are to reach those that are started here. */
+  host: z.string().min(1).optional(),
 })
 
 export const configSchema = z
@@ -119,6 +121,10 @@ export const configSchema = z
       }
       instances.add(name)
     })
+    if (config.distributed?.host !== undefined && config.distributed.tls === undefined) {
+      const message = 'expected distributed.tls beside it: other machines are spoken to with mutual TLS'
+      context.addIssue({ code: 'custom', path: ['distributed', 'host'], message })
+    }
     if (config.mode === 'live' && !config.live) {
       context.addIssue({ code: 'custom', path: ['mode'], message: 'expected `live: true` beside `mode: live`' })
     }

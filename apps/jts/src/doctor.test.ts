@@ -51,6 +51,14 @@ test('a configuration that cannot be read is said with its line, and nothing tha
   )
 })
 
+test('certificates that cannot be used are to be mended', async () => {
+  const config = join(folder, 'tls.yaml')
+  writeFileSync(config, 'distributed: { tls: { ca: missing.pem, cert: missing.pem, key: missing.key } }\n')
+  const finding = about(await examine({ config, dataDir: folder, port: 0, env: {} }), 'TLS')
+  assert.equal(finding.state, 'mend')
+  assert.match(finding.found, /missing\.pem: cannot be read/)
+})
+
 test('a given server that answers is well; one that does not is to be mended, and its password is not said', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((done) => server.once('listening', done))

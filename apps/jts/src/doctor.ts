@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { PRODUCTION, TESTNET } from '@jts/binance-service'
 import { answers, isFree, JAVA_OLDEST, javaVersion, kafkaInstalled, onPath, postgresFolders } from '@jts/servers'
+import { checkTls, type TlsFiles } from '@jts/transport/rpc/tls'
 import { readConfig, type JtsConfig } from './config.ts'
 import { keysFromEnvironment } from './venue.ts'
 
@@ -37,6 +38,7 @@ export async function examine(options: DoctorOptions): Promise<Finding[]> {
     await dashboardPort(options.port ?? config?.port ?? PORT_DEFAULT),
     finding,
     ...(config === undefined ? [] : [keys(config), ...(await brokerClock(config))]),
+    ...(config?.distributed?.tls === undefined ? [] : [tlsFiles(config.distributed.tls)]),
     await kafka(options.env),
     await postgres(options.env),
     await redis(options.env),
@@ -133,6 +135,17 @@ export function clockSkew(broker: string, skewMs: number): Finding {
   const found = `${broker} answers; this clock is ${Math.abs(Math.round(skewMs))} ms ${skewMs > 0 ? 'behind' : 'ahead'}`
   if (Math.abs(skewMs) <= SKEW_MAX_MS) return { about, state: 'ok', found }
   return { about, state: 'mend', found, mend: 'let the system keep the time: timedatectl set-ntp true' }
+}
+
+export function tlsFiles(files: TlsFiles): Finding {
+  const about = 'TLS between processes'
+  try {
+    checkTls(files)
+    return { about, state: 'ok', found: `${files.cert} is valid, and its key fits` }
+  } catch (error) {
+    const mend = 'make a certificate of the run’s authority: docs/guides/several-machines.md'
+    return { about, state: 'mend', found: (error as Error).message, mend }
+  }
 }
 
 async function kafka(env: DoctorOptions['env']): Promise<Finding> {

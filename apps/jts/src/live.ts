@@ -112,6 +112,7 @@ export async function runLive(options: UpOptions): Promise<number> {
         replicas: replicasOf(config, options.replicas),
         tls: tlsFiles(options) ?? config.distributed?.tls,
         elsewhere: options.elsewhere,
+        host: config.distributed?.host,
         observe: looks,
         dataDir,
         temporary: false,

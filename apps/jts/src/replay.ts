@@ -197,6 +197,7 @@ async function systemFor(context: Context, venue: Venue, observability: Observab
     replicas: replicasOf(config, options.replicas),
     tls: tlsFiles(options) ?? config.distributed?.tls,
     elsewhere: options.elsewhere,
+    host: config.distributed?.host,
     observe: observeSettings(config, options),
     dataDir,
     temporary: options['data-dir'] === undefined,

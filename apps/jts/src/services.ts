@@ -35,6 +35,7 @@ import {
 } from '@jts/runtime'
 import { createStrategyEngine, type StrategyEngine, type StrategyInstance } from '@jts/strategy-engine'
 import type { Bus, OrderPath, Store } from '@jts/transport'
+import type { SharedBudget } from '@jts/transport/cache/port'
 import { guardOf } from './broker-guards.ts'
 import type { Probe } from './latency.ts'
 import { showStream } from './observe.ts'
@@ -73,6 +74,8 @@ export type Plumbing = {
   readonly path?: OrderPath | undefined
   /** Which unit of the service this is, where there may be several. */
   readonly unit?: string
+  /** The venue's limits, as all accounts and processes count them together; a replay counts by its venue alone. */
+  readonly sharedBudget?: SharedBudget | undefined
 }
 
 // These three allow for the delays of this machine: in a market that runs faster they are as much longer.
@@ -94,10 +97,10 @@ export function createMarketData(
   { endpoints, replay }: RunSettings,
   plumbing: Omit<Plumbing, 'store' | 'bus'>,
 ): MarketData {
-  const { wallClock, activity } = plumbing
+  const { wallClock, activity, sharedBudget: shared } = plumbing
   const log = plumbing.log.child({ service: 'binance-service' })
   const streamTimings = replay ? {} : { silenceMs: MARKET_SILENCE_MS }
-  const source = createBinanceMarketData({ endpoints, wallClock, activity, log, streamTimings })
+  const source = createBinanceMarketData({ endpoints, wallClock, activity, log, shared, streamTimings })
   // A replay waits for its venue by the conductor; a breaker would only make two runs differ.
   return replay ? source : { ...source, ...guardOf('binance', plumbing).guardMarket(source) }
 }
@@ -107,7 +110,7 @@ export function createBroker(
   plumbing: Omit<Plumbing, 'store' | 'bus'>,
   { account, apiKey, apiSecret }: BrokerAccount,
 ): BinanceBroker {
-  const { wallClock, activity, marketClock, metrics = noMetrics } = plumbing
+  const { wallClock, activity, marketClock, metrics = noMetrics, sharedBudget: shared } = plumbing
   const log = plumbing.log.child({ service: 'binance-service', account })
   const broker = createBinanceBroker({
     account,
@@ -117,6 +120,7 @@ export function createBroker(
     ...(settings.replay || settings.speed !== undefined ? { marketClock } : {}),
     activity,
     log,
+    shared,
   })
   metrics.onScrape('jts_broker_rate_budget_headroom_ratio', () =>
     (broker.state?.().limits ?? []).map(({ counts, windowUs, limit, remaining }) => ({
@@ -173,7 +177,7 @@ export function createPortfolio(
 
 export function createStrategies(
   settings: RunSettings,
-  { probe, path, ...plumbing }: Plumbing,
+  { probe, path, sharedBudget: _budget, ...plumbing }: Plumbing,
   risk: Pick<RiskManagementApi, 'checkTradingRisk'>,
 ): StrategyEngine {
   return createStrategyEngine({
@@ -214,7 +218,7 @@ const TRADING_STATES = ['active', 'reducing', 'halted'] as const
 
 export function createExecution(
   settings: RunSettings,
-  { probe, path, metrics = noMetrics, ...plumbing }: Plumbing,
+  { probe, path, metrics = noMetrics, sharedBudget: _budget, ...plumbing }: Plumbing,
   brokers: ReadonlyMap<AccountId, BrokerPort>,
 ): OrderExecution {
   const execution = createOrderExecution({
@@ -268,7 +272,7 @@ export function createNotifications(
 
 export function createCollector(
   settings: RunSettings,
-  { probe, bus: _, metrics = noMetrics, unit, ...plumbing }: Plumbing,
+  { probe, bus: _, metrics = noMetrics, unit, sharedBudget: _budget, ...plumbing }: Plumbing,
   source: MarketData,
 ): MarketDataCollector {
   const series = new Map(

@@ -20,6 +20,9 @@ export type ServiceLight = {
   readonly reason?: string
   /** Its circuit breaker, while it is not closed. */
   readonly breaker?: 'open'
+  /** Between processes: the units that it owns, without the service's name before them, and since when it runs. */
+  readonly owns?: readonly string[]
+  readonly sinceUs?: number
 }
 
 export type System = {

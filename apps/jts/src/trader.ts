@@ -12,6 +12,7 @@ import type { RiskManagement } from '@jts/risk-management'
 import { Activity, MarketClock, NOT_OBSERVED, systemClock, type Logger, type Observability } from '@jts/runtime'
 import type { StrategyEngine } from '@jts/strategy-engine'
 import { Archive, ARCHIVE_FOLDER, EmbeddedBus, Retention, SqliteStore } from '@jts/transport'
+import { MemorySharedBudget } from '@jts/transport/cache/memory'
 import { healthEvent } from './health-watch.ts'
 import { archivedToo, keepHouse } from './housekeeping.ts'
 import type { LatencyProbe } from './latency.ts'
@@ -87,6 +88,8 @@ export function createTrader(options: TraderOptions): Trader {
   })
   const marketClock = new MarketClock(options.replay ? undefined : systemClock)
   const { metrics, path } = look
+  // A market that runs at a speed of its own is counted by its own time.
+  const isShared = !options.replay && options.speed === undefined
   const plumbing: Plumbing = {
     store,
     bus: look.bus(bus),
@@ -97,6 +100,7 @@ export function createTrader(options: TraderOptions): Trader {
     probe,
     metrics,
     path,
+    ...(isShared ? { sharedBudget: new MemorySharedBudget() } : {}),
   }
   const marketData = createMarketData(options, plumbing)
   const brokers = new Map(options.accounts.map((one) => [one.account, createBroker(options, plumbing, one)]))

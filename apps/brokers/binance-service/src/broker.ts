@@ -9,13 +9,14 @@ import {
 } from '@jts/broker-kit'
 import { parseUnits, TIMEFRAMES, type AccountId } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
+import type { SharedBudget } from '@jts/transport/cache/port'
 import { tracked } from './activity.ts'
 import { Signer, type Credentials, type Param } from './adapters/auth.ts'
 import { CODE } from './adapters/errors.ts'
 import { BinanceHttp, type Call } from './adapters/http.ts'
 import { BINANCE_LIMITS, WEIGHT, type Limits } from './adapters/limits.ts'
 import * as messages from './adapters/messages.ts'
-import { RateBudget } from './adapters/rate-budget.ts'
+import { rateLimiterOf } from './adapters/shared-rate-budget.ts'
 import { toSymbol } from './adapters/symbols.ts'
 import { toFill, toQueried } from './adapters/translate.ts'
 import { checkMode, type BinanceEndpoints } from './config.ts'
@@ -60,8 +61,8 @@ export type BinanceBrokerOptions = {
   readonly limits?: Limits
   /** In a replay: orders are counted by its time, as the venue counts them. */
   readonly marketClock?: { nowUs(): number }
-  /** Shared with others on this IP; by default one of its own, which learns of theirs by the venue's headers. */
-  readonly budget?: RateBudget
+  /** The venue's limits as all who use them count them; without it we learn of the others by the venue's headers. */
+  readonly shared?: SharedBudget | undefined
   readonly timeoutMs?: number
   readonly streamTimings?: Partial<StreamTimings>
   readonly random?: () => number
@@ -81,7 +82,14 @@ export function createBinanceBroker(options: BinanceBrokerOptions): BinanceBroke
   const nowUs = (): number => venueClock.nowUs()
   const { marketClock } = options
   const marketNowUs = marketClock && ((): number => marketClock.nowUs())
-  const budget = options.budget ?? new RateBudget(clock, nowUs, options.limits ?? BINANCE_LIMITS, marketNowUs)
+  const budget = rateLimiterOf({
+    clock,
+    nowUs,
+    limits: options.limits ?? BINANCE_LIMITS,
+    marketNowUs,
+    shared: options.shared,
+    name: endpoints.rest,
+  })
   const timeout = timeoutMs === undefined ? {} : { timeoutMs }
   const http = new BinanceHttp({ origin: endpoints.rest, clock, venueClock, budget, log, signer, ...timeout })
   const streams = new Set<{ stop(): Promise<void> }>()

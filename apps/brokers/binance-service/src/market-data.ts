@@ -14,6 +14,7 @@ import {
 } from '@jts/broker-kit'
 import { IdError, timeframeUs, type Bar, type Instrument, type InstrumentId, type Trade } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
+import type { SharedBudget } from '@jts/transport/cache/port'
 import { tracked } from './activity.ts'
 import type { Param } from './adapters/auth.ts'
 import { BinanceHttp } from './adapters/http.ts'
@@ -26,7 +27,7 @@ import {
   readPublicTrades,
   type ExchangeSymbolPayload,
 } from './adapters/messages.ts'
-import { RateBudget } from './adapters/rate-budget.ts'
+import { rateLimiterOf } from './adapters/shared-rate-budget.ts'
 import { toSymbol } from './adapters/symbols.ts'
 import { toBar, toInstrument, toOrderBook, toQuote, toTrade } from './adapters/translate.ts'
 import { CAPABILITIES } from './broker.ts'
@@ -50,7 +51,8 @@ export type BinanceMarketDataOptions = {
   readonly activity?: Activity
   readonly log: Logger
   readonly limits?: Limits
-  readonly budget?: RateBudget
+  /** As for the broker. */
+  readonly shared?: SharedBudget | undefined
   readonly streamTimings?: Partial<StreamTimings>
   readonly random?: () => number
 }
@@ -60,7 +62,13 @@ export type BinanceMarketData = MarketDataPort & { start(): Promise<void>; stop(
 export function createBinanceMarketData(options: BinanceMarketDataOptions): BinanceMarketData {
   const { endpoints, wallClock: clock, activity, log } = options
   const venueClock = new VenueClock(clock)
-  const budget = options.budget ?? new RateBudget(clock, () => venueClock.nowUs(), options.limits ?? BINANCE_LIMITS)
+  const budget = rateLimiterOf({
+    clock,
+    nowUs: () => venueClock.nowUs(),
+    limits: options.limits ?? BINANCE_LIMITS,
+    shared: options.shared,
+    name: endpoints.rest,
+  })
   const http = new BinanceHttp({ origin: endpoints.rest, clock, venueClock, budget, log, timeoutMs: TIMEOUT_MS })
   const streams = new Set<{ stop(): Promise<void> }>()
   const capabilities: Capabilities = CAPABILITIES

@@ -28,7 +28,7 @@ afterEach(async () => {
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 const KEEP_ALIVE = { timeMs: 100, timeoutMs: 100 }
-const ACTIVE = { state: 'active', version: 1, reason: '' }
+const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [] }
 const [{ request, answer }] = said
 const signals = (count: number): string[] => Array.from({ length: count }, (_, n) => `signal-${n}`)
 

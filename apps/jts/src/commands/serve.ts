@@ -159,6 +159,8 @@ type JoinOptions = Parameters<typeof tlsFiles>[0] & {
   readonly 'exit-with-stdin': boolean
 }
 
+const STOP_WITHIN_MS = 10_000
+
 /** A process of a distributed run. */
 async function serveRun(word: string, file: string, options: JoinOptions): Promise<number> {
   const { startReplica } = await import('../distributed/replica.ts')
@@ -210,8 +212,11 @@ async function serveRun(word: string, file: string, options: JoinOptions): Promi
     options.json ? `${JSON.stringify(ready)}\n` : `${name} answers gRPC on ${ready.address}: ${holds}\n`,
   )
   await stopped
+  // Without its database it cannot end in order; whoever starts next goes on from what is on disk, as after a kill.
+  const late = setTimeout(() => process.exit(EXIT.broken), STOP_WITHIN_MS)
   await replica.stop()
   await observability.stop()
+  clearTimeout(late)
   return EXIT.ok
 }
 

@@ -20,11 +20,14 @@ const FRESH_US = 5_000_000
 
 /** Of a process that is supervised here. */
 export function lightOf(process: SupervisedState, seen: Seen): ServiceLight {
-  const { name } = process
-  if (process.state === 'down') return { name, state: 'down', reason: 'its process has ended; it is started again' }
-  if (process.state === 'starting') return { name, state: 'starting', reason: 'its process is starting' }
+  const { name, service, sinceMs } = process
+  const shown = { name, owns: ownedBy(name, service, seen), sinceUs: sinceMs * 1000 }
+  if (process.state === 'down') {
+    return { ...shown, state: 'down', reason: 'its process has ended; it is started again' }
+  }
+  if (process.state === 'starting') return { ...shown, state: 'starting', reason: 'its process is starting' }
   const own = seen.states.filter((state) => state.pid === process.pid)
-  return { name, ...judge(name, own, seen) }
+  return { ...shown, ...judge(name, own, seen) }
 }
 
 /** Of every service, where others start the processes: only who says that he lives is known. */
@@ -34,12 +37,19 @@ export function lightsElsewhere(seen: Seen): ServiceLight[] {
     if (replicas.length === 0) {
       return [{ name: service, state: 'down', reason: 'no process of it says that it lives' }]
     }
-    return replicas.map(({ replica }) => {
+    return replicas.map(({ replica, sinceUs }) => {
       const units = new Set(seen.owners.filter(({ owner }) => owner === replica).map(({ unit }) => unit))
       const own = seen.states.filter(({ unit }) => units.has(unit))
-      return { name: replicas.length === 1 ? service : replica, ...judge(replica, own, seen) }
+      const name = replicas.length === 1 ? service : replica
+      return { name, owns: ownedBy(replica, service, seen), sinceUs, ...judge(replica, own, seen) }
     })
   })
+}
+
+/** What the process owns, in the words that a person gave: the account, the strategy instance. */
+function ownedBy(name: string, service: string, { owners }: Seen): string[] {
+  const own = owners.filter(({ owner }) => owner === name).map(({ unit }) => unit)
+  return own.map((unit) => (unit.startsWith(`${service}.`) ? unit.slice(service.length + 1) : unit))
 }
 
 /** Up: the process says that it lives, and every unit that it owns is ready. It may own none, and stand by. */

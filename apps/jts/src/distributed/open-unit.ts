@@ -13,6 +13,7 @@ import type { RiskManagementApi } from '@jts/contracts'
 import type { AccountId } from '@jts/model'
 import { Activity, MarketClock, scopedMetrics, systemClock, type Logger, type Observability } from '@jts/runtime'
 import { type Bus } from '@jts/transport'
+import type { SharedBudget } from '@jts/transport/cache/port'
 import { KafkaBus } from '@jts/transport/bus/kafka/bus'
 import { PostgresStore, type PostgresStoreOptions } from '@jts/transport/store/postgres'
 import { LatencyMarks } from '../latency.ts'
@@ -28,6 +29,7 @@ export type OpenUnitOptions = Pick<PostgresStoreOptions, 'url' | 'sql' | 'owner'
   readonly unit: Unit
   readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
   readonly observability: Observability
+  readonly sharedBudget: SharedBudget | undefined
   readonly log: Logger
 }
 
@@ -85,6 +87,7 @@ export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
     metrics,
     path: look.path,
     unit: unit.name,
+    sharedBudget: options.sharedBudget,
   }
   showBreaker(metrics, `kafka ${unit.name}`, () => bus.breakerState)
   metrics.onScrape('jts_outbox_depth_events', () => [{ labels: { unit: unit.name }, value: bus.outboxDepth }])

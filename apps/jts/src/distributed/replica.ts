@@ -2,7 +2,6 @@
  * One process of a service: it says that it lives, holds its share of the service's units, and answers for those. When another
  * replica dies or stands still, its leases end and its units are shared among the living; when it is back, they are shared again.
  */
-import type { RpcError } from '@jts/contracts'
 import { HostServiceService } from '@jts/contracts/host-api'
 import type { Logger, Observability } from '@jts/runtime'
 import { startRpcServer, type RpcServer, type RpcServerOptions } from '@jts/transport'
@@ -17,6 +16,7 @@ import { RPC_OF } from './hosted.ts'
 import { openUnit, type OpenUnit } from './open-unit.ts'
 import { databaseUrlOf, membersOf, settingsOf, tlsOf, type RunFile, type ServiceName } from './run-file.ts'
 import { shareUnits } from './share.ts'
+import { shareThroughRedis, type SharedThroughRedis } from './shared-through-redis.ts'
 import { unitOfAccount, unitsOf, type Unit } from './units.ts'
 
 export type ReplicaOptions = {
@@ -47,6 +47,8 @@ const ROUND_MS = 500
 const SETTLED_MS = 2000
 const BREAK_MS = 1500
 const CONNECTIONS = 6
+/** Longer than opening a unit takes. */
+const HINT_MS = 5000
 
 /** Resolves when the first round of sharing is over: it holds its share, or stands by. */
 export async function startReplica(options: ReplicaOptions): Promise<Replica> {
@@ -60,6 +62,9 @@ class SharingReplica implements Replica {
   readonly #table: UnitTable
   readonly #sql: ReturnType<typeof connectPostgres>
   readonly #links: OwnerLinks
+  readonly #shared: SharedThroughRedis
+  /** Units for which the hint was not to be had: they are taken all the same, a round later. */
+  readonly #hinted = new Set<string>()
   readonly #open = new Map<string, OpenUnit>()
   /** Being opened or given up. */
   readonly #moving = new Map<string, Promise<void>>()
@@ -77,6 +82,7 @@ class SharingReplica implements Replica {
     this.#sql = connectPostgres(databaseUrlOf(run), name, { connections: CONNECTIONS })
     this.#table = new UnitTable(this.#sql, run.namespace)
     this.#links = new OwnerLinks({ directory: this.#table, ...tlsOf(run) })
+    this.#shared = shareThroughRedis(run, options.log)
   }
 
   get address(): string {
@@ -125,6 +131,7 @@ class SharingReplica implements Replica {
       if (one.status === 'rejected') log.warn({ err: one.reason as Error }, 'a unit could not be given up in order')
     }
     this.#links.close()
+    await this.#shared.close()
     await this.#sql.end({ timeout: 2 })
   }
 
@@ -161,7 +168,8 @@ class SharingReplica implements Replica {
       const row = heard.owners.get(unit)
       if (wanted === name && !this.#open.has(unit)) {
         const isFree = row === undefined || row.owner === name || !row.isLeased
-        if (isFree) this.#move(unit, () => this.#take({ name: unit, ...rest }))
+        const isOurs = row === undefined || row.owner === name
+        if (isFree) this.#move(unit, () => this.#take({ name: unit, ...rest }, isOurs))
       } else if (wanted !== name && this.#open.has(unit) && heard.replicas.includes(wanted ?? '')) {
         this.#move(unit, () => this.#giveUp(unit))
       }
@@ -192,8 +200,18 @@ class SharingReplica implements Replica {
     this.#moving.set(unit, moving)
   }
 
-  async #take(unit: Unit): Promise<void> {
+  /**
+   * What another has left behind, one at a time takes: a hint in Redis saves the others the work of opening it in vain. Without
+   * the hint it is taken in the next round: who owns it is decided by the epoch alone.
+   */
+  async #take(unit: Unit, isOurs: boolean): Promise<void> {
     const { run, service, name, observability, log, fatal } = this.#options
+    const hint = isOurs ? undefined : await this.#shared.hint?.acquire(`unit ${unit.name}`, HINT_MS)
+    if (!isOurs && this.#shared.hint !== undefined && hint === undefined && !this.#hinted.delete(unit.name)) {
+      this.#hinted.add(unit.name)
+      return
+    }
+    this.#hinted.delete(unit.name)
     try {
       const opened = await openUnit({
         url: databaseUrlOf(run),
@@ -205,6 +223,7 @@ class SharingReplica implements Replica {
         address: this.#address,
         risk: streamedRiskManagementClient(this.#links.linkTo('risk-management')),
         observability,
+        sharedBudget: this.#shared.budget,
         log: log.child({ unit: unit.name }),
         fatal,
       })
@@ -213,7 +232,9 @@ class SharingReplica implements Replica {
     } catch (error) {
       // Another was faster.
       if (error instanceof UnitTakenError) return
-      fatal(`the unit ${unit.name} could not be opened`, error as RpcError)
+      fatal(`the unit ${unit.name} could not be opened`, error)
+    } finally {
+      await hint?.release()
     }
   }
 

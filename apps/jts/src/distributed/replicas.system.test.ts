@@ -1,19 +1,29 @@
 /**
- * Two processes of each service in the middle of live trading: one stopped between an intent and its write, some killed, some
- * standing still, one more joining by hand. Nothing is done twice, nothing is left out, and the ledger is the venue's.
+ * Two processes of each service, with mutual TLS between them, in the middle of live trading: one stopped between an intent and
+ * its write, some killed, some standing still, one more joining by hand, Redis gone for a while. Nothing is done twice, nothing
+ * is left out, and the ledger is the venue's.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { createBinanceBroker } from '@jts/binance-service'
-import { HostServiceService } from '@jts/contracts/host-api'
+import { HostServiceService, type HostState } from '@jts/contracts/host-api'
 import { Activity, silentLogger, systemClock } from '@jts/runtime'
-import { provideKafka, providePostgres, type ProvidedKafka, type ProvidedPostgres } from '@jts/servers'
+import {
+  provideKafka,
+  providePostgres,
+  startRedis,
+  type ProvidedKafka,
+  type ProvidedPostgres,
+  type RedisServer,
+} from '@jts/servers'
 import { isStopped, sleep, startJts, STOP_AT_WRITE, type JtsProcess } from '@jts/testkit'
-import { orderExecutionClient, portfolioClient } from '@jts/transport/rpc/grpc-client'
+import { orderExecutionClient, portfolioClient, RpcConnection } from '@jts/transport/rpc/grpc-client'
+import { Certificates } from '@jts/transport/rpc/certificates'
 import { OwnerLinks } from '@jts/transport/rpc/owner-links'
+import type { TlsFiles } from '@jts/transport/rpc/tls'
 import { connectPostgres } from '@jts/transport/store/postgres-connection'
 import { UnitTable, type Owned } from '@jts/transport/store/unit-table'
 import { openLog } from '../open-log.ts'
@@ -34,20 +44,24 @@ const SHARED: readonly ServiceName[] = [
 ]
 
 const dir = mkdtempSync(join(tmpdir(), 'jts-replicas-'))
+const certificates = new Certificates(dir)
 const armed = join(dir, 'stop-at-write')
-let kafka: ProvidedKafka
-let postgres: ProvidedPostgres
+let kafka: ProvidedKafka | undefined
+let postgres: ProvidedPostgres | undefined
+let redis: RedisServer | undefined
 let env: Record<string, string>
-let up: JtsProcess
+let up: JtsProcess | undefined
 let run: RunFile
 let settings: RunSettings
-let sql: ReturnType<typeof connectPostgres>
+let sql: ReturnType<typeof connectPostgres> | undefined
 let table: UnitTable
 const joined: JtsProcess[] = []
 
 before(async () => {
-  ;[kafka, postgres] = await Promise.all([provideKafka(), providePostgres()])
-  env = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url }
+  redis = await startRedis()
+  postgres = await providePostgres()
+  kafka = await provideKafka()
+  env = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url, REDIS_URL: redis.url }
   // Averages this short cross every few seconds, so that what is done to a process meets orders on their way.
   const strategies = ['main', 'second'].flatMap((account) =>
     ['BTCUSDT', 'ETHUSDT'].map(
@@ -56,8 +70,15 @@ before(async () => {
     ),
   )
   const config = join(dir, 'jts.yaml')
-  writeFileSync(config, ['accounts: [{ name: main }, { name: second }]', 'strategies:', ...strategies, ''].join('\n'))
-  const options = ['--config', config, '--replicas', '2', '--no-dashboard', '--json', '--data-dir', dir]
+  certificates.authority('ca')
+  certificates.authority('other-ca')
+  certificates.certificate('jts', 'ca')
+  certificates.certificate('stranger', 'other-ca')
+  const { ca, cert, key } = certificates.files('jts')
+  const accounts = 'accounts: [{ name: main }, { name: second }]'
+  const distributed = `distributed: { replicas: 2, tls: { ca: ${ca}, cert: ${cert}, key: ${key} } }`
+  writeFileSync(config, [accounts, distributed, 'strategies:', ...strategies, ''].join('\n'))
+  const options = ['--config', config, '--no-dashboard', '--json', '--data-dir', dir]
   const preload = { NODE_OPTIONS: `--import ${STOP_AT_WRITE}`, JTS_STOP_AT_WRITE: armed }
   up = startJts(['up', '--distributed', ...options], { ...env, ...preload })
   await up.firstLine
@@ -68,11 +89,13 @@ before(async () => {
 })
 after(async () => {
   for (const { child } of joined) child.kill('SIGKILL')
-  for (const { pid } of Object.values(processes())) signal(pid, 'SIGCONT')
-  up.child.kill('SIGINT')
-  await up.ended
-  await sql.end()
-  await Promise.all([kafka.stop(), postgres.stop()])
+  if (existsSync(join(dir, PROCESSES_FILE))) {
+    for (const { pid } of Object.values(processes())) signal(pid, 'SIGCONT')
+  }
+  up?.child.kill('SIGINT')
+  await up?.ended
+  await sql?.end()
+  await Promise.all([kafka?.stop(), postgres?.stop(), redis?.stop()])
   rmSync(dir, { recursive: true, force: true })
 })
 
@@ -114,6 +137,14 @@ async function untilShared(): Promise<void> {
   for (const service of SERVICE_NAMES) await until(`${service} is shared evenly`, () => isShared(service))
 }
 
+async function fillCount(): Promise<number> {
+  let count = 0
+  const { log, close } = await openLog(dir)
+  for await (const event of log.read('orders.events')) if (event.type === 'OrderFilled') count++
+  await close()
+  return count
+}
+
 /** Everything that it owned is owned by another. */
 async function untilTakenOver(name: string, units: readonly string[]): Promise<void> {
   await until(`${units.join(', ')} taken over from ${name}`, async () => {
@@ -146,6 +177,36 @@ test('an account whose owner stands still between intent and write is taken over
     // It finds that it was taken over, says so and ends; started again, it is given a share.
     await until('the zombie ends', () => processes()[name]!.starts > starts)
   }
+  await untilShared()
+})
+
+test('who shows no certificate of the authority is answered nothing', async () => {
+  await table.refresh()
+  const address = table.addressOf('risk-management')!
+  const ask = async (tls?: TlsFiles): Promise<HostState> => {
+    const connection = new RpcConnection({ address, tls })
+    try {
+      return await connection.call(HostServiceService.getState, {}, true, { deadlineMs: 3000, waitForReady: false })
+    } finally {
+      connection.close()
+    }
+  }
+  assert.equal((await ask(certificates.files('jts'))).service, 'risk-management')
+  await assert.rejects(ask(), { name: 'RpcError', code: 'UNAVAILABLE' })
+  await assert.rejects(ask(certificates.files('stranger', 'ca')), { name: 'RpcError', code: 'UNAVAILABLE' })
+})
+
+test('without Redis the trading goes on, and an account is taken over', async () => {
+  const before = await fillCount()
+  await redis!.kill9()
+  await until('more fills', async () => (await fillCount()) > before + 3)
+  const [{ owner, unit }] = (await ownersOf('order-execution')) as [Owned]
+  const { pid, starts } = processes()[owner]!
+  signal(pid, 'SIGSTOP')
+  await untilTakenOver(owner, [unit])
+  signal(pid, 'SIGCONT')
+  await until('the one that stood still ends', () => processes()[owner]!.starts > starts)
+  await redis!.restart()
   await untilShared()
 })
 
@@ -190,7 +251,7 @@ test('one more joins by hand and is given a share, which the others take when it
 })
 
 test('nothing was done twice, nothing left out, and the ledger is the venue’s', async () => {
-  const links = new OwnerLinks({ directory: table })
+  const links = new OwnerLinks({ directory: table, tls: certificates.files('jts') })
   const accounts = settings.accounts.map(({ account }) => account)
   const linkTo = (service: 'order-execution' | 'portfolio-tracker', account: string) =>
     links.linkTo(unitOfAccount(service, account))

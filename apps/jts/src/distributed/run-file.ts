@@ -39,6 +39,7 @@ const schema = z.strictObject({
   /** Of our own database; a given one is in DATABASE_URL. */
   databaseUrl: z.string().optional(),
   kafkaBrokers: z.array(z.string()).min(1),
+  /** Of our own Redis; a given one is in REDIS_URL. A replay has none. */
   redisUrl: z.string().optional(),
   endpoints: z.strictObject({ rest: z.string(), streams: z.string(), wsApi: z.string() }),
   accounts: z.array(
@@ -205,6 +206,14 @@ export function databaseUrlOf(run: RunFile): string {
   keepSecretsOf(url)
   if (url !== undefined) return url
   throw new UserError('expected DATABASE_URL, as where this run was started, found none')
+}
+
+/** @throws UserError when the run uses a given Redis and REDIS_URL is not set here. Undefined in a replay, which has none. */
+export function redisUrlOf(run: RunFile): string | undefined {
+  if (run.replay) return undefined
+  const url = run.redisUrl ?? process.env['REDIS_URL']
+  if (url !== undefined) return url
+  throw new UserError('expected REDIS_URL, as where this run was started, found none')
 }
 
 /**

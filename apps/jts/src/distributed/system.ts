@@ -1,19 +1,20 @@
 /** A JTS of several processes: its servers, its services under a supervisor or started elsewhere, and what one may ask of it. */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { BrokerPort } from '@jts/broker-kit'
 import { TOPIC_NAMES, type BusEventOf } from '@jts/contracts'
 import { HostServiceService, type HostState } from '@jts/contracts/host-api'
 import { instrumentSymbol, type AccountId } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
 import { Activity, computedId, MarketClock, systemClock, type Logger, type Observability } from '@jts/runtime'
-import { freePort, provideKafka, providePostgres } from '@jts/servers'
+import { freePort, provideKafka, providePostgres, provideRedis } from '@jts/servers'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { KafkaLog } from '@jts/transport/bus/kafka/log'
 import { orderExecutionClient, portfolioClient, strategyClient, type RpcLink } from '@jts/transport/rpc/grpc-client'
 import { OwnerLinks } from '@jts/transport/rpc/owner-links'
-import type { TlsFiles } from '@jts/transport/rpc/tls'
+import { checkTls, type TlsFiles } from '@jts/transport/rpc/tls'
 import { connectPostgres, pingOf } from '@jts/transport/store/postgres-connection'
 import { UnitTable, type Living, type Owned } from '@jts/transport/store/unit-table'
+import { UserError } from '../cli.ts'
 import { HealthWatch, watchHealth } from '../health-watch.ts'
 import { latencyOf, type Mark } from '../latency.ts'
 import { createBroker, createMarketData, untilAvailable, type RunSettings } from '../services.ts'
@@ -36,6 +37,7 @@ import {
   type ServiceName,
 } from './run-file.ts'
 import { ServerLight } from './server-light.ts'
+import { shareThroughRedis } from './shared-through-redis.ts'
 import { Supervisor, type SupervisedState } from './supervisor.ts'
 import { unitOfAccount, unitsOf } from './units.ts'
 import { untilItWorks } from './until-servers-answer.ts'
@@ -55,6 +57,8 @@ export type DistributedOptions = {
   readonly tls?: TlsFiles | undefined
   /** Others start the services, by the run file. */
   readonly elsewhere?: boolean
+  /** Where other machines reach the processes started here; without it they are reached from this machine alone. */
+  readonly host?: string | undefined
   readonly log: Logger
 }
 
@@ -69,13 +73,16 @@ const STATE_DEADLINE_MS = 900
 const UNIT_DEADLINE_MS = 10_000
 
 export async function openDistributed(options: DistributedOptions): Promise<DistributedSystem> {
-  const { settings, dataDir, log, temporary, replicas, elsewhere = false } = options
+  const { settings, dataDir, log, temporary, replicas, elsewhere = false, host = '127.0.0.1' } = options
+  const tls = options.tls === undefined ? undefined : absolute(options.tls)
+  if (tls !== undefined) requireTls(tls)
   const dir = (name: string): { dir?: string } => (temporary ? {} : { dir: join(dataDir, 'servers', name) })
   // What is started elsewhere may be slower to start than this process.
   const patiently = <T>(what: () => Promise<T>): Promise<T> => (elsewhere ? untilItWorks(what, log) : what())
-  const [kafka, postgres] = await Promise.all([
+  const [kafka, postgres, redis] = await Promise.all([
     patiently(() => provideKafka(dir('kafka'))),
     patiently(() => providePostgres(dir('postgres'))),
+    settings.replay ? undefined : patiently(() => provideRedis(dir('redis'))),
   ])
   const members: Member[] = []
   const { metricsPort, tracing } = options.observe
@@ -85,7 +92,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       members.push({
         service,
         name: n === 1 ? service : `${service}-${n}`,
-        host: '127.0.0.1',
+        host,
         port: await freePort(),
         ...metrics,
       })
@@ -98,6 +105,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     namespace: `${settings.mode}-${computedId('namespace', dataDir).slice(0, 10)}`,
     ...(postgres.server === undefined ? {} : { databaseUrl: postgres.url }),
     kafkaBrokers: [...kafka.brokers],
+    ...(redis?.server === undefined ? {} : { redisUrl: redis.url }),
     endpoints: { ...settings.endpoints },
     accounts: options.accounts.map(({ name, apiKeyEnv, apiSecretEnv }) => {
       const { apiKey, apiSecret } = settings.accounts.find(({ account }) => account === accountOf(settings.mode, name))!
@@ -117,7 +125,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     sendWindowUs: settings.sendWindowUs,
     ...(settings.speed === undefined ? {} : { speed: settings.speed }),
     ...(settings.webhookUrl === undefined ? {} : { webhookUrl: settings.webhookUrl }),
-    rpc: options.tls === undefined ? {} : { tls: options.tls },
+    rpc: tls === undefined ? {} : { tls },
     logLevel: log.level,
     ...(tracing === undefined ? {} : { tracing }),
     members,
@@ -161,7 +169,14 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     )
   // The supervisor asks the broker, and never acts on it.
   const activity = new Activity()
-  const plumbing = { activity, marketClock: new MarketClock(systemClock), wallClock: systemClock, log }
+  const shared = shareThroughRedis(run, log)
+  const plumbing = {
+    activity,
+    marketClock: new MarketClock(systemClock),
+    wallClock: systemClock,
+    log,
+    sharedBudget: shared.budget,
+  }
   const brokers = new Map(settings.accounts.map((one) => [one.account, createBroker(settings, plumbing, one)] as const))
   const marketData = createMarketData(settings, plumbing)
   const portfolio = routedPortfolio(byAccount('portfolio-tracker', portfolioClient))
@@ -211,7 +226,11 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     log,
   })
   const database = pingOf(postgres.url)
-  const servers = [new ServerLight('kafka', () => client.ping()), new ServerLight('postgresql', () => database.ask())]
+  const servers = [
+    new ServerLight('kafka', () => client.ping()),
+    new ServerLight('postgresql', () => database.ask()),
+    ...(redis === undefined ? [] : [new ServerLight('redis', () => shared.ping())]),
+  ]
   let keepers: (() => void)[] = []
   const lights = (): ServiceLight[] => [
     ...(elsewhere
@@ -312,7 +331,8 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       await observability.stop()
       for (const broker of brokers.values()) await broker.stop()
       await marketData.stop()
-      await Promise.all([kafka.stop(), postgres.stop()])
+      await shared.close()
+      await Promise.all([kafka.stop(), postgres.stop(), redis?.stop()])
     },
   }
 }
@@ -324,6 +344,20 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
 function targetsOf(own: string | undefined, { members }: RunFile): string {
   const others = members.flatMap(({ metricsPort }) => (metricsPort === undefined ? [] : [`127.0.0.1:${metricsPort}`]))
   return JSON.stringify([{ targets: [...(own === undefined ? [] : [new URL(own).host]), ...others] }])
+}
+
+/** The processes start in folders of their own. */
+function absolute({ ca, cert, key }: TlsFiles): TlsFiles {
+  return { ca: resolve(ca), cert: resolve(cert), key: resolve(key) }
+}
+
+/** Said by the supervisor at once, and not by each of its processes again and again. */
+function requireTls(files: TlsFiles): void {
+  try {
+    checkTls(files)
+  } catch (cause) {
+    throw new UserError(`distributed.tls: ${(cause as Error).message}`, { cause })
+  }
 }
 
 /** A fill as order execution keeps it, from its event. */

@@ -87,7 +87,7 @@ export class FakePorts implements GatewayPorts {
         { name: 'strategy-engine', state: 'up' },
         { name: 'risk-management', state: 'up' },
         { name: 'portfolio-tracker', state: 'up' },
-        { name: 'order-execution', state: 'up' },
+        { name: 'order-execution', state: 'up', owns: ['sim.binance.main'], sinceUs: START_US },
         { name: 'binance-service', state: 'up' },
         { name: 'kis-service', state: 'starting', reason: 'connecting to the stream' },
         { name: 'notification-service', state: 'up' },

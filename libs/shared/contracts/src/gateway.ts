@@ -14,6 +14,9 @@ export type ServiceView = {
   readonly reason?: string
   /** Of a broker whose circuit breaker is not closed: nothing is sent to it. */
   readonly breaker?: 'open'
+  /** Of a process among several: what it owns now (accounts, strategies, …), and since when it runs. */
+  readonly owns?: readonly string[]
+  readonly sinceUs?: number
 }
 
 /** An account, or one instrument of it, that does not trade freely by itself, and why; `code` is empty where a person has said so. */

@@ -1,8 +1,10 @@
+import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
 import { Activity, createLogger, silentLogger, systemClock } from '@jts/runtime'
-import { provideKafka, providePostgres, type ProvidedKafka, type ProvidedPostgres } from '@jts/servers'
+import { provideKafka, providePostgres, runKafkaTool, type ProvidedKafka, type ProvidedPostgres } from '@jts/servers'
 import { KafkaBus } from './bus/kafka/bus.ts'
-import { positions, transportContract, values, type Opened } from './contract/transport-contract.ts'
+import { accepted, positions, transportContract, values, type Opened } from './contract/transport-contract.ts'
 import { PostgresStore } from './store/postgres.ts'
 
 const log = process.env['JTS_LOG_LEVEL'] === undefined ? silentLogger : createLogger({ name: 'test' })
@@ -63,6 +65,44 @@ transportContract({
     const { kafka, postgres } = await servers
     await Promise.all([kafka.stop(), postgres.stop()])
   },
+})
+
+test('Kafka’s own console consumer reads a topic: keys, headers and events, alone and in compressed batches', async () => {
+  const { kafka, postgres } = await start()
+  const namespace = `t${randomBytes(4).toString('hex')}`
+  const activity = new Activity()
+  const store = await PostgresStore.open({
+    url: postgres.url,
+    namespace,
+    unit: 'order-execution.sim.binance.main',
+    owner: 'first',
+    log,
+    activity,
+    wallClock: systemClock,
+    fatal: (reason, cause) => assert.fail(`${reason}: ${String(cause)}`),
+  })
+  const kafkaOptions = { brokers: kafka.brokers, prefix: `${namespace}.`, clientId: 'test' }
+  const bus = new KafkaBus({ store, kafka: kafkaOptions, log, activity })
+  await bus.start()
+  const account = 'sim.binance.main'
+  store.transact((turn) => turn.publish('orders.events', accepted(account, 1)))
+  await settled(activity, bus)
+  // One commit, and so one batch.
+  const more = Array.from({ length: 200 }, (_, n) => n + 2)
+  store.transact((turn) => more.forEach((n) => turn.publish('orders.events', accepted(account, n))))
+  await settled(activity, bus)
+  const consumer = 'org.apache.kafka.tools.consumer.ConsoleConsumer'
+  const topic = `${namespace}.orders.events`
+  const shown = ['print.key', 'print.headers', 'print.value'].flatMap((name) => ['--property', `${name}=true`])
+  const from = ['--topic', topic, '--from-beginning', '--max-messages', '201', '--timeout-ms', '20000']
+  const stdout = await runKafkaTool(consumer, ['--bootstrap-server', kafka.brokers[0]!, ...from, ...shown], {
+    timeoutMs: 40_000,
+  })
+  for (const n of [1, 2, 201]) assert.match(stdout, new RegExp(`orders\\.events/sim\\.binance\\.main/${n}\\b`))
+  assert.equal(stdout.split('unit:order-execution.sim.binance.main,epoch:1').length, 202)
+  assert.match(stdout, /\tsim\.binance\.main\t/)
+  await bus.stop()
+  await store.close()
 })
 
 /** Idle, and each group has handled what was produced. A partition that is stopped is waited for no longer. */

@@ -10,7 +10,8 @@ import { toQuery, type Param, type Signer } from './auth.ts'
 import { CODE, toBrokerError, verdictOf, type Verdict } from './errors.ts'
 import { retryAfterUs, type Priority } from './limits.ts'
 import { readServerTime } from './messages.ts'
-import type { Cost, RateBudget } from './rate-budget.ts'
+import type { Cost } from './rate-budget.ts'
+import type { RateLimiter } from './shared-rate-budget.ts'
 
 /** How long the venue may take to receive a signed question; orders carry their own window. */
 const QUESTION_WINDOW_MS = 5000
@@ -50,7 +51,7 @@ export type BinanceHttpOptions = {
   readonly origin: string
   readonly clock: WallClock
   readonly venueClock: VenueClock
-  readonly budget: RateBudget
+  readonly budget: RateLimiter
   readonly log: Logger
   readonly signer?: Signer
   readonly timeoutMs?: number

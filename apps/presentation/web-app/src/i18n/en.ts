@@ -74,6 +74,8 @@ export const en: Messages = {
   strategyState: { stopped: 'stopped', barred: 'barred: it did not finish' },
   service: { up: 'up', starting: 'starting', down: 'down' },
   breakerOpen: 'breaker open: nothing is sent',
+  serviceSince: 'since',
+  serviceStandsBy: 'standing by',
   orderStatus: {
     initialized: 'Created',
     denied: 'Denied',

@@ -69,6 +69,8 @@ export const ko = {
   strategyState: { stopped: '멈춤', barred: '응답이 없어 차단됨' },
   service: { up: '정상', starting: '시작 중', down: '중단' },
   breakerOpen: '차단기 열림: 전송하지 않음',
+  serviceSince: '시작',
+  serviceStandsBy: '대기 중',
   orderStatus: {
     initialized: '생성',
     denied: '차단',

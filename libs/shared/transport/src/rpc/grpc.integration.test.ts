@@ -70,7 +70,7 @@ async function until(condition: () => boolean, ms = 5000): Promise<void> {
 }
 
 const LIST = { account: '', openOnly: false, limit: 0 }
-const ACTIVE = { state: 'active', version: 1, reason: '' }
+const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [] }
 
 describe('a deadline', () => {
   for (const [name, options, call] of [

@@ -167,7 +167,10 @@ class OwnerLink implements RpcLink {
       })
     } catch (error) {
       if (moved.signal.aborted) throw new RpcError('UNAVAILABLE', `${this.#unit} has moved away from ${address}`)
-      throw error
+      // Not by us: the owner has ended, and what it was answering with it.
+      const isOurs = signal?.aborted === true || this.isClosed
+      if (isOurs || toRpcError(error).code !== 'CANCELLED') throw error
+      throw new RpcError('UNAVAILABLE', `the owner of ${this.#unit} ended the call`, { cause: error })
     } finally {
       clearInterval(looking)
     }

@@ -1,6 +1,5 @@
 /** Mutual TLS: who shows no certificate of the right authority is told so, and answered nothing. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,59 +7,26 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test'
 import { Client, credentials, ServerCredentials, type ChannelCredentials, type ServiceError } from '@grpc/grpc-js'
 import { OrderExecutionServiceService } from '@jts/contracts/orders-api'
 import { silentLogger } from '@jts/runtime'
+import { Certificates } from './certificates.ts'
 import { orderExecutionClient, RpcConnection, streamedRiskManagementClient } from './grpc-client.ts'
 import { startRpcServer, type RpcServer } from './grpc-server.ts'
 import { said, ScriptedApis } from './scripted-apis.ts'
 import type { TlsFiles } from './tls.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-tls-'))
-const file = (name: string): string => join(folder, name)
-const ACTIVE = { state: 'active', version: 1, reason: '' }
-
-function openssl(...args: string[]): void {
-  execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
-}
-
-const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-
-function authority(name: string): void {
-  openssl(
-    'req',
-    '-x509',
-    ...NEW_KEY,
-    '-keyout',
-    `${name}.key`,
-    '-out',
-    `${name}.pem`,
-    '-subj',
-    `/CN=${name}`,
-    '-days',
-    '2',
-  )
-}
-
-/** @param days a certificate of -1 days has expired. */
-function certificate(name: string, issuer: string, days = 2, names = 'IP:127.0.0.1,DNS:localhost'): void {
-  openssl('req', ...NEW_KEY, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`)
-  writeFileSync(file(`${name}.ext`), `subjectAltName=${names}`)
-  const from = ['-in', `${name}.csr`, '-CA', `${issuer}.pem`, '-CAkey', `${issuer}.key`, '-CAcreateserial']
-  openssl('x509', '-req', ...from, '-out', `${name}.pem`, '-days', String(days), '-extfile', `${name}.ext`)
-}
-
-const files = (name: string, ca = 'ca'): TlsFiles => ({
-  ca: file(`${ca}.pem`),
-  cert: file(`${name}.pem`),
-  key: file(`${name}.key`),
-})
+const certificates = new Certificates(folder)
+const file = (name: string): string => certificates.file(name)
+const files = (name: string, ca?: string): TlsFiles => certificates.files(name, ca)
+const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [] }
 
 before(() => {
-  authority('ca')
-  authority('other-ca')
-  certificate('server', 'ca')
-  certificate('client', 'ca')
-  certificate('stranger', 'other-ca')
-  certificate('expired', 'ca', -1)
-  certificate('elsewhere', 'ca', 2, 'DNS:elsewhere.example')
+  certificates.authority('ca')
+  certificates.authority('other-ca')
+  certificates.certificate('server', 'ca')
+  certificates.certificate('client', 'ca')
+  certificates.certificate('stranger', 'other-ca')
+  certificates.certificate('expired', 'ca', -1)
+  certificates.certificate('elsewhere', 'ca', 2, 'DNS:elsewhere.example')
   writeFileSync(file('garbage.pem'), 'no certificate')
 })
 

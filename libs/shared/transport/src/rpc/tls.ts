@@ -40,6 +40,11 @@ export function clientCredentials(
   return ChannelCredentials.createSsl(ca, key, cert)
 }
 
+/** Reads them once, so that what is wrong with them is said before anything is started. @throws Error */
+export function checkTls(files: TlsFiles): void {
+  readTls(files)
+}
+
 function requireLoopback(host: string, verb: string): void {
   if (host === 'localhost' || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)) return
   throw new Error(

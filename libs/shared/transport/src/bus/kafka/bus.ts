@@ -461,12 +461,18 @@ export class KafkaBus implements Bus {
     this.#waiters = still
   }
 
+  /** Several units of a service read for the same group, each with offsets of its own: each is shown under its own name. */
+  #shownName({ subscription: { group } }: Group): string {
+    const { unit } = this.#store
+    return unit.startsWith(`${group}.`) ? unit : group
+  }
+
   /** Kafka's own tools show the lag of our groups. */
   #showLater(): void {
     const timer = setTimeout(() => {
       const shown = this.#groups.map((group) =>
         this.#client.showOffsets(
-          group.subscription.group,
+          this.#shownName(group),
           [...group.cursors.values()].map(({ topic, partition, committed }) => ({ topic, partition, next: committed })),
         ),
       )

@@ -26,7 +26,6 @@ export type KafkaOptions = {
   /** Names this process in the broker's logs and quotas. */
   readonly clientId: string
   readonly log: Logger
-  readonly compression?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
   /** Copies of each partition; a single broker can hold one. */
   readonly replicas?: number
   readonly callTimeoutMs?: number
@@ -115,7 +114,6 @@ export class KafkaClient {
       ...this.#base('producer'),
       idempotent: true,
       acks: -1,
-      compression: this.options.compression ?? 'none',
       metadataMaxAge: 60_000,
     })
   }

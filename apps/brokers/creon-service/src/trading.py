@@ -358,6 +358,9 @@ class Trading:
         bound = self._record.bound_numbers() | {p.number for p in self._pending.values() if p.number is not None}
         self._held = set()
         for pending in list(self._pending.values()):
+            if pending.call_ended and pending.row.date != self._record.date:
+                self._end(pending, _unknown("its day is over and it was not found among that day's orders"))
+                continue
             if pending.number is not None:
                 self._look_for_confirmation(pending, orders)
                 continue
@@ -367,9 +370,7 @@ class Trading:
                 # Its reply may still come and name its number.
                 self._held |= {order.number for order in found}
                 continue
-            if pending.row.date != self._record.date:
-                self._end(pending, _unknown("its day is over and it was not found among that day's orders"))
-            elif len(found) == 1:
+            if len(found) == 1:
                 self._found(pending, found[0], orders)
             elif found:
                 self._held |= {order.number for order in found}

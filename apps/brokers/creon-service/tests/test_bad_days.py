@@ -318,3 +318,19 @@ async def test_the_gate_answers_even_when_a_send_hangs(world: World) -> None:
     assert (await world.place("hangs"))["kind"] == "unknown"
     gate = await world.call("PUT", f"/api/v1/accounts/{ACCOUNT}/gate", {"state": "halted", "reason": "stop"})
     assert gate.json()["data"]["gate"] == "halted" and gate.json()["data"]["ordersUnknown"] == 1
+
+
+@scenario()
+async def test_what_is_unknown_when_its_day_ends_blocks_no_other_day(world: World) -> None:
+    world.terminal.faults.set("lost-before-accept", 1)
+    await world.place("never")
+    assert (await world.place("next"))["code"] == "ORDER_IN_FLIGHT"
+    world.move_to(90100, 20260423)
+
+    async def free() -> bool:
+        await world.query("never")
+        return not world.service.trading.is_pending("never")
+
+    await until_async(free)
+    assert (await world.place("today", type="market", limitPrice=None))["kind"] == "accepted"
+    assert len(world.venue_orders()) == 1

@@ -70,7 +70,7 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'python',
       about: 'creon-service on the simulated COM: style, types, tests',
-      budgetSeconds: 120,
+      budgetSeconds: 150,
       needs: ['creon-service'],
       steps: pythonSteps('apps/brokers/creon-service', CREON_ENVIRONMENT.python),
     },

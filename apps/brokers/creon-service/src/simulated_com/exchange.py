@@ -156,6 +156,11 @@ class Exchange:
         """What is open when its session ends is gone, without a notice."""
         sessions = self.options.sessions
         if sessions.always_open:
+            # Even there an order lives for a day: its list and its numbers begin anew.
+            for order in self._open():
+                if order.date < date_of(now):
+                    order.leaves = 0
+                    self._save(order)
             return
         ends = {
             "regular": sessions.close_at,

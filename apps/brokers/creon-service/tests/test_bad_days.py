@@ -109,6 +109,8 @@ async def test_a_fill_before_the_order_s_reply_waits_for_its_number(world: World
     await until(lambda: len(world.fills_heard(provisional=False)) == 1)
     orders = [m["order"]["clientOrderId"] for m in world.heard if m["type"] == "order"]
     assert set(orders) == {"early"} and len(await world.fills()) == 1
+    # Told as soon as the number was known, not only by the list.
+    assert len(world.fills_heard(provisional=True)) == 1
 
 
 @scenario()
@@ -116,6 +118,9 @@ async def test_a_notice_that_comes_twice_is_one_fill(world: World) -> None:
     await world.place("twice", limitPrice="71700")
     world.terminal.faults.set("duplicate-notice")
     world.print(71_700, 16)
+    await until(lambda: len(world.fills_heard(provisional=False)) == 1)
+    assert len(world.fills_heard(provisional=True)) == 1
+    assert max(int(m["order"]["cumulativeQuantity"]) for m in world.heard if m["type"] == "order") == 4
     world.print(71_700, 16)
     await until(lambda: len(world.fills_heard(provisional=False)) == 2)
     assert [fill["quantity"] for fill in await world.fills()] == ["4", "4"]

@@ -90,10 +90,10 @@ async def test_our_own_budget_ends_before_the_broker_s_and_cancels_still_pass(wo
     kinds = []
     for n in range(20):
         order = world.order(f"many-{n}", quantity="1", limitPrice=str(60_000 + 100 * n))
-        order["sendBeforeUs"] = order["intentTimeUs"] + 100_000
+        order["sendBeforeUs"] = order["intentTimeUs"] + 500_000
         kinds.append((await world.call("POST", "/api/v1/orders", order)).json()["data"]["kind"])
     sent = kinds.count("accepted")
-    assert 1 <= sent <= 16 and kinds[-1] == "not_sent"
+    assert 0 < sent <= 16 and kinds[-1] == "not_sent"
     assert len(world.venue_orders()) == sent
     assert (await world.cancel("many-0"))["kind"] in ("cancelled", "unknown")
     assert len(world.venue_orders("3")) == 1
@@ -138,7 +138,7 @@ async def test_a_notice_that_is_lost_is_found_by_the_list(world: World) -> None:
     assert world.fills_heard(provisional=True) == []
 
 
-@scenario()
+@scenario(impatient=True)
 async def test_a_confirmation_window_makes_the_order_unknown_and_blocks_no_answer(world: World) -> None:
     world.terminal.faults.set("popup", 1)
     order = world.order("window")
@@ -166,7 +166,7 @@ async def test_a_confirmation_window_makes_the_order_unknown_and_blocks_no_answe
     assert len(world.venue_orders()) == 1
 
 
-@scenario()
+@scenario(impatient=True)
 async def test_a_window_that_a_person_cancels_is_a_rejection(world: World) -> None:
     world.terminal.faults.set("popup", 1)
     order = world.order("cancelled")
@@ -182,7 +182,7 @@ async def test_a_window_that_a_person_cancels_is_a_rejection(world: World) -> No
     assert not world.venue_orders()
 
 
-@scenario()
+@scenario(impatient=True)
 async def test_a_slow_call_is_unknown_and_its_late_reply_still_counts(world: World) -> None:
     world.terminal.faults.set("slow", 1, match="cptd0311", ms=700)
     order = world.order("slow")
@@ -317,7 +317,7 @@ async def test_a_cancel_whose_reply_is_lost_is_settled_by_the_list(world: World)
     assert len(world.venue_orders("3")) == 1
 
 
-@scenario()
+@scenario(impatient=True)
 async def test_the_gate_answers_even_when_a_send_hangs(world: World) -> None:
     world.terminal.faults.set("popup", 1)
     assert (await world.place("hangs"))["kind"] == "unknown"

@@ -29,7 +29,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
 class Stream:
     def __init__(self, service: ServiceProcess) -> None:
         url = service.place["url"].replace("http", "ws") + STREAM
-        self.socket: ClientConnection = connect(url, additional_headers=service.headers("GET", STREAM))
+        self.socket: ClientConnection = connect(url, additional_headers=service.headers("GET", STREAM), legacy=True)
         self.seq = 0
         assert self.next()["type"] == "welcome"
 

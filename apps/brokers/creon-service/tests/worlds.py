@@ -63,16 +63,20 @@ class World:
         self.client: httpx.AsyncClient
 
     async def start(self) -> None:
-        window = self._service_options.get("window_us", WINDOW_US * 5 // 4)
+        given = dict(self._service_options)
+        window = given.pop("window_us", WINDOW_US * 5 // 4)
+        # Patient, so that a slow machine is no failure; tests of calls that do not come back are not.
+        impatient = given.pop("impatient", False)
+        reply_us, blocked_us, answer_us = (400_000, 600_000, 1_500_000) if impatient else (20_000_000,) * 3
         options = ServiceOptions(
             account=ACCOUNT,
             dry_run=False,
-            waits=Waits(answer_us=2_000_000, history_us=5_000_000),
-            timings=Timings(reply_us=400_000, confirm_us=2_000_000, absent_us=50_000, gate_us=300_000),
-            session=SessionTimings(look_s=0.03, blocked_us=600_000, login_pauses_s=(0.02, 0.02), connect_s=0.5),
+            waits=Waits(answer_us=answer_us, history_us=answer_us),
+            timings=Timings(reply_us=reply_us, confirm_us=20_000_000, absent_us=50_000, gate_us=300_000),
+            session=SessionTimings(look_s=0.03, blocked_us=blocked_us, login_pauses_s=(0.02, 0.02), connect_s=0.5),
             limits=(shortened(TRADE_LIMIT, window), shortened(QUOTE_LIMIT, window)),
         )
-        options = replace(options, **{k: v for k, v in self._service_options.items() if k != "window_us"})
+        options = replace(options, **given)
         store = Store(None if self._folder is None else self._folder / "record.sqlite")
         module: ComModule = load_com("simulated")
         self.service = CreonService(options, module, self.terminal, store, wall_us, self.terminal.clock.now_us)

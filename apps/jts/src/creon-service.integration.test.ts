@@ -1,0 +1,90 @@
+/** The broker contract suite against creon-service, the real one over HTTP, on its simulated COM under our control. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, test } from 'node:test'
+import { BrokerApiClient } from '@jts/api-client'
+import { CASES, RawApi, runSuite, type VenueControl } from '@jts/broker-kit/contract-suite'
+import { readKeysFile } from '@jts/broker-kit/server'
+import { accountId, formatUnits, instrumentId } from '@jts/model'
+import { silentLogger, systemClock } from '@jts/runtime'
+import { environmentOf } from '@jts/servers/python'
+
+const SERVICE = join(import.meta.dirname, '../../brokers/creon-service/src/main.py')
+const { python } = environmentOf('apps/brokers/creon-service/requirements-dev.txt')
+const KRX_SAMSUNG = instrumentId('KRX:005930')
+const CODE = 'A005930'
+
+const folder = mkdtempSync(join(tmpdir(), 'jts-creon-'))
+const child = spawn(
+  python,
+  // The market never closes, and moves only by what is printed; the windows are short.
+  [SERVICE, '--com=simulated', '--port=0', '--json', '--data-dir', folder, '--log-level=error']
+    .concat('--sim-always-open', '--sim-quiet', '--sim-control-port=0', '--sim-window-ms=300')
+    .concat('--reply-timeout-ms=2000'),
+  { stdio: ['ignore', 'pipe', 'inherit'] },
+)
+const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+const place = JSON.parse(line) as { url: string; controlUrl: string; keys: string; account: string }
+const account = accountId(place.account)
+const [key] = readKeysFile(place.keys)
+const common = { baseUrl: place.url, key: key!, account, wallClock: systemClock, log: silentLogger }
+const client = new BrokerApiClient({ ...common, actTimeoutMs: 40_000, askTimeoutMs: 40_000 })
+const raw = new RawApi({ baseUrl: place.url, key: key!, account, clock: systemClock })
+after(async () => {
+  await client.stop()
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+async function tell(path: string, body: object): Promise<void> {
+  const answer = await fetch(`${place.controlUrl}${path}`, { method: 'POST', body: JSON.stringify(body) })
+  assert.equal(answer.status, 200, await answer.text())
+}
+
+type VenueState = { readonly orders: readonly { readonly kind: string }[] }
+async function venueOrders(): Promise<number> {
+  const state = (await (await fetch(`${place.controlUrl}/state`)).json()) as VenueState
+  return state.orders.filter(({ kind }) => kind === '1').length
+}
+
+const control: VenueControl = {
+  async fillPart(clientOrderId) {
+    const open = await client.openOrders(KRX_SAMSUNG)
+    const order = open.find((one) => one.clientOrderId === clientOrderId)
+    const [quote] = await client.quotes([KRX_SAMSUNG])
+    // One in four shares is ours; then the price is where it was.
+    await tell('/print', { code: CODE, price: Number(formatUnits(order!.limitPrice!)), quantity: 8 })
+    await tell('/print', { code: CODE, price: quote!.lastPrice, quantity: 1 })
+  },
+  loseNextAnswer: () => tell('/faults', { name: 'lost-after-accept', count: 1, match: 'cptd0311' }),
+  dropStreams: () => tell('/session', { state: 'lost' }),
+}
+
+async function connected(): Promise<void> {
+  for (let attempt = 0; attempt < 600; attempt++) {
+    const { body } = await raw.call({ method: 'GET', target: '/api/v1/health' })
+    if ((body as { data?: { status?: string } }).data?.status === 'up') return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  assert.fail('expected the session to open within 30 s')
+}
+
+test('every case of the contract suite passes, or is excused by the capability table', async () => {
+  await connected()
+  await client.start()
+  const before = await venueOrders()
+  const results = await runSuite(CASES, {
+    ...{ broker: client, market: client, instrument: KRX_SAMSUNG, clock: systemClock, boldness: 'full', raw, control },
+    prefix: 'creon',
+  })
+  const bad = results.filter(({ outcome }) => outcome === 'failed' || outcome === 'not_run')
+  assert.deepEqual(bad, [])
+  assert.ok(results.filter(({ outcome }) => outcome === 'passed').length >= 40)
+  assert.ok((await venueOrders()) > before)
+})

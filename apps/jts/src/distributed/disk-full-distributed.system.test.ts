@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { sleep } from '@jts/testkit'
-import { hasPrivateMounts, mountSmallDisk, runWithPrivateMounts } from '@jts/testkit/private-mounts'
+import { hasPrivateMounts, mountSmallDisk, runWithPrivateMounts, unmountDisk } from '@jts/testkit/private-mounts'
 import { FaultRig } from './testing/fault-rig.ts'
 
 const FULL = process.env['JTS_TEST_FULL'] === '1'
@@ -37,6 +37,7 @@ if (!hasPrivateMounts()) {
       await rig.untilThePromiseHolds()
     } finally {
       await rig.stop()
+      unmountDisk(disk)
       rmSync(folder, { recursive: true, force: true })
     }
   })

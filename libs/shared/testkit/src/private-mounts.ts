@@ -33,3 +33,7 @@ export function mountSmallDisk(folder: string, megabytes: number): void {
   execFileSync('mkdir', ['-p', folder])
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=755`, 'tmpfs', folder])
 }
+
+export function unmountDisk(folder: string): void {
+  execFileSync('umount', ['--lazy', folder])
+}

@@ -219,7 +219,10 @@ async function afterKills(dir: string, env: Record<string, string>, databaseUrl:
   for (const name of Object.keys(processes())) {
     await sleep(SETTLE_MS)
     const { pid } = processes()[name]!
-    const owned = (await owners.states()).filter((state) => state.pid === pid).map((state) => state.unit)
+    let owned: string[] = []
+    for (; owned.length === 0; await sleep(10)) {
+      owned = (await owners.states()).filter((state) => state.pid === pid).map((state) => state.unit)
+    }
     const begun = performance.now()
     process.kill(pid, 'SIGKILL')
     for (;;) {

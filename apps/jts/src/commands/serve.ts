@@ -1,5 +1,6 @@
 /** `./jts serve SERVICE`: one service alone, as its own process, answering gRPC with health and reflection. */
 import { mkdirSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
@@ -211,6 +212,8 @@ async function serveRun(word: string, file: string, options: JoinOptions): Promi
   process.stdout.write(
     options.json ? `${JSON.stringify(ready)}\n` : `${name} answers gRPC on ${ready.address}: ${holds}\n`,
   )
+  // Kept now: a process that is killed keeps nothing.
+  flushCompileCache()
   await stopped
   // Without its database it cannot end in order; whoever starts next goes on from what is on disk, as after a kill.
   const late = setTimeout(() => process.exit(EXIT.broken), STOP_WITHIN_MS)

@@ -45,6 +45,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'fold the ledgers anew from the event log and compare them with what is kept',
     run: async (argv) => (await import('./commands/rebuild.ts')).rebuildCommand(argv),
   },
+  archive: {
+    summary: 'move old events from the log to the archive, or check the archive',
+    run: async (argv) => (await import('./commands/archive.ts')).archiveCommand(argv),
+  },
   doctor: {
     summary: 'check versions, ports, clock, disk, keys and servers, and say how to mend each',
     run: async (argv) => (await import('./commands/doctor.ts')).doctorCommand(argv),

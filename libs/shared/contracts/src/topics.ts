@@ -71,6 +71,7 @@ export const TOPICS = {
 export type Topic = keyof typeof TOPICS
 
 const DAY_US = 86_400_000_000
+const HOUR_US = DAY_US / 24
 
 /**
  * What a class means, in both modes. `logUs`: the age, in market time, from which an event may leave the log. Then market data
@@ -85,7 +86,7 @@ export const RETENTION: Readonly<
   '30 days': { logUs: 30 * DAY_US, then: 'archive' },
   'until archived': { logUs: 7 * DAY_US, then: 'archive' },
   'for ever': { logUs: 30 * DAY_US, then: 'archive' },
-  compacted: { logUs: DAY_US, then: 'compact' },
+  compacted: { logUs: HOUR_US, then: 'compact' },
 }
 
 /** Events of a compacted topic go when a newer one of their key is there: its sequences rise, with holes. */

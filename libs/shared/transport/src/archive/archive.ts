@@ -93,10 +93,10 @@ export class Archive {
 
   /**
    * Adds the next events of a partition; on disk when it returns. One process at a time may: whoever holds the data folder.
+   * @param first the offset from which on these are all: that of the first event, where no slot before it is empty.
    * @throws ArchiveError when they do not follow what is there
    */
-  append(topic: Topic, partition: number, events: readonly StoredEvent[]): Segment {
-    const first = events[0]!.offset
+  append(topic: Topic, partition: number, events: readonly StoredEvent[], first = events[0]!.offset): Segment {
     const next = events.at(-1)!.offset + 1
     const end = this.range(topic, partition)?.end
     if (end !== undefined && !follows(topic, end, first)) {

@@ -5,11 +5,12 @@
  *
  * Killed at any point, it goes on: what is archived and not yet deleted is compared with the archive, then deleted.
  */
-import { decodeEnvelope, EventError, RETENTION, TOPICS, TOPIC_NAMES, type Topic } from '@jts/contracts'
+import { decodeEnvelope, RETENTION, TOPICS, TOPIC_NAMES, type Topic } from '@jts/contracts'
 import type { Logger } from '@jts/runtime'
 import type { EmbeddedBus } from '../bus/embedded.ts'
 import type { SqliteStore } from '../store/sqlite.ts'
 import { ArchiveError, type Archive } from './archive.ts'
+import { CHUNK, Due } from './due.ts'
 import { sha256, type StoredEvent } from './segment.ts'
 
 export type RetentionOptions = {
@@ -22,12 +23,6 @@ export type RetentionOptions = {
 }
 
 export type Moved = { readonly archived: number; readonly deleted: number }
-
-/** Most events of one file, and of one deleting commit. */
-const CHUNK = 5000
-const CHUNK_BYTES = 4 * 1024 * 1024
-/** A file is begun when its first event has been due for so long, so that a quiet topic gets one file a day and not one an hour. */
-const SLACK_US = 86_400_000_000
 
 export class Retention {
   readonly #options: RetentionOptions
@@ -56,40 +51,28 @@ export class Retention {
     if (then === 'compact') return { archived: 0, deleted: await this.#compact(topic, partition, nowUs - logUs) }
     let [archived, deleted] = [0, isArchived ? await this.#deleteArchived(topic, partition) : 0]
     for (;;) {
-      const { events, isFull, firstTimeUs } = this.#due(topic, partition, nowUs - logUs)
-      if (events.length === 0) return { archived, deleted }
-      if (isArchived && !isFull && firstTimeUs > nowUs - logUs - SLACK_US) return { archived, deleted }
+      const due = this.#due(topic, partition, nowUs - logUs)
+      const { events } = due
+      if (events.length === 0 || (isArchived && !due.isWorthAFile)) return { archived, deleted }
       if (isArchived) {
         this.#options.archive.append(topic, partition, events)
         archived += events.length
       }
       deleted += await this.#delete(topic, partition, events, isArchived)
-      if (!isFull) return { archived, deleted }
+      if (!due.isFull) return { archived, deleted }
     }
   }
 
   /** The oldest events of a partition that may leave the log, as many as one file takes. */
-  #due(
-    topic: Topic,
-    partition: number,
-    beforeUs: number,
-  ): { readonly events: readonly StoredEvent[]; readonly isFull: boolean; readonly firstTimeUs: number } {
+  #due(topic: Topic, partition: number, beforeUs: number): Due {
     const { bus } = this.#options
     const { start, end, handled } = bus.extent(topic, partition)
     const stop = Math.min(end, handled)
-    const events: StoredEvent[] = []
-    let bytes = 0
-    let firstTimeUs = 0
+    const due = new Due(beforeUs)
     for (const row of start < stop ? bus.stored(topic, partition, start, CHUNK) : []) {
-      const timeUs = timeOf(row)
-      if (row.offset >= stop || (timeUs !== undefined && timeUs >= beforeUs))
-        return { events, isFull: false, firstTimeUs }
-      if (events.length === 0) firstTimeUs = timeUs ?? 0
-      events.push(row)
-      bytes += row.event.length
-      if (bytes >= CHUNK_BYTES) break
+      if (row.offset >= stop || !due.take(row)) break
     }
-    return { events, isFull: events.length >= CHUNK || bytes >= CHUNK_BYTES, firstTimeUs }
+    return due
   }
 
   /** What an earlier run has archived, and was killed before it deleted it. */
@@ -150,16 +133,6 @@ export class Retention {
       await store.durable()
     }
     return gone.length
-  }
-}
-
-/** Of what cannot be read there is no time: it goes with what is around it. */
-function timeOf({ event, offset }: StoredEvent): number | undefined {
-  try {
-    return decodeEnvelope(event, String(offset)).timeEventUs
-  } catch (error) {
-    if (!(error instanceof EventError)) throw error
-    return undefined
   }
 }
 

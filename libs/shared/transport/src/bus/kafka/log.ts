@@ -78,7 +78,7 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
         from = (rows.at(-1)?.offset ?? first - 1) + 1
       }
       if (from >= end || left <= 0) continue
-      for await (const record of this.#records(topic, partition, from, end)) {
+      for await (const record of this.records(topic, partition, from, end)) {
         yield decodeEvent(record.value, topic, partition, record.offset)
         if (--left <= 0) break
       }
@@ -90,8 +90,8 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
     for (const off of this.#taps) off()
   }
 
-  /** The records of one partition up to `end`, as fast as they are taken. */
-  async *#records(topic: Topic, partition: number, from: number, end: number): AsyncIterable<KafkaRecord> {
+  /** The records of one partition from an offset up to `end`, as fast as they are taken; undecoded. */
+  async *records(topic: Topic, partition: number, from: number, end: number): AsyncIterable<KafkaRecord> {
     let batches: (readonly KafkaRecord[])[] = []
     let wake: () => void = () => undefined
     let taken: () => void = () => undefined

@@ -179,7 +179,7 @@ test('prepare-containers makes passwords, keys and certificates once, readable i
     assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name)
   }
   // Real accounts never meet the play keys.
-  assert.match(read('venue.env'), /^JTS_VENUE_HOST=binance-venue\nJTS_BINANCE_API_KEY=[0-9a-f]{48}\n/)
+  assert.match(read('venue.env'), /^JTS_VENUE_HOST=binance-venue\nJTS_BINANCE_API_KEY=[0-9a-f]{64}\n/)
   assert.ok(!/^[^#]/m.test(read('accounts.env')))
   assert.ok(!read('services.env').includes('API_KEY'))
   const password = /POSTGRES_PASSWORD=([0-9a-f]{48})\n/.exec(read('postgres.env'))?.[1]

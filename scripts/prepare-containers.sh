@@ -25,6 +25,8 @@ mkdir -p "$folder/tls" "$folder/recordings"
 chmod 700 "$folder"
 
 secret() { openssl rand -hex 24; }
+# Of the length that the venue expects of a key.
+key() { openssl rand -hex 32; }
 
 # write FILE: standard input, whole or not at all.
 write() {
@@ -57,8 +59,8 @@ fi
 if [[ ! -e $folder/venue.env ]]; then
   write "$folder/venue.env" <<END
 JTS_VENUE_HOST=binance-venue
-JTS_BINANCE_API_KEY=$(secret)
-JTS_BINANCE_API_SECRET=$(secret)
+JTS_BINANCE_API_KEY=$(key)
+JTS_BINANCE_API_SECRET=$(key)
 END
 fi
 

@@ -104,7 +104,7 @@ export function suites(root: string): readonly Suite[] {
       name: 'containers',
       about: 'the images built and the compose file run, without a Docker engine (needs root)',
       budgetSeconds: 900,
-      needs: ['debootstrap', 'buildah', 'podman', 'podman-compose', 'openssl', 'java', 'kafka'],
+      needs: ['debootstrap', 'buildah', 'podman', 'podman-compose', 'openssl', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'containers', atOnce: 1, fileSeconds: 1700 }],
       onRequest: true,
     },

@@ -111,6 +111,8 @@ export function parseConfig(argv: readonly string[], env: NodeJS.ProcessEnv = pr
   }
 }
 
+const KEY_FORM = /^[A-Za-z0-9]{64}$/
+
 /** Under the names that JTS reads them by. */
 function keysOf(count: number, env: NodeJS.ProcessEnv): KeyPair[] {
   return Array.from({ length: count }, (_, index) => {
@@ -121,6 +123,10 @@ function keysOf(count: number, env: NodeJS.ProcessEnv): KeyPair[] {
       throw new Error(
         `--keys-from-environment: expected ${key} and ${secret}, found ${apiKey ? `no ${secret}` : `no ${key}`}`,
       )
+    // Never the value: it is a key.
+    const wrong = KEY_FORM.test(apiKey) ? (KEY_FORM.test(apiSecret) ? undefined : secret) : key
+    if (wrong)
+      throw new Error(`--keys-from-environment: expected 64 letters and digits in ${wrong}, found another form`)
     return { apiKey, apiSecret }
   })
 }

@@ -32,7 +32,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string>>): 
 test('a replay whose services wait for it gives the same result as one process, and ends without them', async () => {
   const data = writeSyntheticBars(join(folder, 'BTCUSDT-1m-5.csv'), { bars: 120, seed: 5, priceStart: 40_000 })
   const args = ['up', '--replay', data, '--strategy', 'ema-cross', '--until-end', '--json']
-  const keys = { JTS_BINANCE_API_KEY: 'play-key', JTS_BINANCE_API_SECRET: 'play-secret' }
+  const keys = { JTS_BINANCE_API_KEY: 'k'.repeat(64), JTS_BINANCE_API_SECRET: 's'.repeat(64) }
   const servers = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url }
   const dir = join(folder, 'run')
 
@@ -46,7 +46,7 @@ test('a replay whose services wait for it gives the same result as one process, 
     keys,
   )
   const said = JSON.parse(await venue.firstLine) as { apiKey: string; apiSecret: string }
-  assert.deepEqual([said.apiKey, said.apiSecret], ['play-key', 'play-secret'])
+  assert.deepEqual([said.apiKey, said.apiSecret], [keys.JTS_BINANCE_API_KEY, keys.JTS_BINANCE_API_SECRET])
   assert.ok(!existsSync(join(dir, RUN_FILE)))
 
   const venueUrl = `binance=http://127.0.0.1:${port}`

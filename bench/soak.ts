@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startKafka, startPostgres } from '@jts/servers'
-import { runJts, sleep, startJts } from '@jts/testkit'
+import { sleep, startJts } from '@jts/testkit'
 import { readRunFile } from '../apps/jts/src/distributed/run-file.ts'
 import { openRunLinks, type RunLinks } from '../apps/jts/src/distributed/run-links.ts'
 import { openLog } from '../apps/jts/src/open-log.ts'
@@ -65,7 +65,12 @@ export async function benchSoak({ mode, minutes, speed, say }: SoakOptions): Pro
     }
     const result = watch.result()
     await owners?.close()
-    await runJts(['halt', '--data-dir', dir, '--reason', THE_END, '--json'])
+    // Not by the command: it would end a process that takes more than a second to answer.
+    await fetch(new URL('/api/v1/halt', dashboard), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ reason: THE_END }),
+    })
     await sleep(SETTLE_MS)
     const compared = await comparedWithVenue(dashboard)
     const { errors } = await ended(up)

@@ -1,19 +1,25 @@
-/** `./jts archive`: one pass of retention by hand on a folder that is stopped, or a check of its archive. */
+/** `./jts archive`: one pass of retention by hand, or again and again where no `up` does it: in containers, from a timer. */
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { silentLogger, systemClock } from '@jts/runtime'
+import { createLogger, silentLogger, systemClock } from '@jts/runtime'
 import { Archive, ARCHIVE_FOLDER, EmbeddedBus, lockFolder, Retention, SqliteStore } from '@jts/transport'
+import { KafkaClient } from '@jts/transport/bus/kafka/client'
+import { connectPostgres } from '@jts/transport/store/postgres-connection'
+import { UnitTable } from '@jts/transport/store/unit-table'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
-import { archivedToo } from '../housekeeping.ts'
-import { RUN_FILE } from '../distributed/run-file.ts'
+import { archivedToo, keepHouse } from '../housekeeping.ts'
+import { openArchiver } from '../distributed/archiver.ts'
+import { databaseUrlOf, readRunFile, RUN_FILE } from '../distributed/run-file.ts'
+import { untilStopped } from '../process.ts'
 
 const SPEC = {
   name: 'archive',
-  usage: './jts archive [--data-dir DIR] [--verify] [--json]',
+  usage: './jts archive [--data-dir DIR] [--forever] [--verify] [--json]',
   summary:
-    'Moves events that are older than their class from the log to the archive. ./jts up does so by itself every hour; this is for a folder that is stopped. Kafka keeps everything: there is nothing to do in a distributed run.',
+    'Moves events that are older than their class from the log to the archive. ./jts up does so by itself every hour; this is for a folder that is stopped, and for a distributed run that no ./jts up supervises.',
   options: {
     'data-dir': { type: 'text', value: 'DIR', help: 'folder of the state (.jts/sim)' },
+    forever: { type: 'flag', help: 'of a distributed run: soon and then every hour, until it is stopped' },
     verify: { type: 'flag', help: 'only read every file of the archive and check its hash' },
     'market-data': { type: 'flag', help: 'market data too (retention.archiveMarketData of the configuration)' },
     json: { type: 'flag', help: 'one JSON object on standard output' },
@@ -37,12 +43,12 @@ export async function archiveCommand(argv: readonly string[]): Promise<number> {
     say({ files: files.length, events }, `${files.length} file(s) with ${events} events, each as it was archived.`)
     return EXIT.ok
   }
-  if (existsSync(join(folder, RUN_FILE))) {
-    throw new UserError(
-      `expected a folder of one process, found a distributed run in ${folder}: its Kafka keeps everything`,
-    )
-  }
-  const moved = await archiveFolder(folder, options['market-data'])
+  const runFile = join(folder, RUN_FILE)
+  const isRun = existsSync(runFile)
+  if (options.forever && !isRun) throw new UserError(`--forever: expected a distributed run in ${folder}, found none`)
+  const moved = isRun
+    ? await archiveRun(runFile, options.forever, options['market-data'])
+    : await archiveFolder(folder, options['market-data'])
   say(moved, `${moved.archived} event(s) archived, ${moved.deleted} gone from the log.`)
   return EXIT.ok
 }
@@ -69,5 +75,45 @@ async function archiveFolder(folder: string, marketData: boolean): Promise<Moved
     return moved
   } finally {
     lock.release()
+  }
+}
+
+async function archiveRun(runFile: string, isForever: boolean, archiveMarketData: boolean): Promise<Moved> {
+  const run = readRunFile(runFile)
+  if (run.replay) throw new UserError(`expected no replay in ${runFile}, found one: its log stays whole`)
+  const log = isForever ? createLogger({ name: 'archiver', mode: run.mode }) : silentLogger
+  const client = new KafkaClient({
+    brokers: run.kafkaBrokers,
+    prefix: `${run.namespace}.`,
+    clientId: 'archiver',
+    log,
+  })
+  const sql = connectPostgres(databaseUrlOf(run), 'archiver')
+  const archiver = openArchiver({
+    runFile,
+    client,
+    units: new UnitTable(sql, run.namespace),
+    archiveMarketData,
+    log,
+  })
+  try {
+    if (!isForever) return await archiver.pass()
+    let sum = { archived: 0, deleted: 0 }
+    const house = keepHouse({
+      wallClock: systemClock,
+      log,
+      pass: async () => {
+        const { archived, deleted } = await archiver.pass()
+        sum = { archived: sum.archived + archived, deleted: sum.deleted + deleted }
+      },
+      onState: () => undefined,
+    })
+    await untilStopped()
+    await house.stop()
+    return sum
+  } finally {
+    archiver.stop()
+    client.close()
+    await sql.end({ timeout: 2 })
   }
 }

@@ -13,6 +13,8 @@ export type HealthLogOptions = {
   readonly databaseUrl: string
   readonly namespace: string
   readonly kafkaBrokers: readonly string[]
+  /** A replay's log stays whole. */
+  readonly keepsAll: boolean
   readonly log: Logger
 }
 
@@ -69,7 +71,7 @@ export class HealthLog {
 
   /** A commit that failed ends this store, and not the supervisor: the next attempt opens another one. */
   async #open(): Promise<Written> {
-    const { databaseUrl, namespace, kafkaBrokers, log } = this.#options
+    const { databaseUrl, namespace, kafkaBrokers, keepsAll, log } = this.#options
     let fail: (error: unknown) => void = () => undefined
     const failed = new Promise<never>((_, reject) => (fail = reject))
     failed.catch(() => (this.#written = undefined))
@@ -88,7 +90,7 @@ export class HealthLog {
         void store.close().catch(() => undefined)
       },
     })
-    const kafka = { brokers: kafkaBrokers, prefix: `${namespace}.`, clientId: UNIT }
+    const kafka = { brokers: kafkaBrokers, prefix: `${namespace}.`, clientId: UNIT, keepsAll }
     const bus = new KafkaBus({ store, kafka, log, activity })
     await bus.start()
     return { store, bus, failed }

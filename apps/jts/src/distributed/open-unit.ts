@@ -12,7 +12,7 @@ import {
 import type { RiskManagementApi } from '@jts/contracts'
 import type { AccountId } from '@jts/model'
 import { Activity, MarketClock, scopedMetrics, systemClock, type Logger, type Observability } from '@jts/runtime'
-import { type Bus } from '@jts/transport'
+import { Archive, type Bus } from '@jts/transport'
 import type { SharedBudget } from '@jts/transport/cache/port'
 import { KafkaBus } from '@jts/transport/bus/kafka/bus'
 import { PostgresStore, type PostgresStoreOptions } from '@jts/transport/store/postgres'
@@ -68,7 +68,13 @@ export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
   })
   const bus = new KafkaBus({
     store,
-    kafka: { brokers: run.kafkaBrokers, prefix: `${run.namespace}.`, clientId: unit.name },
+    kafka: {
+      brokers: run.kafkaBrokers,
+      prefix: `${run.namespace}.`,
+      clientId: unit.name,
+      keepsAll: run.replay,
+    },
+    ...(run.archive === undefined ? {} : { archive: new Archive(run.archive) }),
     log,
     activity,
     readHeaders: !options.observability.isOff,

@@ -69,6 +69,8 @@ const schema = z.strictObject({
   webhookUrl: z.string().optional(),
   logLevel: z.string().optional(),
   tracing: z.strictObject({ endpoint: z.string(), sampleRatio: z.number() }).optional(),
+  /** Folder of the events that have left Kafka; who cannot see it refuses to begin behind Kafka's own beginning. */
+  archive: z.string().optional(),
   /** How the processes speak with each other; without it in plain text, and on this machine alone. */
   rpc: z
     .strictObject({

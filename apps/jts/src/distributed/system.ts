@@ -7,6 +7,7 @@ import { instrumentSymbol, type AccountId } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
 import { Activity, computedId, MarketClock, systemClock, type Logger, type Observability } from '@jts/runtime'
 import { freePort, provideKafka, providePostgres, provideRedis } from '@jts/servers'
+import { Archive, ARCHIVE_FOLDER, FolderInUseError } from '@jts/transport'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { KafkaLog } from '@jts/transport/bus/kafka/log'
 import { orderExecutionClient, portfolioClient, strategyClient, type RpcLink } from '@jts/transport/rpc/grpc-client'
@@ -25,6 +26,8 @@ import type { ServiceLight, System } from '../system.ts'
 import { HealthLog } from './health-log.ts'
 import { keepServer } from './keep-server.ts'
 import { lightOf, lightsElsewhere } from './lights.ts'
+import { keepHouse } from '../housekeeping.ts'
+import { openArchiver } from './archiver.ts'
 import { DistributedRest } from './rest.ts'
 import { routedOrders, routedPortfolio, routedStrategies } from './routed.ts'
 import {
@@ -125,6 +128,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     sendWindowUs: settings.sendWindowUs,
     ...(settings.speed === undefined ? {} : { speed: settings.speed }),
     ...(settings.webhookUrl === undefined ? {} : { webhookUrl: settings.webhookUrl }),
+    archive: join(dataDir, ARCHIVE_FOLDER),
     rpc: tls === undefined ? {} : { tls },
     logLevel: log.level,
     ...(tracing === undefined ? {} : { tracing }),
@@ -134,9 +138,10 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     brokers: run.kafkaBrokers,
     prefix: `${run.namespace}.`,
     clientId: 'supervisor',
+    keepsAll: run.replay,
     log,
   })
-  const eventLog = new KafkaLog(client, 'supervisor')
+  const eventLog = new KafkaLog(client, 'supervisor', new Archive(join(dataDir, ARCHIVE_FOLDER)))
   const supervisor = new Supervisor(join(dataDir, RUN_FILE), log)
   const observability: Observability = await observe(
     { metricsPort },
@@ -223,6 +228,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     databaseUrl: postgres.url,
     namespace: run.namespace,
     kafkaBrokers: kafka.brokers,
+    keepsAll: run.replay,
     log,
   })
   const database = pingOf(postgres.url)
@@ -238,6 +244,28 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       : supervisor.states().map((process) => lightOf(process, { living, owners, states }))),
     ...servers.map((server) => server.light()),
   ]
+
+  let house: { stop(): Promise<void> } | undefined
+  const keepArchive = (): { stop(): Promise<void> } => {
+    const { archiveMarketData } = settings
+    const archiver = openArchiver({ runFile: join(dataDir, RUN_FILE), client, units: table, archiveMarketData, log })
+    const keeping = keepHouse({
+      wallClock: systemClock,
+      log,
+      pass: () =>
+        archiver.pass().catch((error: unknown) => {
+          // Somebody has started `./jts archive --forever` beside this.
+          if (!(error instanceof FolderInUseError)) throw error
+        }),
+      onState: (state, reason) => health.tell({ service: 'event-log', state, reason }),
+    })
+    return {
+      async stop() {
+        await keeping.stop()
+        archiver.stop()
+      },
+    }
+  }
 
   return {
     log: eventLog,
@@ -316,8 +344,10 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       keepers = Object.entries(ours).flatMap(([name, server]) =>
         server === undefined ? [] : [keepServer(server, log, (how) => supervisor.onEnded(name, how))],
       )
+      if (!settings.replay) house = keepArchive()
     },
     async stop() {
+      await house?.stop()
       clearInterval(watching)
       for (const server of servers) server.stop()
       for (const endKeeping of keepers) endKeeping()

@@ -52,6 +52,14 @@ export class UnitTable {
     await migrate(this.#sql, this.#namespace)
   }
 
+  /** `topic/partition` → the offset below which every group of every unit has handled it; none where nobody reads it. */
+  async handled(): Promise<ReadonlyMap<string, number>> {
+    const rows = await this.#sql.unsafe(
+      `SELECT topic, partition, min(next) AS next FROM ${this.#shared}.offsets GROUP BY topic, partition`,
+    )
+    return new Map(rows.map((row) => [`${row['topic']}/${row['partition']}`, row['next'] as number]))
+  }
+
   /** Says that this replica lives, and returns who else of the service does, with the last owner of every unit. */
   async beat(replica: Omit<Living, 'sinceUs'>): Promise<Heard> {
     const { service, replica: name, address } = replica

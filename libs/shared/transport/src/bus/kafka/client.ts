@@ -6,6 +6,7 @@
 import { Admin, Consumer, findErrorBy, NetworkError, Producer, TimeoutError } from '@platformatic/kafka'
 import { TOPICS, type Topic } from '@jts/contracts'
 import type { Logger } from '@jts/runtime'
+import { bringUpToDate, configOf, type TopicConfig } from './topic-configs.ts'
 import {
   circuitBreaker,
   CircuitState,
@@ -29,6 +30,8 @@ export type KafkaOptions = {
   /** Copies of each partition; a single broker can hold one. */
   readonly replicas?: number
   readonly callTimeoutMs?: number
+  /** Retention classes do not count: a replay's log is a record to compare. */
+  readonly keepsAll?: boolean
 }
 
 const CALL_TIMEOUT_MS = 5000
@@ -144,27 +147,52 @@ export class KafkaClient {
   async #ensureTopics(topics: readonly Topic[]): Promise<void> {
     await this.#withAdmin(async (admin) => {
       const known = new Set(await admin.listTopics())
-      const missing = topics.filter((topic) => !known.has(this.nameOf(topic)))
-      if (missing.length === 0) return
+      const [missing, there] = [
+        topics.filter((topic) => !known.has(this.nameOf(topic))),
+        topics.filter((topic) => known.has(this.nameOf(topic))),
+      ]
+      const keepsAll = this.options.keepsAll === true
+      if (there.length > 0) await this.#bringUpToDate(admin, there)
       try {
-        await admin.createTopics({
-          topics: missing.map((topic) => ({
-            topic: this.nameOf(topic),
-            partitions: TOPICS[topic].partitions,
-            replicas: this.options.replicas ?? 1,
-          })),
-          // Nothing is deleted before it has been archived: `TOPICS[…].kept` names the class of each topic.
-          configs: [
-            { name: 'retention.ms', value: '-1' },
-            { name: 'cleanup.policy', value: 'delete' },
-          ],
-        })
+        // One call takes one set of settings.
+        for (const [config, alike] of Map.groupBy(missing, (topic) => JSON.stringify(configOf(topic, keepsAll)))) {
+          await admin.createTopics({
+            topics: alike.map((topic) => ({
+              topic: this.nameOf(topic),
+              partitions: TOPICS[topic].partitions,
+              replicas: this.options.replicas ?? 1,
+            })),
+            configs: Object.entries(JSON.parse(config) as TopicConfig).map(([name, value]) => ({ name, value })),
+          })
+        }
       } catch (error) {
-        // Two services that start together both see that a topic is missing.
+        // Two services that start together both see that a topic is missing; the one that came second makes the rest again.
         const now = new Set(await admin.listTopics())
         if (!missing.every((topic) => now.has(this.nameOf(topic)))) throw error
       }
     })
+  }
+
+  /** Who may not change a topic's settings trades all the same: its log only grows. */
+  async #bringUpToDate(admin: Admin, topics: readonly Topic[]): Promise<void> {
+    const configs = topics.map(
+      (topic) => [this.nameOf(topic), configOf(topic, this.options.keepsAll === true)] as const,
+    )
+    try {
+      await bringUpToDate(admin, new Map(configs))
+    } catch (error) {
+      if (isSilence(error)) throw error
+      this.options.log.warn({ err: error }, 'the retention of topics could not be set: they keep everything')
+    }
+  }
+
+  /** Kafka forgets what lies before an offset. */
+  async deleteBefore(topic: Topic, partition: number, offset: number): Promise<void> {
+    await this.#withAdmin((admin) =>
+      admin.deleteRecords({
+        topics: [{ name: this.nameOf(topic), partitions: [{ partition, offset: BigInt(offset) }] }],
+      }),
+    )
   }
 
   /** The next offset of each partition (`end`), or the first that is still there (`start`). */

@@ -14,6 +14,7 @@ const PARTS = [
   'observe',
   'soak',
   'soak-embedded',
+  'isolation',
 ] as const
 type Part = (typeof PARTS)[number]
 /** These need servers beside them, or a long time: only when they are asked for. */
@@ -83,6 +84,12 @@ async function measure(part: Part, { bars, minutes, speed }: Measured): Promise<
     case 'bus': {
       const { benchBus } = (await import(`${root}/bus.ts`)) as typeof import('../../../../bench/bus.ts')
       return benchBus()
+    }
+    case 'isolation': {
+      const { benchIsolation } = (await import(
+        `${root}/isolation.ts`
+      )) as typeof import('../../../../bench/isolation.ts')
+      return benchIsolation()
     }
     case 'install': {
       const { benchInstall } = (await import(`${root}/install.ts`)) as typeof import('../../../../bench/install.ts')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from creon_client import Waits
 from simulated_com.terminal import Terminal
 from terminals import SAMSUNG
 from trading import Timings
@@ -86,7 +87,11 @@ async def test_return_code_4_is_not_sent_for_ever(world: World) -> None:
     assert (await world.place("next"))["kind"] == "accepted"
 
 
-@scenario(window_us=60_000_000, timings=Timings(reply_us=20_000_000, confirm_us=300_000))
+@scenario(
+    window_us=60_000_000,
+    waits=Waits(answer_us=1_000_000),
+    timings=Timings(reply_us=20_000_000, confirm_us=300_000),
+)
 async def test_our_own_budget_ends_before_the_broker_s_and_cancels_still_pass(world: World) -> None:
     kinds = []
     for n in range(20):

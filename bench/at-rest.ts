@@ -1,5 +1,5 @@
 /** Memory at rest of JTS and of its venue some seconds after the start. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sleep, startJts } from '@jts/testkit'
@@ -32,10 +32,16 @@ function childrenOf(pid: number): number[] {
     .map(Number)
 }
 
+const AT_REST =
+  'strategies: [{ strategy: ema-cross, instrument: BINANCE:BTCUSDT, timeframe: 1s }, { instance: eth, strategy: ema-cross, instrument: BINANCE:ETHUSDT, timeframe: 1s }]\n'
+
 export async function benchAtRest(): Promise<AtRestBench> {
   const folder = mkdtempSync(join(tmpdir(), 'jts-bench-'))
   const begun = performance.now()
-  const up = startJts(['up', '--port', '0', '--data-dir', folder])
+  // Binance alone: Creon's service is a process of another kind.
+  const config = join(folder, 'jts.yaml')
+  writeFileSync(config, AT_REST)
+  const up = startJts(['up', '--port', '0', '--config', config, '--data-dir', join(folder, 'data')])
   try {
     await up.firstLine
     const startToDashboardMs = performance.now() - begun

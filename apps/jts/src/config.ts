@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { accountId, instrumentId, MODES, parseUnits, timeframeUs, type Mode, type RiskLimits } from '@jts/model'
 import { keepSecretsOf, LOG_LEVELS, readYamlConfig } from '@jts/runtime'
+import { UserError } from './cli.ts'
 import { SERVICE_NAMES, type ServiceName } from './distributed/service-names.ts'
 
 const decimal = z
@@ -23,9 +24,14 @@ const environmentVariable = z
   .string()
   .regex(/^[A-Z_][A-Z0-9_]*$/, 'expected the name of an environment variable, such as JTS_BINANCE_API_KEY')
 
+/** Brokers that an account may be at, and the venue whose instruments they trade. */
+const VENUES = { binance: 'BINANCE', creon: 'KRX' } as const
+export type BrokerName = keyof typeof VENUES
+export const BROKER_NAMES = Object.keys(VENUES) as [BrokerName, ...BrokerName[]]
+
 const accountSchema = z.strictObject({
   name: alias.describe('the last part of the account id, such as main'),
-  broker: z.literal('binance', { error: 'expected "binance"' }).default('binance'),
+  broker: z.enum(BROKER_NAMES, { error: `expected ${BROKER_NAMES.join(' or ')}` }).default('binance'),
   /** Names of the environment variables that hold this account's keys; never the keys themselves. */
   apiKeyEnv: environmentVariable.optional(),
   apiSecretEnv: environmentVariable.optional(),
@@ -74,6 +80,10 @@ export const configSchema = z
       .array(accountSchema)
       .min(1, 'expected at least one account')
       .default([{ name: 'main', broker: 'binance' }]),
+    /** Where Creon's broker service is: on the Windows machine. CREON_API_HOST and CREON_API_PORT stand above it. */
+    creon: z
+      .strictObject({ host: z.string().min(1), port: z.number().int().min(1).max(65535).default(8001) })
+      .optional(),
     strategies: z.array(strategySchema).optional(),
     risk: riskSchema.optional(),
     notifications: z
@@ -173,8 +183,30 @@ export function riskLimits(config: JtsConfig): RiskLimits {
   }
 }
 
-export function accountOf(mode: Mode, name: string): ReturnType<typeof accountId> {
-  return accountId(`${mode}.binance.${name}`)
+export type NamedAccount = { readonly name: string; readonly broker: BrokerName }
+
+export function accountOf(mode: Mode, { name, broker }: NamedAccount): ReturnType<typeof accountId> {
+  return accountId(`${mode}.${broker}.${name}`)
+}
+
+export function accountsAt(broker: BrokerName, config: JtsConfig): JtsConfig['accounts'] {
+  return config.accounts.filter((account) => account.broker === broker)
+}
+
+/**
+ * The account that a strategy instance trades in: the one it names, else the first at a broker of its instrument's venue.
+ * @throws UserError
+ */
+export function accountFor(
+  accounts: JtsConfig['accounts'],
+  wanted: { readonly account?: string | undefined; readonly instrument: string },
+): JtsConfig['accounts'][number] {
+  const venue = wanted.instrument.slice(0, wanted.instrument.indexOf(':'))
+  const fits = ({ broker }: NamedAccount): boolean => VENUES[broker] === venue
+  const found = accounts.find((one) => (wanted.account === undefined ? fits(one) : one.name === wanted.account))
+  if (found !== undefined && fits(found)) return found
+  const there = found === undefined ? 'none' : `${found.name} at ${found.broker}`
+  throw new UserError(`expected an account at a broker that trades ${wanted.instrument}, found ${there}`)
 }
 
 function parses(parse: () => unknown): boolean {

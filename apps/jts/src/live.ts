@@ -3,13 +3,14 @@ import { writeFileSync } from 'node:fs'
 import { existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createBinanceMarketData, PRODUCTION, TESTNET, type BinanceEndpoints } from '@jts/binance-service'
-import { instrumentId, strategyInstanceId, type Instrument } from '@jts/model'
+import { instrumentId, instrumentVenue, shippedInstrument, strategyInstanceId, type Instrument } from '@jts/model'
 import { computedId, createLogger, NOT_OBSERVED, systemClock, type Logger } from '@jts/runtime'
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { lockFolder } from '@jts/transport'
 import { EXIT, parseSets, UserError } from './cli.ts'
 import { configOf, marketSpeed, venueUrl, type UpOptions } from './up-options.ts'
-import { accountOf, readConfig, replicasOf, riskLimits, type JtsConfig } from './config.ts'
+import { accountFor, accountOf, accountsAt, readConfig, replicasOf, riskLimits, type JtsConfig } from './config.ts'
+import { openCreon } from './brokers/open-creon.ts'
 import { startDashboard } from './dashboard.ts'
 import type { DistributedOptions } from './distributed/system.ts'
 import { fatal, untilStopped } from './process.ts'
@@ -41,14 +42,32 @@ const EXAMPLE_STRATEGIES: NonNullable<JtsConfig['strategies']> = [
     parameters: { fast: 3, slow: 8, quantity: '0.2' },
   },
 ]
+/** And a Korean share at the simulated Creon, on its minutes: an average that trades within the hour, and 변동성 돌파. */
+const KRX_ACCOUNT: JtsConfig['accounts'][number] = { name: 'krx', broker: 'creon' }
+const KRX_EXAMPLES: NonNullable<JtsConfig['strategies']> = [
+  {
+    instance: 'ema-samsung',
+    strategy: 'ema-cross',
+    instrument: 'KRX:005930',
+    timeframe: '1m',
+    parameters: { fast: 2, slow: 4, quantity: '10' },
+  },
+  {
+    instance: 'breakout-samsung',
+    strategy: 'volatility-breakout',
+    instrument: 'KRX:005930',
+    timeframe: '1m',
+    parameters: { quantity: '10' },
+  },
+]
 const SEND_WINDOW_MS = 2000
 const RECONCILE_FIRST_MS = 3000
 const RECONCILE_EVERY_MS = 60_000
 
 export async function runLive(options: UpOptions): Promise<number> {
   const found = options.config ?? (existsSync('jts.yaml') ? 'jts.yaml' : undefined)
-  const config = found === options.config ? configOf(options) : readConfig(found)
-  const { mode } = config
+  const given = found === options.config ? configOf(options) : readConfig(found)
+  const { mode } = given
   const speed = marketSpeed(options)
   if (speed !== undefined && mode !== 'sim') {
     throw new UserError(`--speed: expected mode sim, found mode ${mode}: a real market keeps its own time`)
@@ -59,14 +78,11 @@ export async function runLive(options: UpOptions): Promise<number> {
   if (existsSync(join(dataDir, 'run.json'))) {
     throw new UserError(`expected ${dataDir} to hold no replay, found one; choose another folder with --data-dir`)
   }
-  const log = createLogger({ name: 'jts', mode, level: config.log?.level })
+  const log = createLogger({ name: 'jts', mode, level: given.log?.level })
+  const config = found === undefined ? withExamples(options, given) : given
   const wanted = strategiesOf(options, config)
-  const venue = await venueOf(
-    options,
-    config,
-    dataDir,
-    wanted.map((one) => one.instrument),
-  )
+  const creon = await openCreon(config, dataDir, log)
+  const venue = await venueOf(options, config, dataDir, wanted.map((one) => one.instrument).filter(isAtBinance))
   const instruments = await instrumentsOf(
     venue.endpoints,
     wanted.map((one) => one.instrument),
@@ -82,7 +98,7 @@ export async function runLive(options: UpOptions): Promise<number> {
       instance: strategyInstanceId(one.instance ?? strategy.definition.name),
       definition: strategy.definition,
       parameters: strategy.parameters,
-      account: accountOf(mode, one.account ?? config.accounts[0]!.name),
+      account: accountOf(mode, accountFor(config.accounts, { account: one.account, instrument: one.instrument })),
       instrument: instruments.find((instrument) => instrument.id === one.instrument)!,
       timeframe: timeframeOf(strategy.definition, one.timeframe, options.strategy === undefined ? '1m' : '1s'),
     })
@@ -90,7 +106,8 @@ export async function runLive(options: UpOptions): Promise<number> {
   const settings: RunSettings = {
     mode,
     endpoints: venue.endpoints,
-    accounts: venue.accounts,
+    creon: creon?.address,
+    accounts: [...venue.accounts, ...(creon?.accounts ?? [])],
     instances,
     instruments,
     limits: riskLimits(config),
@@ -116,9 +133,11 @@ export async function runLive(options: UpOptions): Promise<number> {
         observe: looks,
         dataDir,
         temporary: false,
+        creonLight: creon?.light,
         log,
       })
-    : systemOf(createTrader({ ...settings, dataDir, log, observability, fatal: fatal(log) }))
+    : systemOf(createTrader({ ...settings, dataDir, log, observability, fatal: fatal(log) }), undefined, creon?.light)
+  creon?.start()
   await system.start()
   const stopWatching = system.watchHealth()
   const stopReconciling = options.distributed ? (): void => undefined : keepReconciled(system, log)
@@ -155,6 +174,7 @@ export async function runLive(options: UpOptions): Promise<number> {
   await dashboard?.stop()
   await system.stop()
   await observability.stop()
+  await creon?.stop()
   await venue.stop()
   lock.release()
   return EXIT.ok
@@ -184,6 +204,17 @@ function keepReconciled(system: System, log: Logger): () => void {
   }
 }
 
+/** Nobody has said anything: the examples, on everything that JTS can trade here. */
+function withExamples(options: UpOptions, config: JtsConfig): JtsConfig {
+  const isAsked = options.strategy !== undefined || options.venue.length > 0 || options.speed !== undefined
+  if (config.mode !== 'sim' || isAsked) return config
+  return {
+    ...config,
+    accounts: [...config.accounts, KRX_ACCOUNT],
+    strategies: [...EXAMPLE_STRATEGIES, ...KRX_EXAMPLES],
+  }
+}
+
 function strategiesOf(options: UpOptions, config: JtsConfig): NonNullable<JtsConfig['strategies']> {
   if (options.strategy !== undefined) {
     return [
@@ -206,11 +237,12 @@ async function venueOf(
   instruments: readonly string[],
 ): Promise<Venue> {
   const log = createLogger({ name: 'jts', mode: config.mode, level: config.log?.level })
+  if (accountsAt('binance', config).length === 0) return NO_VENUE
   if (config.mode === 'sim') {
     const symbols = [...new Set(instruments.map((id) => id.slice(id.indexOf(':') + 1)))]
     return openVenue({
       mode: 'sim',
-      accounts: config.accounts,
+      accounts: accountsAt('binance', config),
       url: venueUrl(options),
       args: [
         '--data-dir',
@@ -229,25 +261,38 @@ async function venueOf(
     )
   }
   return {
+    ...NO_VENUE,
     endpoints: config.mode === 'live' ? PRODUCTION : TESTNET,
-    accounts: keysFromEnvironment({ mode: config.mode, accounts: config.accounts }),
-    controlUrl: '',
-    controlToken: '',
-    stop: () => Promise.resolve(),
+    accounts: keysFromEnvironment({ mode: config.mode, accounts: accountsAt('binance', config) }),
   }
 }
 
-/** The venue's own filters, asked once at start. */
+/** Nothing to start, and nothing to speak to. */
+const NO_VENUE: Venue = {
+  endpoints: TESTNET,
+  accounts: [],
+  controlUrl: '',
+  controlToken: '',
+  stop: () => Promise.resolve(),
+}
+
+const isAtBinance = (instrument: string): boolean => instrumentVenue(instrumentId(instrument)) === 'BINANCE'
+
+/** Binance's own filters, asked once at start. Of a Korean share the table of the KRX is known, and nobody is waited for. */
 async function instrumentsOf(
   endpoints: BinanceEndpoints,
   wanted: readonly string[],
   log: ReturnType<typeof createLogger>,
   isPatient: boolean,
 ): Promise<Instrument[]> {
+  const ids = [...new Set(wanted)]
+  const shares = ids.filter((id) => !isAtBinance(id)).map((id) => shippedInstrument(id))
+  const asked = ids.filter(isAtBinance).map(instrumentId)
+  if (asked.length === 0) return shares
   const source = createBinanceMarketData({ endpoints, wallClock: systemClock, log })
   await (isPatient ? untilAvailable(() => source.start(), log) : source.start())
   try {
-    return [...(await source.instruments([...new Set(wanted)].map(instrumentId)))]
+    return [...(await source.instruments(asked)), ...shares]
   } finally {
     await source.stop()
   }

@@ -83,7 +83,7 @@ test('replayed through the services of today, the ledgers are those of then', as
   })
   const instruments = ['BINANCE:BTCUSDT', 'BINANCE:ETHUSDT'].map((id) => shippedInstrument(id))
   const common = { store, bus, log: silentLogger, instruments, marketTopics: ['market-data.binance.candles'] as const }
-  const portfolio = createPortfolioTracker({ ...common, equityCurrency: 'USDT' })
+  const portfolio = createPortfolioTracker({ ...common, equityCurrencyOf: () => 'USDT' })
   const risk = createRiskManagement({
     ...common,
     marketClock: new MarketClock(undefined),

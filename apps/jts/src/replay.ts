@@ -11,7 +11,7 @@ import { lockFolder } from '@jts/transport'
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { EXIT, parseSets, UserError } from './cli.ts'
 import { configOf, venueUrl, type UpOptions } from './up-options.ts'
-import { accountOf, replicasOf, riskLimits, type JtsConfig } from './config.ts'
+import { accountFor, accountOf, accountsAt, replicasOf, riskLimits, type JtsConfig } from './config.ts'
 import { Conductor } from './conductor.ts'
 import { startDashboard } from './dashboard.ts'
 import { LatencyProbe } from './latency.ts'
@@ -81,7 +81,7 @@ export async function runReplay(options: UpOptions): Promise<number> {
         sha256: strategies[i]!.sha256,
         parameters: textParameters(one),
       })),
-      accounts: config.accounts.map((account) => account.name),
+      accounts: accountsAt('binance', config).map((account) => account.name),
       risk: config.risk ?? null,
       slippageBps,
     })
@@ -114,7 +114,7 @@ async function play(context: Context): Promise<ReplayResult> {
   const { options, config, dataDir, log, markets, slippageBps } = context
   const venue = await openVenue({
     mode: 'sim',
-    accounts: config.accounts,
+    accounts: accountsAt('binance', config),
     url: venueUrl(options),
     args: [
       ...markets.flatMap((market) => ['--replay', market.file]),
@@ -193,7 +193,7 @@ async function systemFor(context: Context, venue: Venue, observability: Observab
   return await openDistributed({
     settings: settingsOf(context, venue),
     strategies,
-    accounts: config.accounts,
+    accounts: accountsAt('binance', config),
     replicas: replicasOf(config, options.replicas),
     tls: tlsFiles(options) ?? config.distributed?.tls,
     elsewhere: options.elsewhere,
@@ -323,7 +323,7 @@ async function instancesOf(
       ),
       definition: strategy.definition,
       parameters: strategy.parameters,
-      account: accountOf('sim', one.account ?? config.accounts[0]!.name),
+      account: accountOf('sim', accountFor(config.accounts, { account: one.account, instrument: one.instrument })),
       instrument: market.instrument,
       timeframe: market.timeframe,
     })

@@ -2,16 +2,12 @@
  * How each service is made from the settings of a run and the plumbing of its process. One process makes them all on one
  * store; in the distributed mode each process makes one.
  */
-import {
-  createBinanceBroker,
-  createBinanceMarketData,
-  type BinanceBroker,
-  type BinanceEndpoints,
-} from '@jts/binance-service'
+import { createBinanceBroker, createBinanceMarketData, type BinanceEndpoints } from '@jts/binance-service'
 import { BrokerError, type BrokerPort } from '@jts/broker-kit'
 import { candlesTopic, tradesTopic, type RiskManagementApi, type Topic } from '@jts/contracts'
 import { createMarketDataCollector, type MarketDataCollector } from '@jts/market-data-collector'
 import {
+  accountBroker,
   instrumentVenue,
   type AccountId,
   type Instrument,
@@ -37,14 +33,20 @@ import { createStrategyEngine, type StrategyEngine, type StrategyInstance } from
 import type { Bus, OrderPath, Store } from '@jts/transport'
 import type { SharedBudget } from '@jts/transport/cache/port'
 import { guardOf } from './broker-guards.ts'
+import { CREON_LIGHT, createCreonBroker, createCreonMarketData, type CreonAddress } from './brokers/creon.ts'
+import { joinCollectors, type MarketData, type Markets } from './brokers/joined.ts'
 import type { Probe } from './latency.ts'
 import { showStream } from './observe.ts'
 
 export type BrokerAccount = { readonly account: AccountId; readonly apiKey: string; readonly apiSecret: string }
+/** A broker's port and its life. */
+export type ManagedBroker = BrokerPort & { start(): Promise<void>; stop(): Promise<void> }
 
 export type RunSettings = {
   readonly mode: Mode
   readonly endpoints: BinanceEndpoints
+  /** Where Creon's broker service is, if one of the accounts is there. */
+  readonly creon?: CreonAddress | undefined
   readonly accounts: readonly BrokerAccount[]
   readonly instances: readonly StrategyInstance[]
   readonly instruments: readonly Instrument[]
@@ -88,15 +90,22 @@ const QUIET_ORDER_US = 30_000_000
 const HANDLER_LIMIT_MS = 500
 const START_AGAIN_MS = 500
 
-export type MarketData = ReturnType<typeof createBinanceMarketData>
-
 /** A market stream that is silent is asked after half of this; risk waits another five seconds for its heartbeat. */
 const MARKET_SILENCE_MS = 4000
 
-export function createMarketData(
-  { endpoints, replay }: RunSettings,
-  plumbing: Omit<Plumbing, 'store' | 'bus'>,
-): MarketData {
+/** The market data of every venue on which something is traded. */
+export function createMarkets(settings: RunSettings, plumbing: Omit<Plumbing, 'store' | 'bus'>): Markets {
+  const venues = new Set(settings.instances.map(({ instrument }) => instrumentVenue(instrument.id)))
+  return new Map([...venues].map((venue) => [venue, createMarketData(venue, settings, plumbing)]))
+}
+
+function createMarketData(venue: string, settings: RunSettings, plumbing: Omit<Plumbing, 'store' | 'bus'>): MarketData {
+  const { endpoints, replay, creon, accounts } = settings
+  if (venue === 'KRX') {
+    const key = accounts.find(({ account }) => accountBroker(account) === 'creon')
+    if (creon === undefined || key === undefined) throw new Error('expected an account at Creon for KRX, found none')
+    return createCreonMarketData(creon, key, plumbing)
+  }
   const { wallClock, activity, sharedBudget: shared } = plumbing
   const log = plumbing.log.child({ service: 'binance-service' })
   const streamTimings = replay ? {} : { silenceMs: MARKET_SILENCE_MS }
@@ -108,8 +117,14 @@ export function createMarketData(
 export function createBroker(
   settings: RunSettings,
   plumbing: Omit<Plumbing, 'store' | 'bus'>,
-  { account, apiKey, apiSecret }: BrokerAccount,
-): BinanceBroker {
+  key: BrokerAccount,
+): ManagedBroker {
+  const { account, apiKey, apiSecret } = key
+  if (accountBroker(account) === 'creon') {
+    if (settings.creon === undefined)
+      throw new Error(`expected the address of Creon's service for ${account}, found none`)
+    return createCreonBroker(settings.creon, key, plumbing)
+  }
   const { wallClock, activity, marketClock, metrics = noMetrics, sharedBudget: shared } = plumbing
   const log = plumbing.log.child({ service: 'binance-service', account })
   const broker = createBinanceBroker({
@@ -159,15 +174,16 @@ export function createPortfolio(
   settings: RunSettings,
   { store, bus, log, metrics = noMetrics }: Plumbing,
 ): PortfolioTracker {
-  const { instruments } = settings
-  const equityCurrency = instruments[0]?.quoteCurrency ?? 'USDT'
+  const { instruments, instances } = settings
   const portfolio = createPortfolioTracker({
     store,
     bus,
     log: log.child({ service: 'portfolio-tracker' }),
     instruments,
     marketTopics: marketTopicsOf(settings),
-    equityCurrency,
+    // What the account's instruments are quoted in; all of them at one broker.
+    equityCurrencyOf: (account) =>
+      (instances.find((one) => one.account === account)?.instrument ?? instruments[0])?.quoteCurrency ?? 'USDT',
   })
   metrics.onScrape('jts_reconciliation_differences', () =>
     settings.accounts.map(({ account }) => ({ labels: { account }, value: portfolio.differences(account).length })),
@@ -270,26 +286,60 @@ export function createNotifications(
   })
 }
 
-export function createCollector(
+/** A collector for each venue: one that waits for its broker keeps none of the others waiting. */
+export function createCollector(settings: RunSettings, plumbing: Plumbing, markets: Markets): MarketDataCollector {
+  return joinCollectors([...markets].map(([venue, market]) => collectorOf(venue, market, settings, plumbing)))
+}
+
+function collectorOf(
+  venue: string,
+  source: MarketData,
   settings: RunSettings,
   { probe, bus: _, metrics = noMetrics, unit, sharedBudget: _budget, ...plumbing }: Plumbing,
-  source: MarketData,
 ): MarketDataCollector {
+  const own = settings.instances.filter((one) => instrumentVenue(one.instrument.id) === venue)
   const series = new Map(
-    settings.instances.map((one) => [
+    own.map((one) => [
       `${one.instrument.id}/${one.timeframe}`,
       { instrument: one.instrument.id, timeframe: one.timeframe },
     ]),
   )
   showStream(metrics, unit === undefined ? 'market' : `market ${unit}`, plumbing.activity, 'market-data-collector')
-  return createMarketDataCollector({
+  const collector = createMarketDataCollector({
     ...plumbing,
-    log: plumbing.log.child({ service: 'market-data-collector' }),
+    log: plumbing.log.child({ service: 'market-data-collector', venue }),
     source,
+    ...(venue === 'KRX' ? { participant: `${CREON_LIGHT} market data` } : {}),
     series: [...series.values()],
+    // The simulated venue of sim is open day and night.
+    alwaysOpen: settings.mode === 'sim',
     ...(settings.replay ? {} : { heartbeats: HEARTBEAT }),
     ...(probe === undefined ? {} : { onItem: (id: string) => probe.tick(id) }),
   })
+  let isStopped = false
+  return {
+    async start() {
+      if (venue !== 'KRX') {
+        await untilAvailable(() => source.start(), plumbing.log)
+        return collector.start()
+      }
+      void untilItStarts(
+        CREON_LIGHT,
+        () => source.start(),
+        plumbing,
+        () => isStopped,
+      ).then(() => (isStopped ? undefined : collector.start()))
+    },
+    stop: async () => {
+      isStopped = true
+      await collector.stop()
+      await source.stop()
+    },
+    restore: () => collector.restore(),
+    barCount: () => collector.barCount(),
+    tradeCount: () => collector.tradeCount(),
+    gapCount: () => collector.gapCount(),
+  }
 }
 
 /** A broker that is away is waited for, and said so; anything else that keeps it from starting ends the start. */
@@ -301,6 +351,31 @@ export async function untilAvailable(start: () => Promise<void>, log: Logger): P
       if (!(error instanceof BrokerError) || !error.retryable) throw error
       log.warn({ reason: error.message }, 'the broker does not answer; trying again')
       await new Promise((resolve) => setTimeout(resolve, START_AGAIN_MS))
+    }
+  }
+}
+
+/**
+ * For a broker whose fall is nobody else's: whatever keeps it from starting, it is tried again, and its light says so. Its reason is
+ * logged when it changes.
+ */
+export async function untilItStarts(
+  participant: string,
+  start: () => Promise<void>,
+  { activity, wallClock, log }: Pick<Plumbing, 'activity' | 'wallClock' | 'log'>,
+  isStopped: () => boolean,
+): Promise<void> {
+  let said = ''
+  activity.absent(participant)
+  while (!isStopped()) {
+    try {
+      await start()
+      return activity.present(participant)
+    } catch (error) {
+      const { message } = error as Error
+      if (message !== said) log.warn({ participant, reason: message }, 'it does not start; trying again')
+      said = message
+      await new Promise<void>((resolve) => wallClock.after(START_AGAIN_MS, resolve))
     }
   }
 }

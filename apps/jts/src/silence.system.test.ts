@@ -1,6 +1,6 @@
 /** Who falls silent is missed within seconds: nothing new is risked, the dashboard says why, and all goes on when it is back. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -9,6 +9,11 @@ import { runJts, sleep, startJts, type JtsProcess } from '@jts/testkit'
 import { PROCESSES_FILE } from './distributed/supervisor.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-silence-'))
+const config = join(folder, 'jts.yaml')
+writeFileSync(
+  config,
+  'strategies: [{ strategy: ema-cross, instrument: BINANCE:BTCUSDT, timeframe: 1s, parameters: { fast: 3, slow: 8 } }]\n',
+)
 const started: JtsProcess[] = []
 after(() => {
   for (const { child } of started) child.kill('SIGKILL')
@@ -25,7 +30,7 @@ async function up(
   args: readonly string[] = [],
   env: Record<string, string> = {},
 ): Promise<{ process: JtsProcess; url: string }> {
-  const process = startJts(['up', '--data-dir', dir, '--port', '0', ...args], env)
+  const process = startJts(['up', '--config', config, '--data-dir', dir, '--port', '0', ...args], env)
   started.push(process)
   const line = await process.firstLine
   assert.match(line, /^Dashboard: http:\/\/127\.0\.0\.1:\d+$/)

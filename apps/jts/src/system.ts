@@ -4,14 +4,15 @@
  */
 import type { BrokerPort } from '@jts/broker-kit'
 import type { OrderExecutionApi, PortfolioApi, StrategyApi } from '@jts/contracts'
-import type { AccountId } from '@jts/model'
+import { accountBroker, type AccountId } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
 import type { Bus } from '@jts/transport'
 import { healthEvent, HealthWatch, watchHealth } from './health-watch.ts'
 import { breakerReason, openBreakers } from './broker-guards.ts'
 import { LatencyProbe } from './latency.ts'
 import { restOf, type Rest } from './rest.ts'
-import type { MarketData } from './services.ts'
+import { CREON_LIGHT, isOfCreon } from './brokers/creon.ts'
+import type { MarketData } from './brokers/joined.ts'
 import type { Trader } from './trader.ts'
 
 export type ServiceLight = {
@@ -55,9 +56,19 @@ export type System = {
   stop(): Promise<void>
 }
 
-export function systemOf(trader: Trader, probe = new LatencyProbe()): System {
+/** @param creonLight what Creon's own process says, where it is ours and not up */
+export function systemOf(
+  trader: Trader,
+  probe = new LatencyProbe(),
+  creonLight?: () => ServiceLight | undefined,
+): System {
   const { execution, portfolio, collector, activity } = trader
-  const lights = (): ServiceLight[] => lightsOf(activity.absentees())
+  const hasCreon = [...trader.brokers.keys()].some((account) => accountBroker(account) === 'creon')
+  const lights = (): ServiceLight[] => {
+    const absent = activity.absentees()
+    const own = lightsOf(absent.filter((one) => !isOfCreon(one)))
+    return hasCreon ? [...own, creonLight?.() ?? creonLightOf(absent)] : own
+  }
   return {
     log: trader.bus,
     orders: execution.api,
@@ -86,14 +97,11 @@ export function systemOf(trader: Trader, probe = new LatencyProbe()): System {
 
 /** In one process the services live and die together; what may be missing by itself is what waits for the broker. */
 export function lightsOf(absent: readonly string[]): ServiceLight[] {
-  const light = (name: string, participant: string = name): ServiceLight => {
-    const waiting = absent.filter((one) => one.startsWith(participant))
-    const [broker] = openBreakers(waiting)
-    if (broker !== undefined) return { name, state: 'down', reason: breakerReason(broker), breaker: 'open' }
-    return waiting.length === 0
-      ? { name, state: 'up' }
-      : { name, state: 'starting', reason: `waiting for: ${waiting.join(', ')}` }
-  }
+  const light = (name: string, participant: string = name): ServiceLight =>
+    lightOf(
+      name,
+      absent.filter((one) => one.startsWith(participant)),
+    )
   return [
     light('strategy-engine'),
     light('risk-management'),
@@ -103,4 +111,17 @@ export function lightsOf(absent: readonly string[]): ServiceLight[] {
     light('notification-service'),
     light('binance-service', 'binance'),
   ]
+}
+
+/** Everything that waits for Creon is one light. */
+export function creonLightOf(absent: readonly string[]): ServiceLight {
+  return lightOf(CREON_LIGHT, absent.filter(isOfCreon))
+}
+
+function lightOf(name: string, waiting: readonly string[]): ServiceLight {
+  const [broker] = openBreakers(waiting)
+  if (broker !== undefined) return { name, state: 'down', reason: breakerReason(broker), breaker: 'open' }
+  return waiting.length === 0
+    ? { name, state: 'up' }
+    : { name, state: 'starting', reason: `waiting for: ${waiting.join(', ')}` }
 }

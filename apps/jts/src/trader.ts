@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import type { BrokerPort } from '@jts/broker-kit'
 import type { MarketDataCollector } from '@jts/market-data-collector'
-import type { AccountId } from '@jts/model'
+import { accountBroker, type AccountId } from '@jts/model'
 import type { OrderExecution } from '@jts/order-execution'
 import type { PortfolioTracker } from '@jts/portfolio-tracker'
 import type { RiskManagement } from '@jts/risk-management'
@@ -16,18 +16,20 @@ import { MemorySharedBudget } from '@jts/transport/cache/memory'
 import { healthEvent } from './health-watch.ts'
 import { archivedToo, keepHouse } from './housekeeping.ts'
 import type { LatencyProbe } from './latency.ts'
+import { CREON_LIGHT } from './brokers/creon.ts'
+import { candlesOf, type MarketData } from './brokers/joined.ts'
 import { lookOf } from './observe.ts'
 import {
   createBroker,
   createCollector,
   createExecution,
-  createMarketData,
+  createMarkets,
   createNotifications,
   createPortfolio,
   createRisk,
   createStrategies,
   untilAvailable,
-  type MarketData,
+  untilItStarts,
   type Plumbing,
   type RunSettings,
 } from './services.ts'
@@ -53,7 +55,7 @@ export type Trader = {
   readonly portfolio: PortfolioTracker
   readonly execution: OrderExecution
   readonly brokers: ReadonlyMap<AccountId, BrokerPort>
-  readonly marketData: MarketData
+  readonly marketData: Pick<MarketData, 'candles'>
   start(): Promise<void>
   stop(): Promise<void>
 }
@@ -102,7 +104,7 @@ export function createTrader(options: TraderOptions): Trader {
     path,
     ...(isShared ? { sharedBudget: new MemorySharedBudget() } : {}),
   }
-  const marketData = createMarketData(options, plumbing)
+  const markets = createMarkets(options, plumbing)
   const brokers = new Map(options.accounts.map((one) => [one.account, createBroker(options, plumbing, one)]))
   // Who subscribes first hears first: risk has booked a fill before a strategy asks about the next signal.
   const risk = createRisk(options, plumbing)
@@ -111,9 +113,10 @@ export function createTrader(options: TraderOptions): Trader {
   const execution = createExecution(options, plumbing, brokers)
   started.execution = execution
   const notifications = createNotifications(options, plumbing)
-  const collector = createCollector(options, plumbing, marketData)
+  const collector = createCollector(options, plumbing, markets)
   const retention = new Retention({ store, bus, archive, log, archiveToo: archivedToo(options.archiveMarketData) })
   let house: { stop(): Promise<void> } | undefined
+  let isStopped = false
   return {
     store,
     bus,
@@ -125,7 +128,7 @@ export function createTrader(options: TraderOptions): Trader {
     portfolio,
     execution,
     brokers,
-    marketData,
+    marketData: candlesOf(markets),
     async start() {
       // The time first; state, then what the log holds beyond it, then the outside world: orders before prices.
       await collector.restore()
@@ -135,9 +138,22 @@ export function createTrader(options: TraderOptions): Trader {
       await execution.restore()
       await notifications.start()
       await bus.start()
-      await untilAvailable(() => marketData.start(), log)
-      for (const broker of brokers.values()) await untilAvailable(() => broker.start(), log)
-      await execution.start()
+      const isApart = (account: AccountId): boolean => accountBroker(account) === 'creon'
+      for (const [account, broker] of brokers) {
+        if (!isApart(account)) await untilAvailable(() => broker.start(), log)
+      }
+      await execution.start({ except: isApart })
+      for (const [account, broker] of brokers) {
+        if (!isApart(account)) continue
+        void untilItStarts(
+          `${CREON_LIGHT} ${account}`,
+          () => broker.start(),
+          plumbing,
+          () => isStopped,
+        ).then(() => {
+          if (!isStopped) execution.startAccount(account)
+        })
+      }
       await collector.start()
       // A replay's log is a record to compare: nothing leaves it.
       if (options.replay) return
@@ -152,13 +168,13 @@ export function createTrader(options: TraderOptions): Trader {
       })
     },
     async stop() {
+      isStopped = true
       await house?.stop()
       await collector.stop()
       strategies.stop()
       await execution.stop()
       risk.stop()
       notifications.stop()
-      await marketData.stop()
       for (const broker of brokers.values()) await broker.stop()
       await store.durable()
       await bus.stop()

@@ -3,6 +3,7 @@ import { endpointsOfVenue, type BinanceEndpoints } from '@jts/binance-service'
 import { accountId, type AccountId, type Mode } from '@jts/model'
 import { keepSecret, type Logger } from '@jts/runtime'
 import { UserError } from './cli.ts'
+import { accountOf, type BrokerName } from './config.ts'
 import { startVenueProcess, type VenueProcess } from './venue-process.ts'
 
 export type TradedAccount = { readonly account: AccountId; readonly apiKey: string; readonly apiSecret: string }
@@ -19,6 +20,7 @@ export type VenueChoice = {
   readonly mode: Mode
   readonly accounts: readonly {
     readonly name: string
+    readonly broker: BrokerName
     readonly apiKeyEnv?: string | undefined
     readonly apiSecretEnv?: string | undefined
   }[]
@@ -50,12 +52,23 @@ export async function openVenue(choice: VenueChoice): Promise<Venue> {
   }
 }
 
-/** Keys by account: the names in `jts.yaml`, else JTS_BINANCE_API_KEY for the first and JTS_BINANCE_API_KEY_2 … for the next. */
+/** Where keys are looked for when `jts.yaml` names no variables: of the first account of a broker, `_2` … of the next. */
+const KEY_VARIABLES: Readonly<Record<BrokerName, readonly [key: string, secret: string]>> = {
+  binance: ['JTS_BINANCE_API_KEY', 'JTS_BINANCE_API_SECRET'],
+  creon: ['JTS_CREON_KEY_ID', 'JTS_CREON_KEY_SECRET'],
+}
+
+/** @throws UserError naming the variables in which an account's keys were expected */
 export function keysFromEnvironment(choice: Pick<VenueChoice, 'mode' | 'accounts'>): TradedAccount[] {
-  return choice.accounts.map(({ name, apiKeyEnv, apiSecretEnv }, i) => {
-    const suffix = i === 0 ? '' : `_${i + 1}`
-    const keyName = apiKeyEnv ?? `JTS_BINANCE_API_KEY${suffix}`
-    const secretName = apiSecretEnv ?? `JTS_BINANCE_API_SECRET${suffix}`
+  const seen = new Map<BrokerName, number>()
+  return choice.accounts.map((account) => {
+    const { name, broker, apiKeyEnv, apiSecretEnv } = account
+    const nth = (seen.get(broker) ?? 0) + 1
+    seen.set(broker, nth)
+    const suffix = nth === 1 ? '' : `_${nth}`
+    const [keyDefault, secretDefault] = KEY_VARIABLES[broker]
+    const keyName = apiKeyEnv ?? `${keyDefault}${suffix}`
+    const secretName = apiSecretEnv ?? `${secretDefault}${suffix}`
     const apiKey = keepSecret(process.env[keyName])
     const apiSecret = keepSecret(process.env[secretName])
     if (!apiKey || !apiSecret) {
@@ -63,7 +76,7 @@ export function keysFromEnvironment(choice: Pick<VenueChoice, 'mode' | 'accounts
         `expected the keys of account ${name} in the environment variables ${keyName} and ${secretName}, found ${apiKey ? `no ${secretName}` : `no ${keyName}`}`,
       )
     }
-    return { account: accountId(`${choice.mode}.binance.${name}`), apiKey, apiSecret }
+    return { account: accountOf(choice.mode, account), apiKey, apiSecret }
   })
 }
 

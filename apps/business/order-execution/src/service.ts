@@ -64,6 +64,8 @@ export type FillRow = {
   readonly liquidity: string
 }
 
+export type StartOptions = { readonly except?: (account: AccountId) => boolean }
+
 export type OrderExecution = {
   readonly api: OrderExecutionApi
   /**
@@ -71,8 +73,9 @@ export type OrderExecution = {
    * twice: from the log and from the row that it became.
    */
   restore(): Promise<void>
-  /** Listens to the brokers and sends; after the bus has started. */
-  start(): Promise<void>
+  /** Listens to the brokers and sends; after the bus has started. Accounts left out begin with `startAccount`. */
+  start(options?: StartOptions): Promise<void>
+  startAccount(account: AccountId): void
   stop(): Promise<void>
   /** Compares with the venue now; see `AccountExecution.reconcile`. False when the account would not hold still. */
   reconcile(account: AccountId): Promise<boolean>
@@ -100,7 +103,8 @@ export function createOrderExecution(options: OrderExecutionOptions): OrderExecu
   return {
     api: service,
     restore: () => service.restore(),
-    start: () => service.start(),
+    start: (given) => service.start(given),
+    startAccount: (account) => service.execution(account).start(),
     stop: () => service.stop(),
     reconcile: (account) => service.execution(account).reconcile(),
     fills: () => options.store.all(fills),
@@ -157,9 +161,9 @@ class Service implements OrderExecutionApi {
     this.#restored = true
   }
 
-  start(): Promise<void> {
+  start({ except = () => false }: StartOptions = {}): Promise<void> {
     if (!this.#restored) throw new Error('order execution is restored before it starts')
-    for (const execution of this.#executions.values()) execution.start()
+    for (const execution of this.#executions.values()) if (!except(execution.account)) execution.start()
     this.#stopListening = this.#options.marketClock.onAdvance((nowUs) => this.#checkQuiet(nowUs))
     this.#tick()
     this.#heartbeats?.start(this.states.isHeldFor(SILENCE) ? [RISK] : [])

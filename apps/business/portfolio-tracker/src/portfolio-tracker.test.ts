@@ -34,7 +34,7 @@ class World {
       log,
       instruments: [shippedInstrument(BTC)],
       marketTopics: ['market-data.binance.candles', 'market-data.binance.trades'],
-      equityCurrency: 'USDT',
+      equityCurrencyOf: () => 'USDT',
     })
     await this.tracker.start()
     await bus.start()

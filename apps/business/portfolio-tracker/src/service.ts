@@ -33,8 +33,8 @@ export type PortfolioTrackerOptions = {
   readonly log: Logger
   readonly instruments: readonly Instrument[]
   readonly marketTopics: readonly Topic[]
-  /** The currency that equity is told in. */
-  readonly equityCurrency: string
+  /** The currency that an account's equity is told in. */
+  readonly equityCurrencyOf: (account: string) => string
 }
 
 export type PortfolioTracker = {
@@ -276,7 +276,7 @@ class Service implements PortfolioApi {
       differences: account.differences,
       marks: this.#marks,
       instruments: this.#instruments,
-      equityCurrency: this.#options.equityCurrency,
+      equityCurrency: this.#options.equityCurrencyOf(account.ledger.account),
     })
   }
 

@@ -4,7 +4,7 @@ import { candlesTopic, tradesTopic, type NewEvent, type Topic } from '@jts/contr
 import { instrumentVenue, type Bar, type InstrumentId, type Trade } from '@jts/model'
 import type { Turn } from '@jts/transport'
 import { progress, tradeProgress } from './adapters/tables.ts'
-import { BarSeries, TradeSeries, type SeriesDecision } from './domain/series.ts'
+import { BarSeries, StreamedTradeSeries, TradeSeries, type SeriesDecision } from './domain/series.ts'
 
 export type Item = Bar | Trade
 
@@ -44,8 +44,8 @@ export class BarFeed implements Feed<Bar> {
   readonly topic: Topic
   readonly #instrument: InstrumentId
 
-  constructor(instrument: InstrumentId, timeframe: string) {
-    this.series = new BarSeries(instrument, timeframe)
+  constructor(instrument: InstrumentId, timeframe: string, alwaysOpen: boolean) {
+    this.series = new BarSeries(instrument, timeframe, alwaysOpen)
     this.topic = candlesTopic(instrumentVenue(instrument))
     this.#instrument = instrument
   }
@@ -78,11 +78,15 @@ export class BarFeed implements Feed<Bar> {
 }
 
 export class TradeFeed implements Feed<Trade> {
-  readonly series = new TradeSeries()
+  readonly series: TradeSeries | StreamedTradeSeries
   readonly topic: Topic
   readonly #instrument: InstrumentId
+  readonly #isListed: boolean
 
-  constructor(instrument: InstrumentId) {
+  /** @param isListed the source answers about past trades; otherwise what the stream does not bring is lost */
+  constructor(instrument: InstrumentId, isListed: boolean) {
+    this.#isListed = isListed
+    this.series = isListed ? new TradeSeries() : new StreamedTradeSeries()
     this.topic = tradesTopic(instrumentVenue(instrument))
     this.#instrument = instrument
   }
@@ -92,13 +96,14 @@ export class TradeFeed implements Feed<Trade> {
   }
 
   async begin(source: MarketDataPort): Promise<void> {
-    const latest = (await source.trades({ instrument: this.#instrument, limit: 1 })).at(-1)
+    const latest = this.#isListed ? (await source.trades({ instrument: this.#instrument, limit: 1 })).at(-1) : undefined
     this.series.tradeId = latest?.tradeId ?? ''
     this.series.timeUs = latest?.timeUs ?? 0
     this.series.isBegun = true
   }
 
   missing(source: MarketDataPort, limit: number): Promise<readonly Trade[]> {
+    if (!this.#isListed) return Promise.resolve([])
     return source.trades({ instrument: this.#instrument, afterTradeId: this.series.tradeId || '0', limit })
   }
 

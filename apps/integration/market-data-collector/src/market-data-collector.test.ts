@@ -14,6 +14,7 @@ const open: Harness[] = []
 
 class World {
   harness = Harness.open()
+  capabilities = FAKE_CAPABILITIES
   collector!: MarketDataCollector
   listener!: MarketListener
   /** Minutes whose bars the source can be asked for. */
@@ -27,7 +28,7 @@ class World {
     open.push(this.harness)
     const { store, marketClock, wallClock, activity, log } = this.harness
     const source: MarketDataPort = {
-      capabilities: FAKE_CAPABILITIES,
+      capabilities: this.capabilities,
       instruments: () => Promise.resolve([]),
       candles: async (query) => {
         this.asked.push(query)
@@ -325,4 +326,35 @@ it('gives a sign of life each second while its stream stands and nothing missed 
   world.listener.onMarketStream('up', '')
   await world.harness.run(10_000)
   assert.equal(await world.heartbeats(), standing, 'what was missed has not come yet')
+})
+
+it('trades of a source that only streams them are told as they come, each once, and nobody is asked for others', async () => {
+  const world = new World()
+  world.capabilities = { ...FAKE_CAPABILITIES, trades: false }
+  await world.start()
+  const asked = world.asked.length
+  const streamed = (tradeId: string, second: number): Trade => ({
+    ...trade(1),
+    tradeId,
+    timeUs: START_US + second * 1e6,
+  })
+  for (const one of [
+    streamed('20260105-100', 1),
+    streamed('20260105-160', 1),
+    streamed('20260105-160', 1),
+    streamed('20260105-100', 0),
+    streamed('20260105-900', 7),
+  ]) {
+    world.listener.onTrade(one)
+    await world.harness.run()
+  }
+  world.listener.onMarketStream('up', 'again')
+  await world.harness.run()
+  const events = await world.harness.events('market-data.binance.trades', 'PublicTrade')
+  assert.deepEqual(
+    events.map(({ payload }) => payload.tradeId),
+    ['20260105-100', '20260105-160', '20260105-900'],
+  )
+  assert.ok(world.asked.slice(asked).every((query) => 'timeframe' in query))
+  assert.equal(world.collector.gapCount(), 0)
 })

@@ -16,6 +16,10 @@ export type MarketDataCollectorOptions = {
   readonly activity: Activity
   readonly log: Logger
   readonly source: MarketDataPort
+  /** Under which it is waited for, where each venue has a collector of its own. */
+  readonly participant?: string
+  /** A market that never closes, whatever its calendar says: a simulated one. */
+  readonly alwaysOpen?: boolean
   readonly series: readonly MarketSubscription[]
   /** Its sign of life while its streams stand; a replay needs none. */
   readonly heartbeats?: HeartbeatTimes
@@ -74,9 +78,14 @@ class Service implements MarketDataCollector {
       this.#heartbeats = new Heartbeats({ service: NAME, store, wallClock, log, times, says })
     }
     for (const { instrument, timeframe } of options.series) {
-      if (timeframe === undefined) this.#trades.set(instrument, new TradeFeed(instrument))
-      else this.#bars.set(keyOf(instrument, timeframe), new BarFeed(instrument, timeframe))
+      if (timeframe === undefined)
+        this.#trades.set(instrument, new TradeFeed(instrument, options.source.capabilities.trades !== false))
+      else this.#bars.set(keyOf(instrument, timeframe), new BarFeed(instrument, timeframe, options.alwaysOpen === true))
     }
+  }
+
+  get #name(): string {
+    return this.#options.participant ?? NAME
   }
 
   async restore(): Promise<void> {
@@ -104,7 +113,7 @@ class Service implements MarketDataCollector {
 
   async start(): Promise<void> {
     await this.restore()
-    this.#options.activity.absent(NAME)
+    this.#options.activity.absent(this.#name)
     this.#heartbeats?.start()
     this.#stream = this.#options.source.subscribe(this.#options.series, {
       onBar: (bar) => this.#hear(this.#bars.get(keyOf(bar.instrument, bar.timeframe)), bar),
@@ -113,7 +122,7 @@ class Service implements MarketDataCollector {
         this.#streamUp = state === 'up'
         if (state === 'up') void this.#fillBack()
         else {
-          this.#options.activity.absent(NAME)
+          this.#options.activity.absent(this.#name)
           this.#options.log.warn({ reason }, 'the market stream is down')
         }
       },
@@ -155,7 +164,7 @@ class Service implements MarketDataCollector {
     }
     const { activity, log, wallClock } = this.#options
     this.#filling = true
-    await activity.during(NAME, async () => {
+    await activity.during(this.#name, async () => {
       try {
         do {
           this.#fillAgain = false
@@ -168,12 +177,12 @@ class Service implements MarketDataCollector {
         this.#filling = false
         if (this.#stopped) return
         log.warn({ err: error }, 'what is missing could not be asked for; trying again')
-        activity.absent(NAME)
+        activity.absent(this.#name)
         wallClock.after(RETRY_MS, () => void this.#fillBack())
         return
       }
       this.#filling = false
-      activity.present(NAME)
+      activity.present(this.#name)
     })
   }
 

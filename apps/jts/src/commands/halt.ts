@@ -8,11 +8,14 @@ import { join, resolve } from 'node:path'
 import { createBinanceBroker, PRODUCTION, TESTNET } from '@jts/binance-service'
 import type { ClientOrderId, Mode } from '@jts/model'
 import { haltOffline } from '@jts/order-execution'
-import { createLogger, silentLogger, systemClock } from '@jts/runtime'
+import { Activity, createLogger, silentLogger, systemClock } from '@jts/runtime'
 import { EmbeddedBus, lockFolder, SqliteStore } from '@jts/transport'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
-import { readConfig } from '../config.ts'
+import { createCreonBroker } from '../brokers/creon.ts'
+import { openCreon } from '../brokers/open-creon.ts'
+import { accountsAt, readConfig } from '../config.ts'
 import { RUN_FILE } from '../distributed/run-file.ts'
+import type { ManagedBroker } from '../services.ts'
 import { keysFromEnvironment } from '../venue.ts'
 
 const OPTIONS = {
@@ -27,6 +30,7 @@ const OPTIONS = {
   json: { type: 'flag', help: 'one JSON object on standard output' },
 } as const
 
+type Counts = { cancelled: number; open: number }
 type Answer = { tradingState: string; cancelled: number; unknown: number; open: number; message: string }
 /** What `up` leaves in its folder about itself. */
 type ProcessFile = { pid: number; url: string; mode: Mode; config: string | null }
@@ -115,7 +119,7 @@ async function haltWithout(folder: string, reason: string): Promise<Answer> {
     await haltRun(folder, { reason, by })
   } else await haltFolder(folder, { reason, by })
   lock.release()
-  const counts = running.mode === 'sim' ? { cancelled: 0, open: 0 } : await cancelAtBroker(running)
+  const counts = running.mode === 'sim' ? { cancelled: 0, open: 0 } : await cancelAtBroker(running, folder)
   return { tradingState: 'halted', unknown: 0, message: 'the process was ended; it starts halted', ...counts }
 }
 
@@ -130,34 +134,44 @@ async function haltFolder(folder: string, halt: { readonly reason: string; reado
   await store.close()
 }
 
-async function cancelAtBroker({ mode, config }: ProcessFile): Promise<{ cancelled: number; open: number }> {
-  const { accounts } = readConfig(config ?? undefined)
-  let cancelled = 0
-  let open = 0
-  for (const { account, ...credentials } of keysFromEnvironment({ mode, accounts })) {
-    const broker = createBinanceBroker({
-      account,
-      endpoints: mode === 'live' ? PRODUCTION : TESTNET,
-      credentials,
-      wallClock: systemClock,
-      log: createLogger({ name: 'halt', mode }),
-    })
-    await broker.start()
-    for (const order of await broker.openOrders()) {
-      const intentTimeUs = systemClock.nowUs() + broker.clockOffsetUs()
-      const outcome = await broker.cancelOrder({
-        instrument: order.instrument,
-        clientOrderId: order.clientOrderId,
-        cancelId: randomUUID() as string as ClientOrderId,
-        intentTimeUs,
-        sendBeforeUs: intentTimeUs + SEND_WINDOW_US,
-      })
-      if (outcome.kind === 'cancelled') cancelled++
-      else open++
-    }
-    await broker.stop()
+async function cancelAtBroker({ mode, config: file }: ProcessFile, folder: string): Promise<Counts> {
+  const config = readConfig(file ?? undefined)
+  const log = createLogger({ name: 'halt', mode })
+  const parts = { activity: new Activity(), wallClock: systemClock, log }
+  const creon = await openCreon(config, folder, log)
+  const endpoints = mode === 'live' ? PRODUCTION : TESTNET
+  const brokers: ManagedBroker[] = [
+    ...keysFromEnvironment({ mode, accounts: accountsAt('binance', config) }).map(({ account, ...credentials }) =>
+      createBinanceBroker({ account, endpoints, credentials, wallClock: systemClock, log }),
+    ),
+    ...(creon?.accounts ?? []).map((key) => createCreonBroker(creon!.address, key, parts)),
+  ]
+  const counts = { cancelled: 0, open: 0 }
+  for (const broker of brokers) {
+    const { cancelled, open } = await cancelAll(broker)
+    counts.cancelled += cancelled
+    counts.open += open
   }
-  return { cancelled, open }
+  return counts
+}
+
+async function cancelAll(broker: ManagedBroker): Promise<Counts> {
+  const counts = { cancelled: 0, open: 0 }
+  await broker.start()
+  for (const order of await broker.openOrders()) {
+    const intentTimeUs = systemClock.nowUs() + broker.clockOffsetUs()
+    const outcome = await broker.cancelOrder({
+      instrument: order.instrument,
+      clientOrderId: order.clientOrderId,
+      cancelId: randomUUID() as string as ClientOrderId,
+      intentTimeUs,
+      sendBeforeUs: intentTimeUs + SEND_WINDOW_US,
+    })
+    if (outcome.kind === 'cancelled') counts.cancelled++
+    else counts.open++
+  }
+  await broker.stop()
+  return counts
 }
 
 async function lockWhenFree(folder: string): Promise<{ release(): void }> {

@@ -6,7 +6,7 @@ import { readKeysFile } from '@jts/broker-kit/server'
 import { createLogger, systemClock } from '@jts/runtime'
 import { lockFolder } from '@jts/transport'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
-import { readConfig } from '../config.ts'
+import { accountsAt, readConfig } from '../config.ts'
 import { untilStdinEnds, untilStopped } from '../process.ts'
 import { keysFromEnvironment } from '../venue.ts'
 
@@ -44,7 +44,7 @@ export async function serveBrokerCommand(argv: readonly string[]): Promise<numbe
   const { mode } = config
   const endpoints = endpointsOf(mode, options.venue)
   const keys = asked(() => readKeysFile(options.keys!))
-  const accounts = keysFromEnvironment({ mode, accounts: config.accounts })
+  const accounts = keysFromEnvironment({ mode, accounts: accountsAt('binance', config) })
   const log = createLogger({ name: 'binance-service', mode })
   const folder = resolve(options['data-dir'] ?? join('.jts', 'binance-service'))
   mkdirSync(folder, { recursive: true })

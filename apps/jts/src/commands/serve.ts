@@ -120,7 +120,7 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
     await risk.start()
     services = [RiskManagementServiceService, BareRisk].map((definition) => ({ definition, handlers: risk.api }))
   } else {
-    const portfolio = createPortfolioTracker({ ...common, equityCurrency: 'USDT' })
+    const portfolio = createPortfolioTracker({ ...common, equityCurrencyOf: () => 'USDT' })
     await portfolio.start()
     services = [PortfolioServiceService, BarePortfolio].map((definition) => ({ definition, handlers: portfolio.api }))
   }

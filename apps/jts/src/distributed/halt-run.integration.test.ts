@@ -27,7 +27,11 @@ const run: Omit<RunFile, 'databaseUrl'> = {
   namespace: NAMESPACE,
   kafkaBrokers: ['127.0.0.1:1'],
   endpoints: { rest: 'http://127.0.0.1:1', streams: 'ws://127.0.0.1:1', wsApi: 'ws://127.0.0.1:1/ws-api/v3' },
-  accounts: ['main', 'second'].map((name) => ({ name, play: { apiKey: 'key', apiSecret: 'secret' } })),
+  accounts: ['main', 'second'].map((name) => ({
+    name,
+    broker: 'binance',
+    play: { apiKey: 'key', apiSecret: 'secret' },
+  })),
   instances: [],
   instruments: [],
   limits: {},

@@ -12,7 +12,7 @@ import {
   createBroker,
   createCollector,
   createExecution,
-  createMarketData,
+  createMarkets,
   createNotifications,
   createPortfolio,
   createRisk,
@@ -135,19 +135,12 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
   },
 
   'market-data-collector': ({ settings, plumbing }) => {
-    const marketData = createMarketData(settings, plumbing)
-    const collector = createCollector(settings, plumbing, marketData)
+    const collector = createCollector(settings, plumbing, createMarkets(settings, plumbing))
     return {
       api: {},
       restore: () => collector.restore(),
-      start: async () => {
-        await untilAvailable(() => marketData.start(), plumbing.log)
-        await collector.start()
-      },
-      stop: async () => {
-        await collector.stop()
-        await marketData.stop()
-      },
+      start: () => collector.start(),
+      stop: () => collector.stop(),
     }
   },
 

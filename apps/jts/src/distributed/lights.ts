@@ -1,5 +1,6 @@
 /** What a person is shown of each process: up, or what is missing. */
 import { breakerReason, openBreakers } from '../broker-guards.ts'
+import { isOfCreon } from '../brokers/creon.ts'
 import type { HostState } from '@jts/contracts/host-api'
 import { systemClock } from '@jts/runtime'
 import type { Living, Owned } from '@jts/transport/store/unit-table'
@@ -64,7 +65,7 @@ function judge(name: string, own: readonly HostState[], { living, owners }: Seen
   if (own.some((state) => state.kafkaBreaker !== 'closed')) {
     return { state: 'down', reason: 'Kafka does not answer it' }
   }
-  const absent = own.flatMap((state) => state.absent)
+  const absent = own.flatMap((state) => state.absent).filter((one) => !isOfCreon(one))
   const [broker] = openBreakers(absent)
   if (broker !== undefined) return { state: 'down', reason: breakerReason(broker), breaker: 'open' }
   return absent.length === 0 ? { state: 'up' } : { state: 'starting', reason: `waiting for: ${absent.join(', ')}` }

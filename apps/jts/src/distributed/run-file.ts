@@ -11,7 +11,7 @@ import { keepSecret, keepSecretsOf, type Logger } from '@jts/runtime'
 import type { PlainText, TlsFiles } from '@jts/transport/rpc/tls'
 import { UserError } from '../cli.ts'
 import type { RunSettings } from '../services.ts'
-import { accountOf } from '../config.ts'
+import { accountOf, BROKER_NAMES } from '../config.ts'
 import { findStrategy } from '../strategies.ts'
 import { keysFromEnvironment } from '../venue.ts'
 import { SERVICE_NAMES, type ServiceName } from './service-names.ts'
@@ -42,9 +42,12 @@ const schema = z.strictObject({
   /** Of our own Redis; a given one is in REDIS_URL. A replay has none. */
   redisUrl: z.string().optional(),
   endpoints: z.strictObject({ rest: z.string(), streams: z.string(), wsApi: z.string() }),
+  /** Where Creon's broker service is. */
+  creon: z.strictObject({ host: z.string(), port: z.number().int().positive() }).optional(),
   accounts: z.array(
     z.strictObject({
       name: z.string(),
+      broker: z.enum(BROKER_NAMES).default('binance'),
       apiKeyEnv: z.string().optional(),
       apiSecretEnv: z.string().optional(),
       /** Of the local venue. */
@@ -180,6 +183,7 @@ export async function settingsOf(run: RunFile): Promise<RunSettings> {
   return {
     mode: run.mode,
     endpoints: run.endpoints,
+    creon: run.creon,
     accounts: accountsOf(run),
     instances,
     instruments,
@@ -195,10 +199,10 @@ export async function settingsOf(run: RunFile): Promise<RunSettings> {
 /** Play keys from the file, real ones from the environment. @throws UserError when they are not there */
 function accountsOf({ mode, accounts }: RunFile): RunSettings['accounts'] {
   if (mode !== 'sim') return keysFromEnvironment({ mode, accounts })
-  return accounts.map(({ name, play }) => {
+  return accounts.map(({ name, broker, play }) => {
     keepSecret(play?.apiSecret)
     if (play === undefined) throw new UserError(`expected the local venue's keys of account ${name}, found none`)
-    return { account: accountOf(mode, name), ...play }
+    return { account: accountOf(mode, { name, broker }), ...play }
   })
 }
 

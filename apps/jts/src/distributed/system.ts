@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import type { BrokerPort } from '@jts/broker-kit'
 import { TOPIC_NAMES, type BusEventOf } from '@jts/contracts'
 import { HostServiceService, type HostState } from '@jts/contracts/host-api'
-import { instrumentSymbol, type AccountId } from '@jts/model'
+import { accountBroker, instrumentSymbol, type AccountId } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
 import { Activity, computedId, MarketClock, systemClock, type Logger, type Observability } from '@jts/runtime'
 import { freePort, provideKafka, providePostgres, provideRedis } from '@jts/servers'
@@ -16,13 +16,15 @@ import { checkTls, type TlsFiles } from '@jts/transport/rpc/tls'
 import { connectPostgres, pingOf } from '@jts/transport/store/postgres-connection'
 import { UnitTable, type Living, type Owned } from '@jts/transport/store/unit-table'
 import { UserError } from '../cli.ts'
+import { CREON_LIGHT } from '../brokers/creon.ts'
+import { candlesOf } from '../brokers/joined.ts'
 import { HealthWatch, watchHealth } from '../health-watch.ts'
 import { latencyOf, type Mark } from '../latency.ts'
-import { createBroker, createMarketData, untilAvailable, type RunSettings } from '../services.ts'
+import { createBroker, createMarkets, untilAvailable, untilItStarts, type RunSettings } from '../services.ts'
 import { accountOf, type JtsConfig } from '../config.ts'
 import type { LoadedStrategy } from '../strategies.ts'
 import { observe, type ObserveSettings } from '../observe.ts'
-import type { ServiceLight, System } from '../system.ts'
+import { creonLightOf, type ServiceLight, type System } from '../system.ts'
 import { HealthLog } from './health-log.ts'
 import { keepServer } from './keep-server.ts'
 import { lightOf, lightsElsewhere } from './lights.ts'
@@ -62,6 +64,8 @@ export type DistributedOptions = {
   readonly elsewhere?: boolean
   /** Where other machines reach the processes started here; without it they are reached from this machine alone. */
   readonly host?: string | undefined
+  /** What Creon's own process says, where it is ours and not up. */
+  readonly creonLight?: (() => ServiceLight | undefined) | undefined
   readonly log: Logger
 }
 
@@ -110,9 +114,12 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     kafkaBrokers: [...kafka.brokers],
     ...(redis?.server === undefined ? {} : { redisUrl: redis.url }),
     endpoints: { ...settings.endpoints },
-    accounts: options.accounts.map(({ name, apiKeyEnv, apiSecretEnv }) => {
-      const { apiKey, apiSecret } = settings.accounts.find(({ account }) => account === accountOf(settings.mode, name))!
-      return settings.mode === 'sim' ? { name, play: { apiKey, apiSecret } } : { name, apiKeyEnv, apiSecretEnv }
+    ...(settings.creon === undefined ? {} : { creon: { ...settings.creon } }),
+    accounts: options.accounts.map((one) => {
+      const { name, broker, apiKeyEnv, apiSecretEnv } = one
+      const { apiKey, apiSecret } = settings.accounts.find(({ account }) => account === accountOf(settings.mode, one))!
+      const named = { name, broker }
+      return settings.mode === 'sim' ? { ...named, play: { apiKey, apiSecret } } : { ...named, apiKeyEnv, apiSecretEnv }
     }),
     instances: settings.instances.map((one, i) => ({
       instance: one.instance,
@@ -183,7 +190,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     sharedBudget: shared.budget,
   }
   const brokers = new Map(settings.accounts.map((one) => [one.account, createBroker(settings, plumbing, one)] as const))
-  const marketData = createMarketData(settings, plumbing)
+  const markets = createMarkets(settings, plumbing)
   const portfolio = routedPortfolio(byAccount('portfolio-tracker', portfolioClient))
 
   const hosts = async (): Promise<HostState[]> => {
@@ -238,11 +245,15 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     ...(redis === undefined ? [] : [new ServerLight('redis', () => shared.ping())]),
   ]
   let keepers: (() => void)[] = []
+  let isStopped = false
   const lights = (): ServiceLight[] => [
     ...(elsewhere
       ? lightsElsewhere({ living, owners, states })
       : supervisor.states().map((process) => lightOf(process, { living, owners, states }))),
     ...servers.map((server) => server.light()),
+    ...(settings.creon === undefined
+      ? []
+      : [options.creonLight?.() ?? creonLightOf(states.flatMap((state) => state.absent))]),
   ]
 
   let house: { stop(): Promise<void> } | undefined
@@ -278,7 +289,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       })),
     ),
     brokers: brokers as ReadonlyMap<AccountId, BrokerPort>,
-    marketData,
+    marketData: candlesOf(markets),
     rest: new DistributedRest(
       units.map((unit) => ({ name: unit, link: links.linkTo(unit) })),
       log,
@@ -335,8 +346,10 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       writeRunFile(dataDir, run)
       await supervisor.start(members)
       await everyUnitAnswers()
-      await untilAvailable(() => marketData.start(), log)
-      for (const broker of brokers.values()) await untilAvailable(() => broker.start(), log)
+      const begin = (isApart: boolean, start: () => Promise<void>): Promise<void> | void =>
+        isApart ? void untilItStarts(CREON_LIGHT, start, plumbing, () => isStopped) : untilAvailable(start, log)
+      for (const [venue, market] of markets) await begin(venue === 'KRX', () => market.start())
+      for (const [account, broker] of brokers) await begin(accountBroker(account) === 'creon', () => broker.start())
       watching = setInterval(watch, LIGHTS_MS)
       watch()
       for (const server of servers) void server.start()
@@ -347,6 +360,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       if (!settings.replay) house = keepArchive()
     },
     async stop() {
+      isStopped = true
       await house?.stop()
       clearInterval(watching)
       for (const server of servers) server.stop()
@@ -360,7 +374,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       await sql.end({ timeout: 2 })
       await observability.stop()
       for (const broker of brokers.values()) await broker.stop()
-      await marketData.stop()
+      for (const market of markets.values()) await market.stop()
       await shared.close()
       await Promise.all([kafka.stop(), postgres.stop(), redis?.stop()])
     },

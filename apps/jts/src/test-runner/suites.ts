@@ -88,7 +88,7 @@ export function suites(root: string): readonly Suite[] {
       name: 'system',
       about: 'the whole system: replays and kills, one at a time',
       budgetSeconds: 720,
-      needs: ['python3', 'openssl', 'redis-server', 'postgresql', 'java', 'kafka'],
+      needs: ['python3', 'python-venv', 'openssl', 'redis-server', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'system', atOnce: 1, fileSeconds: 400 }],
     },
     {

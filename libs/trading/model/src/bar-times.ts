@@ -16,7 +16,12 @@ export interface BarTimes {
 
 export function barTimesOf(instrument: InstrumentId, timeframe: string, sessions?: KrxSessions): BarTimes {
   const stepUs = timeframeUs(timeframe)
-  return instrumentVenue(instrument) === 'KRX' ? new KrxBarTimes(stepUs, sessions) : new EveryStep(stepUs)
+  return instrumentVenue(instrument) === 'KRX' ? new KrxBarTimes(stepUs, sessions) : everyStep(timeframe)
+}
+
+/** Of a market that never closes. */
+export function everyStep(timeframe: string): BarTimes {
+  return new EveryStep(timeframeUs(timeframe))
 }
 
 /** A bar's last instant is 1 ms before the next one opens. */

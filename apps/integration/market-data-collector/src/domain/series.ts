@@ -1,5 +1,5 @@
 /** One series from its source: which item is next, which was seen before, where one is missing. */
-import { barTimesOf, type Bar, type BarTimes, type InstrumentId, type Trade } from '@jts/model'
+import { barTimesOf, everyStep, type Bar, type BarTimes, type InstrumentId, type Trade } from '@jts/model'
 
 export type SeriesDecision = 'publish' | 'seen' | 'gap'
 
@@ -13,9 +13,9 @@ export class BarSeries {
   gaps = 0
   readonly #times: BarTimes
 
-  constructor(instrument: InstrumentId, timeframe: string) {
+  constructor(instrument: InstrumentId, timeframe: string, alwaysOpen = false) {
     this.timeframe = timeframe
-    this.#times = barTimesOf(instrument, timeframe)
+    this.#times = alwaysOpen ? everyStep(timeframe) : barTimesOf(instrument, timeframe)
   }
 
   decide(bar: Bar): SeriesDecision {
@@ -30,6 +30,7 @@ export class BarSeries {
   }
 }
 
+/** Trades that their source numbers one by one and lists. */
 export class TradeSeries {
   isBegun = false
   /** Of the trade after which it goes on; empty for the first that the source ever has. */
@@ -44,6 +45,28 @@ export class TradeSeries {
     const ahead = BigInt(tradeId) - BigInt(this.tradeId)
     if (ahead <= 0n) return 'seen'
     return ahead === 1n ? 'publish' : 'gap'
+  }
+
+  take({ tradeId, timeUs }: Trade): void {
+    this.tradeId = tradeId
+    this.timeUs = timeUs
+    this.count++
+  }
+}
+
+/**
+ * Trades of a source that streams them and lists none: what was missed cannot be asked for, and ids only rise. Of an id at or below
+ * the last one of its time nothing is told again.
+ */
+export class StreamedTradeSeries {
+  isBegun = false
+  tradeId = ''
+  timeUs = 0
+  count = 0
+  gaps = 0
+
+  decide({ tradeId, timeUs }: Trade): SeriesDecision {
+    return timeUs < this.timeUs || tradeId === this.tradeId ? 'seen' : 'publish'
   }
 
   take({ tradeId, timeUs }: Trade): void {

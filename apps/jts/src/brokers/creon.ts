@@ -1,0 +1,52 @@
+/** Creon behind the ports: the client of its broker service, which runs on Windows or, in sim, beside us with a simulated COM. */
+import { CAPABILITY_TABLE, type Capabilities } from '@jts/broker-kit'
+import { CreonApiClient } from '@jts/api-client'
+import type { AccountId } from '@jts/model'
+import type { Activity, Logger, WallClock } from '@jts/runtime'
+import { guardOf } from '../broker-guards.ts'
+import type { BrokerAccount, ManagedBroker } from '../services.ts'
+import type { MarketData } from './joined.ts'
+
+/** Its light, and the beginning of what is waited for there. */
+export const CREON_LIGHT = 'creon-service'
+
+export type CreonAddress = { readonly host: string; readonly port: number }
+
+type Parts = { readonly activity: Activity; readonly wallClock: WallClock; readonly log: Logger }
+
+/** Until the service has said what it can: the broker's documentation. */
+const { asOf: _asOf, leftOut: _leftOut, ...documented } = CAPABILITY_TABLE['creon']!
+const CAPABILITIES: Capabilities = { broker: 'creon', ...documented }
+
+export function createCreonMarketData(address: CreonAddress, key: BrokerAccount, parts: Parts): MarketData {
+  const client = clientOf(address, key, parts)
+  return { ...guardOf('creon', parts).guardMarket(client), start: () => client.start(), stop: () => client.stop() }
+}
+
+export function createCreonBroker(address: CreonAddress, key: BrokerAccount, parts: Parts): ManagedBroker {
+  const client = clientOf(address, key, parts, key.account)
+  return { ...guardOf('creon', parts).guardBroker(client), start: () => client.start(), stop: () => client.stop() }
+}
+
+function clientOf(
+  { host, port }: CreonAddress,
+  { apiKey, apiSecret }: BrokerAccount,
+  { activity, wallClock, log }: Parts,
+  account?: AccountId,
+): CreonApiClient {
+  return new CreonApiClient({
+    windowsHost: host,
+    port,
+    key: { id: apiKey, secret: apiSecret },
+    ...(account === undefined ? {} : { account }),
+    capabilities: CAPABILITIES,
+    wallClock,
+    activity,
+    log: log.child({ service: 'creon-service', ...(account === undefined ? {} : { account }) }),
+  })
+}
+
+/** What waits for Creon, of what a process says it waits for: no other light is red because of it. */
+export function isOfCreon(participant: string): boolean {
+  return ['creon', 'broker service'].some((start) => participant.startsWith(start)) || participant.includes('.creon.')
+}

@@ -1,0 +1,170 @@
+/** A Korean share at Creon's simulated COM beside Binance: traded, killed, red for a while, and Binance does not notice. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { CreonApiClient } from '@jts/api-client'
+import { accountId, parseUnits } from '@jts/model'
+import { silentLogger, systemClock } from '@jts/runtime'
+import { sleep, startJts, type JtsProcess } from '@jts/testkit'
+import { openLog } from './open-log.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'jts-creon-'))
+const started: JtsProcess[] = []
+after(() => {
+  for (const { child } of started) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** Generous: the first start installs the service's libraries, and the machine may be slow. */
+const WITHIN_MS = 180_000
+
+const IN_AND_OUT = `
+import { defineStrategy } from '@jts/strategy-kit'
+export default defineStrategy({
+  name: 'in-and-out', parameters: {}, state: () => ({ trades: 0 }),
+  onTrade(_trade, { state, position, buy, sell }) {
+    state.trades++
+    if (state.trades % 2 === 1) return
+    if (position.isFlat) buy('3')
+    else if (position.isLong) sell(position.sellable)
+  },
+})
+`
+
+type Light = { name: string; state: string; reason?: string }
+type Fill = { instrument: string; fillId: string; account: string }
+type Account = {
+  account: string
+  equityCurrency: string
+  cash: Record<string, string>
+  positions: { quantity: string }[]
+}
+
+async function get<T>(url: string, path: string): Promise<T> {
+  const response = await fetch(`${url}/api/v1/${path}`)
+  return ((await response.json()) as { data: T }).data
+}
+
+async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  for (const deadline = Date.now() + WITHIN_MS; ; await sleep(200)) {
+    const found = await look()
+    if (found !== undefined) return found
+    assert.ok(Date.now() < deadline, `waited in vain: ${what}`)
+  }
+}
+
+const fillsOf = async (url: string, venue: string): Promise<Fill[]> =>
+  (await get<Fill[]>(url, 'fills?limit=500')).filter(({ instrument }) => instrument.startsWith(venue))
+
+const creonLight = async (url: string): Promise<Light> =>
+  (await get<{ services: Light[] }>(url, 'status')).services.find(({ name }) => name === 'creon-service')!
+
+/** Creon's service, asked by a client of the test's own. */
+function brokerOf(dir: string, log: string): CreonApiClient {
+  const { keys } = JSON.parse(readFileSync(join(dir, 'creon', 'keys.json'), 'utf8')) as {
+    keys: { id: string; secret: string }[]
+  }
+  const port = Number(/"port":(\d+),"msg":"creon-service is up/.exec(log)![1])
+  const key = keys[0]!
+  const account = accountId('sim.creon.krx')
+  return new CreonApiClient({ windowsHost: '127.0.0.1', port, key, account, wallClock: systemClock, log: silentLogger })
+}
+
+test('Korean shares are traded through a kill of Creon’s service, nothing twice, and Binance goes on meanwhile', async () => {
+  writeFileSync(join(folder, 'in-and-out.ts'), IN_AND_OUT)
+  const config = join(folder, 'jts.yaml')
+  writeFileSync(
+    config,
+    JSON.stringify({
+      accounts: [
+        { name: 'main', broker: 'binance' },
+        { name: 'krx', broker: 'creon' },
+      ],
+      strategies: [
+        {
+          instance: 'btc',
+          strategy: 'ema-cross',
+          instrument: 'BINANCE:BTCUSDT',
+          timeframe: '1s',
+          parameters: { fast: 2, slow: 4 },
+        },
+        { instance: 'samsung', strategy: join(folder, 'in-and-out.ts'), instrument: 'KRX:005930' },
+      ],
+    }),
+  )
+  const dir = join(folder, 'data')
+  const jts = startJts(['up', '--config', config, '--data-dir', dir, '--port', '0'])
+  started.push(jts)
+  let errors = ''
+  jts.child.stderr!.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+  const url = (await jts.firstLine).slice('Dashboard: '.length)
+  const pidOf = (nth: number): number | undefined => {
+    const lines = errors.split('\n').filter((line) => line.includes('creon-service is up, with its simulated COM'))
+    return lines.length < nth ? undefined : (JSON.parse(lines[nth - 1]!) as { pid: number }).pid
+  }
+
+  const pid = await until('creon-service is up', () => Promise.resolve(pidOf(1)))
+  await until('fills at both brokers', async () => {
+    const [krx, binance] = [await fillsOf(url, 'KRX'), await fillsOf(url, 'BINANCE')]
+    return krx.length >= 2 && binance.length >= 1 ? true : undefined
+  })
+  assert.equal((await creonLight(url)).state, 'up')
+
+  process.kill(pid, 'SIGKILL')
+  const red = await until('the light of Creon is not green', async () => {
+    const light = await creonLight(url)
+    return light.state === 'up' ? undefined : light
+  })
+  assert.notEqual(red.reason ?? '', '')
+  const { services } = await get<{ services: Light[] }>(url, 'status')
+  assert.deepEqual(
+    services.filter(({ name, state }) => name !== 'creon-service' && state !== 'up'),
+    [],
+    'one light, and no other',
+  )
+  const before = (await fillsOf(url, 'BINANCE')).length
+  await until('Binance trades on', async () => ((await fillsOf(url, 'BINANCE')).length > before ? true : undefined))
+
+  await until('creon-service is up again', () => Promise.resolve(pidOf(2)))
+  const seen = (await fillsOf(url, 'KRX')).length
+  await until('Korean shares are traded again', async () =>
+    (await fillsOf(url, 'KRX')).length > seen ? true : undefined,
+  )
+  // Nothing moves any more: what the broker's own service says must be what we have.
+  await fetch(`${url}/api/v1/halt`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })
+  const broker = brokerOf(dir, errors)
+  await broker.start()
+  await until('its account equals the broker’s', async () => {
+    const { accounts } = await get<{ accounts: Account[] }>(url, 'portfolio')
+    const account = accounts.find((one) => one.account === 'sim.creon.krx')!
+    assert.equal(account.equityCurrency, 'KRW')
+    const held = account.positions.reduce((sum, one) => sum + parseUnits(one.quantity), 0n)
+    const theirs = (await broker.positions()).reduce((sum, one) => sum + one.quantity, 0n)
+    const [won] = (await broker.balances()).filter(({ currency }) => currency === 'KRW')
+    const isEqual = held === theirs && parseUnits(account.cash['KRW']!) === won!.free + won!.locked
+    return isEqual ? true : undefined
+  })
+  await broker.stop()
+  jts.child.kill('SIGTERM')
+  const { code, stderr } = await jts.ended
+  assert.equal(code, 0, stderr)
+
+  const requests: string[] = []
+  const venueOrders: string[] = []
+  const fills: string[] = []
+  const { log, close } = await openLog(dir)
+  for await (const event of log.read('orders.events')) {
+    if (event.account !== 'sim.creon.krx') continue
+    assert.notEqual(event.type, 'ForeignFill', 'a fill of an order that nobody here has made')
+    if (event.type === 'OrderSubmitting') requests.push(event.payload.clientOrderId)
+    if (event.type === 'OrderAccepted') venueOrders.push(event.payload.venueOrderId)
+    if (event.type === 'OrderFilled') fills.push(event.payload.fillId)
+  }
+  await close()
+  for (const [what, ids] of Object.entries({ requests, venueOrders, fills })) {
+    assert.equal(new Set(ids).size, ids.length, `${what}: one was made twice`)
+    assert.ok(ids.length >= 3, `${what}: found ${ids.length}`)
+  }
+})

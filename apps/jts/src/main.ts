@@ -111,6 +111,8 @@ main(process.argv.slice(2)).then(
   (code) => {
     // Output may still be on its way into a pipe; everything else has been closed by the command.
     process.exitCode = code
+    // Node's own last cleanup of handles may go round for ever where children were stopped and killed; this end has none.
+    process.once('beforeExit', () => process.exit())
   },
   (error: unknown) => {
     const known = error instanceof ConfigError || (error instanceof Error && FOR_THE_PERSON.has(error.name))

@@ -34,13 +34,10 @@ import type { Bus, OrderPath, Store } from '@jts/transport'
 import type { SharedBudget } from '@jts/transport/cache/port'
 import { guardOf } from './broker-guards.ts'
 import { CREON_LIGHT, createCreonBroker, createCreonMarketData, type CreonAddress } from './brokers/creon.ts'
+import type { BrokerAccount, ManagedBroker } from './brokers/managed-broker.ts'
 import { joinCollectors, type MarketData, type Markets } from './brokers/joined.ts'
 import type { Probe } from './latency.ts'
 import { showStream } from './observe.ts'
-
-export type BrokerAccount = { readonly account: AccountId; readonly apiKey: string; readonly apiSecret: string }
-/** A broker's port and its life. */
-export type ManagedBroker = BrokerPort & { start(): Promise<void>; stop(): Promise<void> }
 
 export type RunSettings = {
   readonly mode: Mode

@@ -4,8 +4,8 @@ import { CreonApiClient } from '@jts/api-client'
 import type { AccountId } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import { guardOf } from '../broker-guards.ts'
-import type { BrokerAccount, ManagedBroker } from '../services.ts'
 import type { MarketData } from './joined.ts'
+import type { BrokerAccount, ManagedBroker } from './managed-broker.ts'
 
 /** Its light, and the beginning of what is waited for there. */
 export const CREON_LIGHT = 'creon-service'

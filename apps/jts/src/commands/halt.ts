@@ -15,7 +15,7 @@ import { createCreonBroker } from '../brokers/creon.ts'
 import { openCreon } from '../brokers/open-creon.ts'
 import { accountsAt, readConfig } from '../config.ts'
 import { RUN_FILE } from '../distributed/run-file.ts'
-import type { ManagedBroker } from '../services.ts'
+import type { ManagedBroker } from '../brokers/managed-broker.ts'
 import { keysFromEnvironment } from '../venue.ts'
 
 const OPTIONS = {

@@ -25,6 +25,7 @@ export async function runTestFile(
     const report = join(folder, 'report')
     const args = [
       '--disable-warning=ExperimentalWarning',
+      `--import=${join(import.meta.dirname, 'leave-at-once.ts')}`,
       `--test-reporter=${join(import.meta.dirname, 'reporter.ts')}`,
       `--test-reporter-destination=${report}`,
       file,

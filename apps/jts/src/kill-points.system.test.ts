@@ -8,7 +8,7 @@ import { KILL_AT_SYNC, runJts, startJts, writeSyntheticBars } from '@jts/testkit
 
 const FULL = process.env['JTS_TEST_FULL'] === '1'
 /** Synced commits after the start at which the process is killed; an order makes about four. */
-const POINTS = FULL ? 60 : 10
+const POINTS = FULL ? 60 : 5
 const folder = mkdtempSync(join(tmpdir(), 'jts-kill-points-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 const file = writeSyntheticBars(join(folder, 'BTCUSDT-1m-synthetic.csv'), { bars: 120, seed: 7 })

@@ -12,9 +12,15 @@ const LOWEST = 20_000
 const HIGHEST = 32_768
 const TRIES_MAX = 100
 
+/** A port is free until its owner listens, so one that was given is remembered: two services would fight for it for ever. */
+const given = new Set<number>()
+
+/** A port of the loopback interface that nobody listens on and that this process has not given before. */
 export async function freePort(): Promise<number> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const port = randomInt(LOWEST, HIGHEST)
+    if (given.has(port)) continue
+    given.add(port)
     if (await isFree(port)) return port
   }
   throw new Error(`expected a free port from ${LOWEST} to ${HIGHEST - 1}; found none in ${TRIES_MAX} tries`)

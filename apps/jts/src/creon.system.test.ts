@@ -23,10 +23,8 @@ const WITHIN_MS = 180_000
 const IN_AND_OUT = `
 import { defineStrategy } from '@jts/strategy-kit'
 export default defineStrategy({
-  name: 'in-and-out', parameters: {}, state: () => ({ trades: 0 }),
-  onTrade(_trade, { state, position, buy, sell }) {
-    state.trades++
-    if (state.trades % 2 === 1) return
+  name: 'in-and-out', parameters: {}, state: () => ({}),
+  onTrade(_trade, { position, buy, sell }) {
     if (position.isFlat) buy('3')
     else if (position.isLong) sell(position.sellable)
   },

@@ -39,12 +39,13 @@ export type Suite = {
 /** `--full` runs longer tables, more seeds and more kills: budgets and time limits grow with it. */
 export const FULL_FACTOR = 10
 
+/** The budgets of what runs unasked add up to 20 minutes. */
 export function suites(root: string): readonly Suite[] {
   return [
     {
       name: 'static',
       about: 'formatting, lint with the import borders, types, contracts',
-      budgetSeconds: 120,
+      budgetSeconds: 80,
       needs: [],
       steps: [
         check('formatted as prettier would', tool('prettier'), '--check', '.'),
@@ -56,28 +57,28 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'unit',
       about: 'decisions and parts, each test file in its own process',
-      budgetSeconds: 90,
+      budgetSeconds: 75,
       needs: [],
       steps: [{ kind: 'files', of: 'unit', atOnce: 2, fileSeconds: 60 }],
     },
     {
       name: 'integration',
       about: 'several parts over real files, sockets, processes and servers',
-      budgetSeconds: 240,
+      budgetSeconds: 185,
       needs: ['openssl', 'shellcheck', 'redis-server', 'postgresql', 'java', 'kafka', 'creon-service'],
       steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 90 }],
     },
     {
       name: 'python',
       about: 'creon-service on the simulated COM: style, types, tests',
-      budgetSeconds: 150,
+      budgetSeconds: 75,
       needs: ['creon-service'],
       steps: pythonSteps('apps/brokers/creon-service', CREON_ENVIRONMENT.python),
     },
     {
       name: 'browser',
       about: 'the dashboard in a real browser',
-      budgetSeconds: 120,
+      budgetSeconds: 45,
       needs: ['chromium'],
       steps: [
         { ...check('the web app builds', 'vite', 'build'), folder: 'apps/presentation/web-app' },
@@ -87,7 +88,7 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'system',
       about: 'the whole system: replays and kills, one at a time',
-      budgetSeconds: 720,
+      budgetSeconds: 740,
       needs: ['python3', 'python-venv', 'openssl', 'redis-server', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'system', atOnce: 1, fileSeconds: 400 }],
     },

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Admin, ConfigResourceTypes } from '@platformatic/kafka'
-import { TOPIC_NAMES, type BusEvent, type Topic } from '@jts/contracts'
+import { partitionOf, TOPIC_NAMES, TOPICS, type BusEvent, type Topic } from '@jts/contracts'
 import { Activity, silentLogger, systemClock } from '@jts/runtime'
 import { provideKafka, providePostgres, type ProvidedKafka, type ProvidedPostgres } from '@jts/servers'
 import { Archive } from '../../archive/archive.ts'
@@ -191,4 +191,32 @@ test('a unit that begins behind Kafka reads the archive first, and refuses where
     archiverWith(new Archive(join(folder, 'lost'))).pass(START_US + 100 * DAY_US),
     /put the archive folder back/,
   )
+})
+
+test('an event that a crash has sent twice is seen once by whoever looks', async () => {
+  const topic = 'orders.events'
+  const partition = partitionOf(MAIN, TOPICS[topic].partitions)
+  const endOf = async (): Promise<number> => (await client.offsets([topic], 'end')).get(topic)![partition]!
+  const from = await endOf()
+  const writer = await open('writer', { reads: false })
+  await writer.bus.start()
+  await writer.publish(topic, 200, 201)
+  await writer.close()
+  const log = new KafkaLog(client, 'reader')
+  const look = async (): Promise<number[]> => {
+    const sequences: number[] = []
+    for await (const event of log.read(topic, { partition, from })) sequences.push(event.sequence)
+    return sequences
+  }
+  const before = await look()
+  assert.equal(before.length, 2)
+
+  const producer = client.producer()
+  const name = { topic: client.nameOf(topic), partition, key: Buffer.from(MAIN) }
+  for await (const { value } of log.records(topic, partition, from, from + 2)) {
+    await producer.send({ messages: [{ ...name, value: Buffer.from(value) }] })
+  }
+  await producer.close()
+  assert.equal(await endOf(), from + 4, 'the log itself has each twice')
+  assert.deepEqual(await look(), before)
 })

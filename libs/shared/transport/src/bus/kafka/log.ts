@@ -27,6 +27,7 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
   }
 
   tap(topics: readonly Topic[], listener: (event: BusEvent) => void): () => void {
+    const isNew = newOnes()
     let reader: KafkaReader | undefined
     let isOff = false
     const begin = async (): Promise<void> => {
@@ -36,7 +37,7 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
         onRecords: (topic, partition, records) => {
           for (const record of records) {
             const event = this.#decodeOrSay(topic, partition, record)
-            if (event !== undefined && !isOff) listener(event)
+            if (event !== undefined && !isOff && isNew(event)) listener(event)
           }
         },
         onLost: () => true,
@@ -65,6 +66,7 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
     const starts = (await this.#client.offsets([topic], 'start')).get(topic)!
     const ends = (await this.#client.offsets([topic], 'end')).get(topic)!
     this.#archive?.refresh()
+    const isNew = newOnes()
     let left = options.limit ?? Infinity
     for (let partition = 0; partition < ends.length && left > 0; partition++) {
       if (options.partition !== undefined && options.partition !== partition) continue
@@ -73,13 +75,19 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
       while (from < start && left > 0) {
         const first = beforeStart({ topic, partition, from, start, archive: this.#archive })
         const rows = first < start ? this.#archive!.read(topic, partition, first, Math.min(BATCH, left)) : []
-        for (const { offset, event } of rows) yield decodeEvent(event, topic, partition, offset)
-        left -= rows.length
+        for (const row of rows) {
+          const event = decodeEvent(row.event, topic, partition, row.offset)
+          if (!isNew(event)) continue
+          yield event
+          left--
+        }
         from = (rows.at(-1)?.offset ?? first - 1) + 1
       }
       if (from >= end || left <= 0) continue
       for await (const record of this.records(topic, partition, from, end)) {
-        yield decodeEvent(record.value, topic, partition, record.offset)
+        const event = decodeEvent(record.value, topic, partition, record.offset)
+        if (!isNew(event)) continue
+        yield event
         if (--left <= 0) break
       }
     }
@@ -144,5 +152,16 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
       )
       return undefined
     }
+  }
+}
+
+/** A crash may have sent an event twice; who looks sees it once, as every consumer does: by its sequence in its stream. */
+function newOnes(): (event: BusEvent) => boolean {
+  const last = new Map<string, number>()
+  return ({ topic, stream, sequence }) => {
+    const key = `${topic}\n${stream}`
+    if (sequence <= (last.get(key) ?? 0)) return false
+    last.set(key, sequence)
+    return true
   }
 }

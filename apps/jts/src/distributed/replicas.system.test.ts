@@ -324,7 +324,7 @@ test('nothing was done twice, nothing left out, and the ledger is the venue’s'
     venueOrders.set(ref!.orderId, place)
     fills.push(fillId)
   }
-  assert.ok(fills.length > 20, `expected trades, found ${fills.length} fills`)
+  assert.ok(fills.length >= 8, `expected trades, found ${fills.length} fills`)
   assert.equal(new Set(fills).size, fills.length, 'a fill was booked twice')
   assert.deepEqual([...atVenue].sort(), [...new Set(venueOrders.values())].sort())
 

@@ -1,6 +1,6 @@
 /**
- * The fills of a run in columns, made into `Fill`s when they are asked for: tens of thousands of objects that live to the
- * end of the run would be copied by the garbage collector again and again while it runs.
+ * The fills of a run in typed columns, made into `Fill`s when they are asked for: tens of thousands of objects (and as many
+ * bigints, which are objects too) that live to the end of the run would be copied by the garbage collector while it runs.
  */
 import type { Fill, Side, Units } from '@jts/model'
 
@@ -16,12 +16,19 @@ const IS_BUY = 2
 const IS_MAKER = 3
 const TIME_US = 4
 const NUMBERS = 5
+/** Amounts kept for each fill. */
+const QUANTITY = 0
+const PRICE = 1
+const FEE = 2
+const AMOUNTS = 3
 const CAPACITY_FIRST = 1024
 
 export class FillLog {
   readonly #owners: FillOwner[] = []
   #numbers = new Float64Array(CAPACITY_FIRST * NUMBERS)
-  readonly #amounts: Units[] = []
+  #amounts = new BigInt64Array(CAPACITY_FIRST * AMOUNTS)
+  /** What 64 bits do not hold (92 billion at eight decimals), by its place in the column. */
+  readonly #large = new Map<number, Units>()
   count = 0
 
   /** Who the fills of one market belong to; the number is given with each of them. */
@@ -43,12 +50,22 @@ export class FillLog {
     numbers[at + IS_BUY] = fill.side === 'buy' ? 1 : 0
     numbers[at + IS_MAKER] = fill.liquidity === 'maker' ? 1 : 0
     numbers[at + TIME_US] = fill.timeUs
-    this.#amounts.push(fill.quantity, fill.price, fill.fee)
+    const of = (at / NUMBERS) * AMOUNTS
+    this.#keep(of + QUANTITY, fill.quantity)
+    this.#keep(of + PRICE, fill.price)
+    this.#keep(of + FEE, fill.fee)
+  }
+
+  #keep(place: number, amount: Units): void {
+    this.#amounts[place] = amount
+    if (this.#amounts[place] !== amount) this.#large.set(place, amount)
   }
 
   toFills(): Fill[] {
     return Array.from({ length: this.count }, (_, i) => {
       const number = (which: number): number => this.#numbers[i * NUMBERS + which]!
+      const amount = (which: number): Units =>
+        this.#large.get(i * AMOUNTS + which) ?? this.#amounts[i * AMOUNTS + which]!
       const { account, strategy, instrument, feeCurrencies } = this.#owners[number(OWNER)]!
       const tradeId = String(i + 1)
       const side = number(IS_BUY) === 1 ? 'buy' : 'sell'
@@ -58,9 +75,9 @@ export class FillLog {
         strategy,
         instrument,
         side,
-        quantity: this.#amounts[i * 3]!,
-        price: this.#amounts[i * 3 + 1]!,
-        fee: this.#amounts[i * 3 + 2]!,
+        quantity: amount(QUANTITY),
+        price: amount(PRICE),
+        fee: amount(FEE),
         feeCurrency: feeCurrencies[side],
         liquidity: number(IS_MAKER) === 1 ? 'maker' : 'taker',
         timeUs: number(TIME_US),
@@ -71,8 +88,11 @@ export class FillLog {
   }
 
   #grow(): void {
-    const larger = new Float64Array(this.#numbers.length * 2)
-    larger.set(this.#numbers)
-    this.#numbers = larger
+    const numbers = new Float64Array(this.#numbers.length * 2)
+    numbers.set(this.#numbers)
+    this.#numbers = numbers
+    const amounts = new BigInt64Array(this.#amounts.length * 2)
+    amounts.set(this.#amounts)
+    this.#amounts = amounts
   }
 }

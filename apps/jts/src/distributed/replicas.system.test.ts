@@ -264,6 +264,7 @@ test('nothing was done twice, nothing left out, and the ledger is the venue’s'
   const portfolio = routedPortfolio(
     new Map(accounts.map((account) => [account, portfolioClient(linkTo('portfolio-tracker', account))])),
   )
+  await until('there are enough trades to judge by', async () => (await fillCount()) > 20)
   await orders.halt({ account: '', reason: 'the end of the test', by: 'test' })
   await until('nothing is open', async () => {
     const open = await orders.listOrders({ account: '', openOnly: true, limit: 0 })
@@ -324,7 +325,7 @@ test('nothing was done twice, nothing left out, and the ledger is the venue’s'
     venueOrders.set(ref!.orderId, place)
     fills.push(fillId)
   }
-  assert.ok(fills.length >= 8, `expected trades, found ${fills.length} fills`)
+  assert.ok(fills.length > 20, `expected trades, found ${fills.length} fills`)
   assert.equal(new Set(fills).size, fills.length, 'a fill was booked twice')
   assert.deepEqual([...atVenue].sort(), [...new Set(venueOrders.values())].sort())
 

@@ -1,5 +1,6 @@
 /** How a process of JTS ends: on a signal, gracefully; or because memory and disk no longer agree, at once and saying why. */
-import type { Logger } from '@jts/runtime'
+import { writeSync } from 'node:fs'
+import { withoutSecrets, type Logger } from '@jts/runtime'
 import { EXIT } from './cli.ts'
 
 /** The one reason for which a process ends itself: what is in memory can no longer be made true on disk. */
@@ -8,6 +9,38 @@ export function fatal(log: Logger): (reason: string, cause: unknown) => void {
     log.fatal({ err: cause }, `${reason}: the process ends, and goes on from what is on disk when it is started again`)
     process.exit(EXIT.broken)
   }
+}
+
+/** The last line on standard output of a process that could not go on, for whoever started it. */
+export type LastWords = { readonly ended: string }
+
+/**
+ * Whoever started this process hears why it ends by itself. Written at once and to the pipe itself: the process does not live
+ * to see a stream drained.
+ */
+export function tellWhyItEnds(): (why: string) => void {
+  let isTold = false
+  const tell = (why: string): void => {
+    if (isTold) return
+    isTold = true
+    try {
+      writeSync(process.stdout.fd, `${JSON.stringify({ ended: withoutSecrets(why) } satisfies LastWords)}\n`)
+    } catch {
+      // Nobody listens any more.
+    }
+  }
+  process.on('uncaughtExceptionMonitor', (error) => tell(inOneLine(error)))
+  return tell
+}
+
+/** What an error says, and what the ones that caused it say: the last one is often what a person can mend. */
+export function inOneLine(error: unknown): string {
+  const said: string[] = []
+  for (let one = error; one !== undefined && one !== null; one = (one as Error).cause) {
+    const words = (one instanceof Error ? one.message : String(one)).trim().split('\n')[0]!
+    if (words !== '' && !said.some((before) => before.includes(words))) said.push(words)
+  }
+  return said.join(': ')
 }
 
 /** Resolves on SIGINT or SIGTERM; a second one ends the process at once. */

@@ -25,7 +25,7 @@ import {
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { readConfig, riskLimits } from '../config.ts'
 import { lookOf, observe, observeSettings } from '../observe.ts'
-import { fatal, untilStdinEnds, untilStopped } from '../process.ts'
+import { fatal, inOneLine, tellWhyItEnds, untilStdinEnds, untilStopped } from '../process.ts'
 import { TLS_OPTIONS, tlsFiles } from '../tls-options.ts'
 
 const SERVICES = ['risk-management', 'portfolio-tracker'] as const
@@ -61,7 +61,10 @@ const SPEC = {
       value: 'N',
       help: 'serve /metrics for Prometheus on 127.0.0.1:N (0 = any free port; off)',
     },
-    'exit-with-stdin': { type: 'flag', help: 'end when standard input ends: with whoever started this' },
+    'exit-with-stdin': {
+      type: 'flag',
+      help: 'end when standard input ends: with whoever started this, who hears why when it ends by itself',
+    },
     json: { type: 'flag', help: 'one JSON object on standard output when ready' },
   },
 } as const
@@ -75,7 +78,15 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseCommand(SPEC, argv)
   if (parsed === undefined) return EXIT.ok
   const { options, positionals } = parsed
-  if (options.run !== undefined) return await serveRun(positionals[0]!, options.run, options)
+  if (options.run !== undefined) {
+    const tellWhy = options['exit-with-stdin'] ? tellWhyItEnds() : (): void => undefined
+    try {
+      return await serveRun(positionals[0]!, options.run, { ...options, tellWhy })
+    } catch (error) {
+      tellWhy(inOneLine(error))
+      throw error
+    }
+  }
   const name = positionals[0] as (typeof SERVICES)[number]
   if (!SERVICES.includes(name)) {
     throw new UserError(
@@ -158,6 +169,7 @@ type JoinOptions = Parameters<typeof tlsFiles>[0] & {
   readonly 'grpc-port': number | undefined
   readonly 'metrics-port': number | undefined
   readonly 'exit-with-stdin': boolean
+  readonly tellWhy: (why: string) => void
 }
 
 const STOP_WITHIN_MS = 10_000
@@ -203,7 +215,10 @@ async function serveRun(word: string, file: string, options: JoinOptions): Promi
     advertised: options.advertise ?? (isMember ? `${fixed.host}:${fixed.port}` : undefined),
     observability,
     log,
-    fatal: fatal(log),
+    fatal: (reason, cause) => {
+      options.tellWhy(`${reason}: ${inOneLine(cause)}`)
+      fatal(log)(reason, cause)
+    },
   })
   const units = replica.units()
   const metrics = observability.metricsUrl

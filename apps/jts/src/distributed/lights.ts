@@ -24,7 +24,7 @@ export function lightOf(process: SupervisedState, seen: Seen): ServiceLight {
   const { name, service, sinceMs } = process
   const shown = { name, owns: ownedBy(name, service, seen), sinceUs: sinceMs * 1000 }
   if (process.state === 'down') {
-    return { ...shown, state: 'down', reason: 'its process has ended; it is started again' }
+    return { ...shown, state: 'down', reason: `its process ${process.ended ?? 'has ended'}; it is started again` }
   }
   if (process.state === 'starting') return { ...shown, state: 'starting', reason: 'its process is starting' }
   const own = seen.states.filter((state) => state.pid === process.pid)

@@ -5,8 +5,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from '@jts/runtime'
+import type { LastWords } from '../process.ts'
 import type { Member } from './run-file.ts'
 
 export type SupervisedState = {
@@ -18,6 +20,8 @@ export type SupervisedState = {
   readonly state: 'starting' | 'up' | 'down'
   /** Of the present process, ms since the epoch. */
   readonly sinceMs: number
+  /** While it is down: how it ended, and what it said of why. */
+  readonly ended?: string
 }
 
 /** Who runs under which process id, for a person who looks. */
@@ -29,6 +33,8 @@ const RESTART_MAX_MS = 5000
 /** A process that lived this long has earned a quick restart. */
 const SETTLED_MS = 10_000
 const STOP_MS = 8000
+/** Its last words are in the pipe when it ends; for longer than this they are not waited for. */
+const LAST_WORDS_MS = 200
 
 export class Supervisor {
   readonly #runFile: string
@@ -94,6 +100,7 @@ class Child {
   #pauseMs = RESTART_MS
   #state: SupervisedState['state'] = 'starting'
   #sinceMs = 0
+  #ended: string | undefined
 
   constructor(member: Member, runFile: string, log: Logger, watcher: Watcher) {
     this.#member = member
@@ -106,7 +113,9 @@ class Child {
 
   view(): SupervisedState {
     const { name, service } = this.#member
-    return { name, service, pid: this.#process.pid, starts: this.#starts, state: this.#state, sinceMs: this.#sinceMs }
+    const [state, sinceMs, ended] = [this.#state, this.#sinceMs, this.#ended]
+    const shown = { name, service, pid: this.#process.pid, starts: this.#starts, state, sinceMs }
+    return ended === undefined ? shown : { ...shown, ended }
   }
 
   async stop(): Promise<void> {
@@ -134,24 +143,73 @@ class Child {
       env: { NODE_COMPILE_CACHE: join(dirname(this.#runFile), 'compile-cache'), ...process.env },
     })
     this.#process.stdin?.on('error', () => undefined)
-    this.#process.stdout?.once('data', () => {
+    const said = new SaidLines(this.#process.stdout!, () => {
       this.#state = 'up'
+      this.#ended = undefined
       this.#watcher.onChange()
       this.#becameReady()
     })
     this.#process.once('exit', (code, signal) => {
       this.#state = 'down'
       if (this.#watcher.isStopping()) return
+      this.#ended = signal === null ? `ended with code ${code}` : `was ended by ${signal}`
       this.#watcher.onChange()
       const lived = performance.now() - startedMs
       this.#pauseMs = lived > SETTLED_MS ? RESTART_MS : Math.min(RESTART_MAX_MS, this.#pauseMs * 2)
-      this.#log.error({ process: name, code, signal, livedMs: Math.round(lived) }, 'a service ended; starting it again')
-      this.#watcher.onEnded(signal === null ? `ended with code ${code}` : `was ended by ${signal}`)
+      void this.#tellEnd(said, { code, signal, livedMs: Math.round(lived) })
       setTimeout(() => {
         if (this.#watcher.isStopping()) return
         this.#launch()
         this.#watcher.onChange()
       }, this.#pauseMs)
     })
+  }
+
+  /** Beside the restart, which does not wait for words. */
+  async #tellEnd(said: SaidLines, facts: Readonly<Record<string, unknown>>): Promise<void> {
+    const how = this.#ended!
+    const why = await said.lastWords()
+    const words = why === undefined ? how : `${how}: ${why}`
+    if (this.#state !== 'up') this.#ended = words
+    this.#log.error({ process: this.#member.name, ...facts }, `a service ${words}; starting it again`)
+    this.#watcher.onEnded(words)
+  }
+}
+
+/** What a service says on its standard output: one line when it is ready, one when it cannot go on. */
+class SaidLines {
+  readonly #ended: Promise<unknown>
+  #text = ''
+  #isReady = false
+  #lastWords: string | undefined
+
+  constructor(output: Readable, onReady: () => void) {
+    this.#ended = new Promise((resolve) => output.once('close', resolve))
+    output.setEncoding('utf8').on('data', (chunk: string) => {
+      const lines = (this.#text + chunk).split('\n')
+      this.#text = lines.pop()!
+      for (const line of lines) {
+        this.#lastWords = lastWordsOf(line)
+        if (this.#isReady || this.#lastWords !== undefined) continue
+        this.#isReady = true
+        onReady()
+      }
+    })
+  }
+
+  async lastWords(): Promise<string | undefined> {
+    let late: NodeJS.Timeout | undefined
+    await Promise.race([this.#ended, new Promise((resolve) => (late = setTimeout(resolve, LAST_WORDS_MS)))])
+    clearTimeout(late)
+    return this.#lastWords
+  }
+}
+
+function lastWordsOf(line: string): string | undefined {
+  try {
+    const { ended } = JSON.parse(line) as Partial<LastWords>
+    return typeof ended === 'string' ? ended : undefined
+  } catch {
+    return undefined
   }
 }

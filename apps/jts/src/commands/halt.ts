@@ -1,6 +1,6 @@
 /**
- * `./jts halt` and `./jts resume`. A halt goes through the running process; one that does not answer within a second is ended by
- * its id, the halt is written on its folder, and what is open at the broker is cancelled by a client of our own.
+ * `./jts halt` and `./jts resume`. A halt goes through the running process; one that hangs (`does-answer.ts`) is ended by its id,
+ * the halt is written on its folder, and what is open at the broker is cancelled by a client of our own.
  */
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { haltOffline } from '@jts/order-execution'
 import { Activity, createLogger, silentLogger, systemClock } from '@jts/runtime'
 import { EmbeddedBus, lockFolder, SqliteStore } from '@jts/transport'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
+import { doesAnswer, isDeadOrStopped } from './does-answer.ts'
 import { createCreonBroker } from '../brokers/creon.ts'
 import { openCreon } from '../brokers/open-creon.ts'
 import { accountsAt, readConfig } from '../config.ts'
@@ -35,7 +36,6 @@ type Answer = { tradingState: string; cancelled: number; unknown: number; open: 
 /** What `up` leaves in its folder about itself. */
 type ProcessFile = { pid: number; url: string; mode: Mode; config: string | null }
 
-const ALIVE_WITHIN_MS = 1000
 const ANSWER_WITHIN_MS = 15_000
 const ENDED_WITHIN_MS = 5000
 const SEND_WINDOW_US = 5_000_000
@@ -58,12 +58,12 @@ export async function haltCommand(name: 'halt' | 'resume', argv: readonly string
   const reason = options.reason ?? (name === 'halt' ? 'halted from the command line' : '')
   const folder = options.url === undefined ? folderOf(options['data-dir']) : undefined
   const url = options.url ?? processOf(folder!).url
-  const answers = await answersInTime(url)
-  if (!answers && (name === 'resume' || folder === undefined)) {
+  const isAnswering = await answers(url, folder)
+  if (!isAnswering && (name === 'resume' || folder === undefined)) {
     throw new UserError(`expected JTS to answer at ${url}, found that it does not`)
   }
   if (options.strategy !== undefined) return await startStrategy(name, url, options.strategy, options.json)
-  const answer = answers ? await ask(url, name, reason) : await haltWithout(folder!, reason)
+  const answer = isAnswering ? await ask(url, name, reason) : await haltWithout(folder!, reason)
   process.stdout.write(
     options.json
       ? `${JSON.stringify(answer)}\n`
@@ -72,15 +72,16 @@ export async function haltCommand(name: 'halt' | 'resume', argv: readonly string
   return EXIT.ok
 }
 
-/** Any answer counts: a process that serves can be halted in the ordinary way. */
-async function answersInTime(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(new URL('/health', url), { signal: AbortSignal.timeout(ALIVE_WITHIN_MS) })
-    await response.arrayBuffer()
-    return true
-  } catch {
-    return false
-  }
+/** Any answer counts: a process that serves can be halted in the ordinary way, also when the machine makes it slow. */
+async function answers(url: string, folder: string | undefined): Promise<boolean> {
+  return await doesAnswer({
+    ask: async (signal) => {
+      const response = await fetch(new URL('/health', url), { signal })
+      await response.arrayBuffer()
+    },
+    isGone: () => folder !== undefined && isDeadOrStopped(processOf(folder).pid),
+    onSilence: (misses) => process.stderr.write(`jts: no answer for ${misses} s; asking again\n`),
+  })
 }
 
 async function startStrategy(name: string, url: string, instance: string, json: boolean | undefined): Promise<number> {

@@ -1,6 +1,16 @@
 /** `jts.yaml`: accounts, strategy instances, risk limits. Optional; without it JTS runs its example strategies in `sim`. */
 import { z } from 'zod'
-import { accountId, instrumentId, MODES, parseUnits, timeframeUs, type Mode, type RiskLimits } from '@jts/model'
+import {
+  accountId,
+  instrumentId,
+  MODES,
+  parseUnits,
+  timeframeUs,
+  type AccountId,
+  type Mode,
+  type RiskLimits,
+} from '@jts/model'
+import { FOREIGN_ORDERS, type ForeignOrders } from '@jts/order-execution'
 import { keepSecretsOf, LOG_LEVELS, readYamlConfig } from '@jts/runtime'
 import { UserError } from './cli.ts'
 import { SERVICE_NAMES, type ServiceName } from './distributed/service-names.ts'
@@ -35,6 +45,8 @@ const accountSchema = z.strictObject({
   /** Names of the environment variables that hold this account's keys; never the keys themselves. */
   apiKeyEnv: environmentVariable.optional(),
   apiSecretEnv: environmentVariable.optional(),
+  /** What is done about orders in this account that JTS has not made. */
+  foreignOrders: z.enum(FOREIGN_ORDERS, { error: `expected one of ${FOREIGN_ORDERS.join(', ')}` }).optional(),
 })
 
 const strategySchema = z.strictObject({
@@ -182,6 +194,15 @@ export function riskLimits(config: JtsConfig): RiskLimits {
     ...(risk.marketDataAgeMaxMs === undefined ? {} : { marketDataAgeMaxUs: risk.marketDataAgeMaxMs * 1000 }),
   }
 }
+
+/** What each account does about orders that JTS has not made, where it says so. */
+export function foreignOrdersOf(mode: Mode, accounts: readonly ForeignOrdersOfAccount[]): ForeignOrdersBy {
+  return Object.fromEntries(
+    accounts.flatMap((one) => (one.foreignOrders === undefined ? [] : [[accountOf(mode, one), one.foreignOrders]])),
+  )
+}
+type ForeignOrdersOfAccount = NamedAccount & { readonly foreignOrders?: ForeignOrders | undefined }
+export type ForeignOrdersBy = Readonly<Partial<Record<AccountId, ForeignOrders>>>
 
 export type NamedAccount = { readonly name: string; readonly broker: BrokerName }
 

@@ -9,7 +9,16 @@ import type { StrategyInstance } from '@jts/strategy-engine'
 import { lockFolder } from '@jts/transport'
 import { EXIT, parseSets, UserError } from './cli.ts'
 import { configOf, marketSpeed, venueUrl, type UpOptions } from './up-options.ts'
-import { accountFor, accountOf, accountsAt, readConfig, replicasOf, riskLimits, type JtsConfig } from './config.ts'
+import {
+  accountFor,
+  accountOf,
+  accountsAt,
+  foreignOrdersOf,
+  readConfig,
+  replicasOf,
+  riskLimits,
+  type JtsConfig,
+} from './config.ts'
 import { openCreon } from './brokers/open-creon.ts'
 import { startDashboard } from './dashboard.ts'
 import type { DistributedOptions } from './distributed/system.ts'
@@ -108,6 +117,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     endpoints: venue.endpoints,
     creon: creon?.address,
     accounts: [...venue.accounts, ...(creon?.accounts ?? [])],
+    foreignOrders: foreignOrdersOf(mode, config.accounts),
     instances,
     instruments,
     limits: riskLimits(config),

@@ -36,6 +36,7 @@ import { guardOf } from './broker-guards.ts'
 import { CREON_LIGHT, createCreonBroker, createCreonMarketData, type CreonAddress } from './brokers/creon.ts'
 import type { BrokerAccount, ManagedBroker } from './brokers/managed-broker.ts'
 import { joinCollectors, type MarketData, type Markets } from './brokers/joined.ts'
+import type { ForeignOrdersBy } from './config.ts'
 import type { Probe } from './latency.ts'
 import { showStream } from './observe.ts'
 
@@ -45,6 +46,8 @@ export type RunSettings = {
   /** Where Creon's broker service is, if one of the accounts is there. */
   readonly creon?: CreonAddress | undefined
   readonly accounts: readonly BrokerAccount[]
+  /** What is done about orders that JTS has not made, where the account says so. */
+  readonly foreignOrders?: ForeignOrdersBy | undefined
   readonly instances: readonly StrategyInstance[]
   readonly instruments: readonly Instrument[]
   readonly limits: RiskLimits
@@ -240,6 +243,7 @@ export function createExecution(
     accounts: [...brokers].map(([account, broker]) => ({
       account,
       broker,
+      foreignOrders: settings.foreignOrders?.[account],
       instruments: [
         ...new Set(settings.instances.filter((one) => one.account === account).map((one) => one.instrument.id)),
       ],

@@ -15,6 +15,7 @@ import { AccountState, type AccountExecutionOptions } from './account/account-st
 import { CatchingUp } from './account/catching-up.ts'
 import { FillBooking } from './account/fill-booking.ts'
 import { FillSearch } from './account/fill-search.ts'
+import { ForeignOrders } from './account/foreign-orders.ts'
 import { OrderCancelling } from './account/order-cancelling.ts'
 import { OrderInquiry } from './account/order-inquiry.ts'
 import { OrderSending } from './account/order-sending.ts'
@@ -26,6 +27,7 @@ import { OrderRecord } from './domain/order-record.ts'
 export class AccountExecution {
   readonly account: AccountId
   readonly #state: AccountState
+  readonly #foreign: ForeignOrders
   readonly #booking: FillBooking
   readonly #reports: VenueReports
   readonly #fillSearch: FillSearch
@@ -38,7 +40,8 @@ export class AccountExecution {
   constructor(options: AccountExecutionOptions) {
     this.account = options.account
     const state = (this.#state = new AccountState(options))
-    this.#booking = new FillBooking(state)
+    this.#foreign = new ForeignOrders(state)
+    this.#booking = new FillBooking(state, this.#foreign)
     this.#reports = new VenueReports(state, (record) => this.#sending.dequeue(record))
     this.#fillSearch = new FillSearch(state, this.#booking, this.#reports)
     this.#sending = new OrderSending(state, {
@@ -54,9 +57,9 @@ export class AccountExecution {
       onCancelled: (record, report) => this.#onCancelled(record, report),
       check: (record) => this.#inquiry.check(record),
     })
-    this.#inquiry = new OrderInquiry(state, this.#reports, this.#fillSearch, this.#sending, (record, report, turn) =>
-      this.#cancelling.cancelIfWanted(record, report, turn),
-    )
+    this.#inquiry = new OrderInquiry(state, this.#reports, this.#fillSearch, this.#sending, this.#foreign, {
+      onReport: (record, report, turn) => this.#cancelling.cancelIfWanted(record, report, turn),
+    })
     this.#catchingUp = new CatchingUp(state, this.#inquiry, this.#fillSearch, (turn) => this.#sending.sendNext(turn))
   }
 
@@ -87,6 +90,7 @@ export class AccountExecution {
       if (row.account === this.account) state.cursor.remember(row.instrument as InstrumentId, row.trade_id)
     }
     await state.orders.restore(store)
+    await this.#foreign.restore()
     for (const record of state.orders.open) if (record.life.status === 'approved') this.#sending.enqueue(record)
   }
 
@@ -136,6 +140,11 @@ export class AccountExecution {
     return reconcile(this.#state, this.#inquiry, this.#fillSearch)
   }
 
+  /** Cancels the orders of others that were adopted; see `ForeignOrders`. */
+  cancelAdopted(): Promise<number> {
+    return this.#foreign.cancelAdopted()
+  }
+
   /** Waits until no send is under way; for a halt, which answers only then. */
   async sendsEnded(): Promise<void> {
     const { wallClock } = this.#state.options
@@ -155,7 +164,10 @@ export class AccountExecution {
     options.store.transact((turn) => {
       if (record !== undefined) this.#onReport(record, report, fill === undefined ? [] : [fill], turn)
       // Before the books are open it belongs to the opening balance.
-      else if (fill !== undefined && opened) this.#booking.bookForeign(fill, turn)
+      else {
+        if (fill !== undefined && opened) this.#booking.bookForeign(fill, turn)
+        this.#foreign.seen(report, turn)
+      }
     })
     if (record === undefined || record.isClosed || isProvisional) return
     if (report.cumulativeQuantity > record.life.cumulativeQuantity) {

@@ -19,7 +19,8 @@ import type { AccountId, Hold, HoldCode, InstrumentId, SignalId, TradingState } 
 import type { Activity, HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
 import { Heartbeats, type Bus, type Store, type Turn } from '@jts/transport'
 import { AccountExecution } from './account-execution.ts'
-import { accounts, fills, holds, ordersClosed, ordersOpen, tradingStates } from './adapters/tables.ts'
+import { accounts, fills, foreignOrders, holds, ordersClosed, ordersOpen, tradingStates } from './adapters/tables.ts'
+import type { ForeignOrders } from './domain/foreign-orders.ts'
 import type { OrderTermsRecord } from './domain/order-record.ts'
 import { TradingStates } from './trading-states.ts'
 
@@ -34,6 +35,7 @@ export type OrderExecutionOptions = {
     readonly account: AccountId
     readonly broker: BrokerPort
     readonly instruments: readonly InstrumentId[]
+    readonly foreignOrders?: ForeignOrders | undefined
   }[]
   /** Wall time from an intent to the last moment at which it may be written to the wire, µs (2 s; a replay has longer). */
   readonly sendWindowUs: number
@@ -93,7 +95,7 @@ const RISK = 'risk-management'
 const SILENCE = `silence of ${RISK}`
 
 export function createOrderExecution(options: OrderExecutionOptions): OrderExecution {
-  options.store.ensure([ordersOpen, ordersClosed, fills, accounts, tradingStates, holds] as never[])
+  options.store.ensure([ordersOpen, ordersClosed, fills, accounts, tradingStates, holds, foreignOrders] as never[])
   const service = new Service(options)
   options.bus.subscribe({
     group: 'order-execution',
@@ -131,7 +133,7 @@ class Service implements OrderExecutionApi {
       onChange: () => this.#applyGates(),
     })
     this.#heartbeats = options.heartbeats && this.#heartbeatsOf(options.heartbeats)
-    for (const { account, broker, instruments } of options.accounts) {
+    for (const { account, broker, instruments, foreignOrders } of options.accounts) {
       const { store, marketClock, wallClock, activity, log, sendWindowUs, quietMarketOrderUs, quietOrderUs } = options
       this.#executions.set(
         account,
@@ -148,6 +150,12 @@ class Service implements OrderExecutionApi {
           quietMarketOrderUs,
           quietOrderUs,
           tradingState: (instrument) => this.states.ofOrder(account, instrument),
+          ...(foreignOrders === undefined ? {} : { foreignOrders }),
+          onForeign: (reason, turn) =>
+            this.states.hold(
+              { account, cause: 'foreign order', code: 'FOREIGN_ORDER', reason, liftedBy: 'person' },
+              turn,
+            ),
           ...(options.onSent === undefined ? {} : { onSent: options.onSent }),
           ...(options.onAnswered === undefined ? {} : { onAnswered: options.onAnswered }),
         }),
@@ -239,6 +247,7 @@ class Service implements OrderExecutionApi {
         // An unknown order is cancelled once it is known; until then it counts as unknown.
         if (accepted && !isUnsettled) cancelled++
       }
+      cancelled += await execution.cancelAdopted()
     }
     await this.#options.store.durable()
     return this.#haltView(request.account, cancelled)

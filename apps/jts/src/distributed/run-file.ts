@@ -7,11 +7,12 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { strategyInstanceId, type AccountId, type Instrument, type InstrumentId, type RiskLimits } from '@jts/model'
+import { FOREIGN_ORDERS } from '@jts/order-execution'
 import { keepSecret, keepSecretsOf, type Logger } from '@jts/runtime'
 import type { PlainText, TlsFiles } from '@jts/transport/rpc/tls'
 import { UserError } from '../cli.ts'
 import type { RunSettings } from '../services.ts'
-import { accountOf, BROKER_NAMES } from '../config.ts'
+import { accountOf, BROKER_NAMES, foreignOrdersOf } from '../config.ts'
 import { findStrategy } from '../strategies.ts'
 import { keysFromEnvironment } from '../venue.ts'
 import { SERVICE_NAMES, type ServiceName } from './service-names.ts'
@@ -50,6 +51,7 @@ const schema = z.strictObject({
       broker: z.enum(BROKER_NAMES).default('binance'),
       apiKeyEnv: z.string().optional(),
       apiSecretEnv: z.string().optional(),
+      foreignOrders: z.enum(FOREIGN_ORDERS).optional(),
       /** Of the local venue. */
       play: z.strictObject({ apiKey: z.string(), apiSecret: z.string() }).optional(),
     }),
@@ -185,6 +187,7 @@ export async function settingsOf(run: RunFile): Promise<RunSettings> {
     endpoints: run.endpoints,
     creon: run.creon,
     accounts: accountsOf(run),
+    foreignOrders: foreignOrdersOf(run.mode, run.accounts),
     instances,
     instruments,
     limits: run.limits as RiskLimits,

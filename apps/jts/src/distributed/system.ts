@@ -116,9 +116,9 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     endpoints: { ...settings.endpoints },
     ...(settings.creon === undefined ? {} : { creon: { ...settings.creon } }),
     accounts: options.accounts.map((one) => {
-      const { name, broker, apiKeyEnv, apiSecretEnv } = one
+      const { name, broker, apiKeyEnv, apiSecretEnv, foreignOrders } = one
       const { apiKey, apiSecret } = settings.accounts.find(({ account }) => account === accountOf(settings.mode, one))!
-      const named = { name, broker }
+      const named = { name, broker, ...(foreignOrders === undefined ? {} : { foreignOrders }) }
       return settings.mode === 'sim' ? { ...named, play: { apiKey, apiSecret } } : { ...named, apiKeyEnv, apiSecretEnv }
     }),
     instances: settings.instances.map((one, i) => ({

@@ -35,6 +35,7 @@ const codecs = {
   SignalExpired: orders.SignalExpired,
   TradingStateChanged: orders.TradingStateChanged,
   ForeignFill: orders.ForeignFill,
+  ForeignOrderFound: orders.ForeignOrderFound,
   BalancesReported: orders.BalancesReported,
   ReconciliationReported: orders.ReconciliationReported,
 }

@@ -156,6 +156,7 @@ export class FakeBroker implements BrokerPort {
       quantity: intent.quantity ?? 0n,
       cumulativeQuantity: 0n,
       timeUs: this.#clock.nowUs(),
+      ...(intent.limitPrice === undefined ? {} : { limitPrice: intent.limitPrice }),
     }
     this.orders.set(intent.clientOrderId, report)
     return { kind: 'accepted', report, fills: [] }

@@ -147,6 +147,7 @@ export function foreignFill(account: string, instrument: string, quantity: strin
       fee: '0',
       feeCurrency: '',
       fillId: `${instrument}:77`,
+      handling: 'alert',
     },
   }
 }

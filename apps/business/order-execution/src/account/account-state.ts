@@ -6,6 +6,7 @@ import type { Activity, Logger, MarketClock, WallClock } from '@jts/runtime'
 import type { Store, Turn } from '@jts/transport'
 import { accounts } from '../adapters/tables.ts'
 import type { OrderState } from '../domain/account-states.ts'
+import type { ForeignOrders } from '../domain/foreign-orders.ts'
 import { fillCursorFor, type FillCursor } from '../domain/fill-cursor.ts'
 import type { OrderRecord, OrderTermsRecord } from '../domain/order-record.ts'
 import { AccountOrders } from './account-orders.ts'
@@ -27,6 +28,10 @@ export type AccountExecutionOptions = {
   readonly quietOrderUs: number
   /** What an order in this instrument meets now. */
   readonly tradingState: (instrument: InstrumentId) => OrderState
+  /** What is done about orders that JTS has not made (`alert`). */
+  readonly foreignOrders?: ForeignOrders
+  /** Such an order was found where that blocks the account. */
+  readonly onForeign?: (reason: string, turn: Turn) => void
   /** Real-time figures: the request is about to be written; it was answered. */
   readonly onSent?: (order: OrderTermsRecord) => string | undefined
   readonly onAnswered?: (order: OrderTermsRecord, outcome: PlaceOutcome['kind']) => void

@@ -5,12 +5,15 @@ import type { Turn } from '@jts/transport'
 import { fills } from '../adapters/tables.ts'
 import type { OrderRecord } from '../domain/order-record.ts'
 import type { AccountState } from './account-state.ts'
+import type { ForeignOrders } from './foreign-orders.ts'
 
 export class FillBooking {
   readonly #state: AccountState
+  readonly #foreign: ForeignOrders
 
-  constructor(state: AccountState) {
+  constructor(state: AccountState, foreign: ForeignOrders) {
     this.#state = state
+    this.#foreign = foreign
   }
 
   /** `report` is what the venue says of the order with this fill, where that is known. */
@@ -82,8 +85,10 @@ export class FillBooking {
         fee: formatUnits(fill.fee),
         feeCurrency: fill.feeCurrency,
         fillId: this.#fillId(fill),
+        handling: options.foreignOrders ?? 'alert',
       },
     })
+    this.#foreign.filled(fill, turn)
   }
 
   #book(fill: FillReport, strategy: StrategyInstanceId, orderId: string, turn: Turn): void {

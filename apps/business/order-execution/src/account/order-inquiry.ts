@@ -5,6 +5,7 @@ import { decideAbsence } from '../domain/decisions.ts'
 import type { OrderRecord } from '../domain/order-record.ts'
 import type { AccountState } from './account-state.ts'
 import type { FillSearch } from './fill-search.ts'
+import type { ForeignOrders } from './foreign-orders.ts'
 import type { OrderSending } from './order-sending.ts'
 import { expire } from './own-endings.ts'
 import type { VenueReports } from './venue-reports.ts'
@@ -14,6 +15,7 @@ export class OrderInquiry {
   readonly #reports: VenueReports
   readonly #fillSearch: FillSearch
   readonly #sending: OrderSending
+  readonly #foreign: ForeignOrders
   /** A report says that the order is open, which somebody may no longer want. */
   readonly #onReport: (record: OrderRecord, report: OrderReport, turn: Turn) => void
   /** Orders whose fate is being asked for: one asks for each, however often the stream comes up. */
@@ -24,12 +26,14 @@ export class OrderInquiry {
     reports: VenueReports,
     fillSearch: FillSearch,
     sending: OrderSending,
-    onReport: (record: OrderRecord, report: OrderReport, turn: Turn) => void,
+    foreign: ForeignOrders,
+    { onReport }: { readonly onReport: (record: OrderRecord, report: OrderReport, turn: Turn) => void },
   ) {
     this.#state = state
     this.#reports = reports
     this.#fillSearch = fillSearch
     this.#sending = sending
+    this.#foreign = foreign
     this.#onReport = onReport
   }
 
@@ -82,15 +86,16 @@ export class OrderInquiry {
     }
   }
 
-  /** What the venue has open and we do not: an order that was given up is adopted by its intent, a foreign one left alone. */
+  /** What the venue has open and we do not: an order that was given up is adopted by its intent, a foreign one is told of. */
   async openAtVenue(): Promise<void> {
-    const { broker, log } = this.#state.options
-    for (const report of await broker.openOrders()) {
+    const { broker, store } = this.#state.options
+    const reports = await broker.openOrders()
+    for (const report of reports) {
       const record = this.#state.orders.ofReport(report)
       if (record?.isGivenUp === true) await this.adopt(record, { kind: 'found', report })
-      else if (record === undefined)
-        log.warn({ venueOrderId: report.venueOrderId }, 'the venue has an open foreign order')
     }
+    const foreign = reports.filter((report) => this.#state.orders.ofReport(report) === undefined)
+    store.transact((turn) => this.#foreign.allOpen(foreign, turn))
   }
 
   /** Takes over what the venue has found: its id, its fills, its end. */

@@ -40,6 +40,12 @@ export const tradingStates = defineTable(
   { account: 'text', state: 'text', version: 'integer', reason: 'text', changed_by: 'text' },
   ['account'],
 )
+/** Orders of others that are open at the venue and were told of. */
+export const foreignOrders = defineTable(
+  'orders_foreign',
+  { account: 'text', venue_order_id: 'text', instrument: 'text' },
+  ['account', 'venue_order_id'],
+)
 /** Why JTS itself lets an account, or one instrument of it, only reduce. */
 export const holds = defineTable('orders_holds', { account: 'text', cause: 'text', instrument: 'text', hold: 'text' }, [
   'account',

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { afterEach } from 'node:test'
 import type { Capabilities, NotSentCode, PlaceOutcome } from '@jts/broker-kit'
-import type { EventType } from '@jts/contracts'
+import type { BusEvent, EventType } from '@jts/contracts'
 import { accountId, instrumentId, type SignalId, type StrategyInstanceId } from '@jts/model'
 import type { HeartbeatTimes } from '@jts/runtime'
 import { FakeBroker } from '@jts/testkit/fake-broker'
 import { Harness } from '@jts/testkit/harness'
-import { createOrderExecution, type OrderExecution } from '../index.ts'
+import { createOrderExecution, type ForeignOrders, type OrderExecution } from '../index.ts'
 
 export const ACCOUNT = accountId('sim.binance.main')
 export const BTC = instrumentId('BINANCE:BTCUSDT')
@@ -28,14 +28,17 @@ export class World {
   service!: OrderExecution
   readonly #capabilities: Partial<Capabilities>
   readonly #heartbeats: HeartbeatTimes | undefined
+  readonly #foreignOrders: ForeignOrders | undefined
 
   constructor(
     capabilities: Partial<Capabilities> = {},
     prepare: (broker: FakeBroker) => void = () => undefined,
     heartbeats?: HeartbeatTimes,
+    foreignOrders?: ForeignOrders,
   ) {
     this.#capabilities = capabilities
     this.#heartbeats = heartbeats
+    this.#foreignOrders = foreignOrders
     this.harness = Harness.open()
     this.broker = new FakeBroker(this.harness.wallClock, capabilities)
     prepare(this.broker)
@@ -51,7 +54,7 @@ export class World {
       wallClock,
       activity,
       log,
-      accounts: [{ account: ACCOUNT, broker: this.broker, instruments: [BTC] }],
+      accounts: [{ account: ACCOUNT, broker: this.broker, instruments: [BTC], foreignOrders: this.#foreignOrders }],
       sendWindowUs: 2 * SECOND,
       quietMarketOrderUs: 2 * SECOND,
       quietOrderUs: 30 * SECOND,
@@ -140,6 +143,10 @@ export class World {
       })
     })
     await this.run()
+  }
+
+  events(): Promise<readonly BusEvent[]> {
+    return this.harness.events('orders.events')
   }
 
   /** What was said about orders, the opening balance and reconciliations left out. */

@@ -11,6 +11,12 @@ export type Notification = {
   readonly timeUs: number
 }
 
+const FOREIGN_HANDLING: Readonly<Record<string, string>> = {
+  alert: 'its fills are booked, trading goes on',
+  adopt: 'its fills are booked, and a halt cancels it',
+  block: 'its fills are booked, and the account only reduces until a person resumes',
+}
+
 type Words = Pick<Notification, 'severity' | 'title' | 'text'>
 
 function words(event: BusEvent): Words | undefined {
@@ -55,10 +61,18 @@ function words(event: BusEvent): Words | undefined {
         text: `${event.payload.reasonCode}: ${event.payload.reason}`,
       }
     case 'ForeignFill':
+      if (event.payload.handling === 'ignore') return undefined
       return {
         severity: 'warning',
         title: `Fill of a foreign order: ${event.payload.instrument}`,
         text: `${event.payload.side} ${event.payload.quantity} at ${event.payload.price}`,
+      }
+    case 'ForeignOrderFound':
+      if (event.payload.handling === 'ignore') return undefined
+      return {
+        severity: 'warning',
+        title: `Open order that JTS has not made: ${event.payload.instrument}`,
+        text: `${event.payload.side} ${event.payload.quantity} (${event.payload.venueOrderId}); ${FOREIGN_HANDLING[event.payload.handling] ?? ''}`,
       }
     case 'TradingStateChanged':
       return {

@@ -16,6 +16,7 @@ export const en: Messages = {
     RECONCILIATION_DIFFERENCE: 'The ledger differs from the broker; new risk waits until they agree again',
     STRATEGY_STUCK: 'A strategy did not finish; a person has to resume',
     LOG_STOPPED: 'An event could not be processed; a person has to resume',
+    FOREIGN_ORDER: 'An order was found that JTS has not made; a person has to resume',
   },
   modeLabel: 'Trading mode',
   marketTime: 'Market time',

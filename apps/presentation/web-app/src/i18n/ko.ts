@@ -14,6 +14,7 @@ export const ko = {
     RECONCILIATION_DIFFERENCE: '원장과 증권사 기록이 다릅니다. 다시 일치할 때까지 새 위험을 지지 않습니다',
     STRATEGY_STUCK: '전략이 멈추지 않아 종료했습니다. 사람이 재개해야 합니다',
     LOG_STOPPED: '이벤트를 처리하지 못했습니다. 사람이 재개해야 합니다',
+    FOREIGN_ORDER: 'JTS가 내지 않은 주문이 있습니다. 사람이 재개해야 합니다',
   } as Readonly<Record<string, string>>,
   modeLabel: '거래 모드',
   marketTime: '시장 시각',

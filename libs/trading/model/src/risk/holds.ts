@@ -13,6 +13,8 @@ export type HoldCode =
   | 'STRATEGY_STUCK'
   /** An event of this account could not be taken, and its log stands still. */
   | 'LOG_STOPPED'
+  /** An order that JTS has not made, in an account where that is not meant to be. */
+  | 'FOREIGN_ORDER'
 
 export type Hold = {
   readonly account: AccountId

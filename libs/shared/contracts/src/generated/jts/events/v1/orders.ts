@@ -154,6 +154,21 @@ export interface ForeignFill {
   fee: string;
   feeCurrency: string;
   fillId: string;
+  /** What the account's configuration says of foreign orders; empty before that could be said, which means alert. */
+  handling: string;
+}
+
+/** An order that is open at the venue and that JTS has not made. */
+export interface ForeignOrderFound {
+  instrument: string;
+  side: string;
+  venueOrderId: string;
+  clientOrderId: string;
+  quantity: string;
+  /** Empty for an order without one. */
+  limitPrice: string;
+  /** alert, ignore, adopt or block: what the account's configuration says. */
+  handling: string;
 }
 
 export interface BalanceDifference {
@@ -2339,6 +2354,7 @@ function createBaseForeignFill(): ForeignFill {
     fee: "",
     feeCurrency: "",
     fillId: "",
+    handling: "",
   };
 }
 
@@ -2370,6 +2386,9 @@ export const ForeignFill: MessageFns<ForeignFill> = {
     }
     if (message.fillId !== "") {
       writer.uint32(74).string(message.fillId);
+    }
+    if (message.handling !== "") {
+      writer.uint32(82).string(message.handling);
     }
     return writer;
   },
@@ -2459,6 +2478,14 @@ export const ForeignFill: MessageFns<ForeignFill> = {
             message.fillId = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.handling = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2498,6 +2525,7 @@ export const ForeignFill: MessageFns<ForeignFill> = {
         : isSet(object.fill_id)
         ? globalThis.String(object.fill_id)
         : "",
+      handling: isSet(object.handling) ? globalThis.String(object.handling) : "",
     };
   },
 
@@ -2530,6 +2558,9 @@ export const ForeignFill: MessageFns<ForeignFill> = {
     if (message.fillId !== "") {
       obj.fillId = message.fillId;
     }
+    if (message.handling !== "") {
+      obj.handling = message.handling;
+    }
     return obj;
   },
 
@@ -2547,6 +2578,184 @@ export const ForeignFill: MessageFns<ForeignFill> = {
     message.fee = object.fee ?? "";
     message.feeCurrency = object.feeCurrency ?? "";
     message.fillId = object.fillId ?? "";
+    message.handling = object.handling ?? "";
+    return message;
+  },
+};
+
+function createBaseForeignOrderFound(): ForeignOrderFound {
+  return { instrument: "", side: "", venueOrderId: "", clientOrderId: "", quantity: "", limitPrice: "", handling: "" };
+}
+
+export const ForeignOrderFound: MessageFns<ForeignOrderFound> = {
+  encode(message: ForeignOrderFound, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instrument !== "") {
+      writer.uint32(10).string(message.instrument);
+    }
+    if (message.side !== "") {
+      writer.uint32(18).string(message.side);
+    }
+    if (message.venueOrderId !== "") {
+      writer.uint32(26).string(message.venueOrderId);
+    }
+    if (message.clientOrderId !== "") {
+      writer.uint32(34).string(message.clientOrderId);
+    }
+    if (message.quantity !== "") {
+      writer.uint32(42).string(message.quantity);
+    }
+    if (message.limitPrice !== "") {
+      writer.uint32(50).string(message.limitPrice);
+    }
+    if (message.handling !== "") {
+      writer.uint32(58).string(message.handling);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForeignOrderFound {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForeignOrderFound();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instrument = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.side = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.venueOrderId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.clientOrderId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.quantity = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.limitPrice = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.handling = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ForeignOrderFound {
+    return {
+      instrument: isSet(object.instrument) ? globalThis.String(object.instrument) : "",
+      side: isSet(object.side) ? globalThis.String(object.side) : "",
+      venueOrderId: isSet(object.venueOrderId)
+        ? globalThis.String(object.venueOrderId)
+        : isSet(object.venue_order_id)
+        ? globalThis.String(object.venue_order_id)
+        : "",
+      clientOrderId: isSet(object.clientOrderId)
+        ? globalThis.String(object.clientOrderId)
+        : isSet(object.client_order_id)
+        ? globalThis.String(object.client_order_id)
+        : "",
+      quantity: isSet(object.quantity) ? globalThis.String(object.quantity) : "",
+      limitPrice: isSet(object.limitPrice)
+        ? globalThis.String(object.limitPrice)
+        : isSet(object.limit_price)
+        ? globalThis.String(object.limit_price)
+        : "",
+      handling: isSet(object.handling) ? globalThis.String(object.handling) : "",
+    };
+  },
+
+  toJSON(message: ForeignOrderFound): unknown {
+    const obj: any = {};
+    if (message.instrument !== "") {
+      obj.instrument = message.instrument;
+    }
+    if (message.side !== "") {
+      obj.side = message.side;
+    }
+    if (message.venueOrderId !== "") {
+      obj.venueOrderId = message.venueOrderId;
+    }
+    if (message.clientOrderId !== "") {
+      obj.clientOrderId = message.clientOrderId;
+    }
+    if (message.quantity !== "") {
+      obj.quantity = message.quantity;
+    }
+    if (message.limitPrice !== "") {
+      obj.limitPrice = message.limitPrice;
+    }
+    if (message.handling !== "") {
+      obj.handling = message.handling;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ForeignOrderFound>, I>>(base?: I): ForeignOrderFound {
+    return ForeignOrderFound.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ForeignOrderFound>, I>>(object: I): ForeignOrderFound {
+    const message = createBaseForeignOrderFound();
+    message.instrument = object.instrument ?? "";
+    message.side = object.side ?? "";
+    message.venueOrderId = object.venueOrderId ?? "";
+    message.clientOrderId = object.clientOrderId ?? "";
+    message.quantity = object.quantity ?? "";
+    message.limitPrice = object.limitPrice ?? "";
+    message.handling = object.handling ?? "";
     return message;
   },
 };

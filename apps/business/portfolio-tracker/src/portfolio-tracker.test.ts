@@ -90,7 +90,11 @@ it('opens, buys, marks, sells: cash, equity and PnL at each step, and the same a
   assert.equal(marked.equity, '1039.8')
   assert.equal(marked.unrealisedPnl, '40')
   assert.equal(marked.positions[0]!.markPrice, '120')
+  // A candle that is collected afterwards is history.
+  await w.hear(candle(BTC, START_US - 86_400_000_000, 60))
+  assert.deepEqual(await w.account(), marked)
   await w.restart()
+  await w.hear(candle(BTC, START_US - 86_400_000_000, 60))
   assert.deepEqual(await w.account(), marked)
   await w.hear(sell())
   const closed = await w.account()

@@ -73,6 +73,8 @@ class Service implements PortfolioApi {
   readonly #instruments: Map<string, Instrument>
   readonly #accounts = new Map<string, Account>()
   readonly #marks = new Map<string, number>()
+  /** When each was said, µs. */
+  readonly #markedUs = new Map<string, number>()
   readonly #listeners = new Set<(update: PositionUpdate) => void>()
 
   constructor(options: PortfolioTrackerOptions) {
@@ -93,7 +95,10 @@ class Service implements PortfolioApi {
     for (const { ledger } of this.#accounts.values()) {
       for (const { instrument } of ledger.positions()) this.#instrumentOf(instrument)
     }
-    for (const row of await store.all(marks)) this.#marks.set(row.instrument, row.price)
+    for (const row of await store.all(marks)) {
+      this.#marks.set(row.instrument, row.price)
+      this.#markedUs.set(row.instrument, row.time_us)
+    }
   }
 
   differences(account: string): readonly Difference[] {
@@ -169,7 +174,10 @@ class Service implements PortfolioApi {
   }
 
   #mark(instrument: string, price: number, timeUs: number, turn: Turn): void {
+    // A candle collected afterwards is history: what the market said since stands.
+    if (timeUs < (this.#markedUs.get(instrument) ?? 0)) return
     this.#marks.set(instrument, price)
+    this.#markedUs.set(instrument, timeUs)
     turn.put(marks, { instrument, price, time_us: timeUs })
   }
 

@@ -319,6 +319,13 @@ it('judges a market order by the last trade as by the last close', async () => {
   assert.equal((await ask('restarted')).denialCode, 'NOTIONAL_MAX_PER_ORDER')
 })
 
+it('takes a candle that is collected afterwards for history, not for the price of now', async () => {
+  const w = await world({ notionalMaxPerOrder: parseUnits('1000') })
+  const ask = (signalId: string) => w.ask({ signalId, quantityText: '9', orderType: 'market', limitPrice: '' })
+  await w.hear(publicTrade(BTC, 1, 120, START_US + 1), candle(BTC, START_US - 86_400_000_000, 50))
+  assert.equal((await ask('after')).denialCode, 'NOTIONAL_MAX_PER_ORDER')
+})
+
 it('refuses the same order again within the window, also after a restart', async () => {
   const w = await world({ duplicateWindowUs: 60_000_000 })
   assert.equal((await w.ask({ signalId: 'first' })).approved, true)

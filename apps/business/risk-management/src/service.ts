@@ -399,6 +399,8 @@ class Service implements RiskManagementHandlers {
 
   #mark(instrument: string, price: number, timeUs: number, turn: Turn): void {
     if (!this.#instruments.has(instrument)) return
+    // A candle collected afterwards is history: what the market said since stands.
+    if (timeUs < this.#engine.market(instrument as InstrumentId).lastTimeUs) return
     this.#engine.mark(instrument as InstrumentId, price, timeUs)
     turn.put(marks, { instrument, price, time_us: timeUs })
   }

@@ -1,4 +1,5 @@
 /** The synchronous conversations as typed calls; the same interface stands before a direct call and before gRPC. */
+import type * as collection from './generated/jts/collection/v1/collection.ts'
 import type * as orders from './generated/jts/orders/v1/orders.ts'
 import type * as portfolio from './generated/jts/portfolio/v1/portfolio.ts'
 import type * as risk from './generated/jts/risk/v1/risk.ts'
@@ -28,6 +29,12 @@ export interface StrategyApi {
   stopStrategy(request: strategy.StrategyRequest): Promise<strategy.StrategyView>
 }
 
+export interface CollectionApi {
+  collect(request: collection.CollectRequest): Promise<collection.ListCollectionsResponse>
+  listCollections(request: collection.ListCollectionsRequest): Promise<collection.ListCollectionsResponse>
+  cancelCollection(request: collection.CancelCollectionRequest): Promise<collection.ListCollectionsResponse>
+}
+
 /**
  * Which call may be repeated when its answer was lost: because it changes nothing, or because its handler answers a
  * repetition as it answered the first time. A new method has no place here until someone has decided.
@@ -45,11 +52,14 @@ export const IDEMPOTENT = {
   orders: { listOrders: true, cancelOrder: false, halt: false, resume: false, getTradingState: true },
   // A late repetition would undo the opposite command that came between.
   strategy: { listStrategies: true, startStrategy: false, stopStrategy: false },
+  // Asked for once more while it runs, it is the same run. What was collected is not collected again.
+  collection: { collect: true, listCollections: true, cancelCollection: false },
 } as const satisfies {
   risk: Record<keyof RiskManagementApi, boolean>
   portfolio: Record<keyof PortfolioApi, boolean>
   orders: Record<keyof OrderExecutionApi, boolean>
   strategy: Record<keyof StrategyApi, boolean>
+  collection: Record<keyof CollectionApi, boolean>
 }
 
 /** The standard gRPC status names used in JTS. */

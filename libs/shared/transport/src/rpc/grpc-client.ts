@@ -21,11 +21,13 @@ import {
 import {
   IDEMPOTENT,
   RpcError,
+  type CollectionApi,
   type OrderExecutionApi,
   type PortfolioApi,
   type RiskManagementApi,
   type StrategyApi,
 } from '@jts/contracts'
+import { CollectionServiceService } from '@jts/contracts/collection-api'
 import { HealthCheckResponse_ServingStatus as Serving, HealthService } from '@jts/contracts/health-api'
 import { OrderExecutionServiceService } from '@jts/contracts/orders-api'
 import { PortfolioServiceService } from '@jts/contracts/portfolio-api'
@@ -109,6 +111,10 @@ export function orderExecutionClient(connection: RpcLink): RpcClient<OrderExecut
 
 export function strategyClient(connection: RpcLink): RpcClient<StrategyApi> {
   return clientOf<StrategyApi>(connection, StrategyServiceService, IDEMPOTENT.strategy)
+}
+
+export function collectionClient(connection: RpcLink): RpcClient<CollectionApi> {
+  return clientOf<CollectionApi>(connection, CollectionServiceService, IDEMPOTENT.collection)
 }
 
 /** The calls of an Api over a link; `idempotent` says which may be repeated. */

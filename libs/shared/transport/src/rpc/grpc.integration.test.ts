@@ -11,6 +11,7 @@ import {
   portfolioClient,
   riskManagementClient,
   RpcConnection,
+  collectionClient,
   strategyClient,
   type CallOptions,
   type RpcClient,
@@ -48,6 +49,7 @@ function clients(connection: RpcConnection): Clients {
     portfolio: portfolioClient(connection),
     orders: orderExecutionClient(connection),
     strategy: strategyClient(connection),
+    collection: collectionClient(connection),
   }
 }
 

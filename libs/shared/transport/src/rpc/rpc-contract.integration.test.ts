@@ -6,6 +6,7 @@ import {
   portfolioClient,
   riskManagementClient,
   RpcConnection,
+  collectionClient,
   strategyClient,
   streamedRiskManagementClient,
 } from './grpc-client.ts'
@@ -21,6 +22,7 @@ async function overGrpc(apis: ScriptedApis, riskClient: typeof riskManagementCli
       portfolio: portfolioClient(connection),
       orders: orderExecutionClient(connection),
       strategy: strategyClient(connection),
+      collection: collectionClient(connection),
     },
     close: async () => {
       connection.close()

@@ -1,11 +1,13 @@
-/** The four Apis with handlers that a test scripts and counts, and one request and answer of each method. */
+/** The five Apis with handlers that a test scripts and counts, and one request and answer of each method. */
 import {
   RpcError,
+  type CollectionApi,
   type OrderExecutionApi,
   type PortfolioApi,
   type RiskManagementApi,
   type StrategyApi,
 } from '@jts/contracts'
+import { CollectionServiceService, ListCollectionsResponse } from '@jts/contracts/collection-api'
 import { OrderExecutionServiceService, OrderView } from '@jts/contracts/orders-api'
 import { AccountView, PortfolioServiceService, type PositionUpdate } from '@jts/contracts/portfolio-api'
 import {
@@ -22,6 +24,7 @@ export type Apis = {
   readonly portfolio: PortfolioApi
   readonly orders: OrderExecutionApi
   readonly strategy: StrategyApi
+  readonly collection: CollectionApi
 }
 
 export type Call = { readonly method: string; readonly request: object }
@@ -44,6 +47,7 @@ const approved = RiskCheckResponse.create({
   signalId: 's-1',
   checks: [{ rule: 'cash', passed: true, expected: '', found: '' }],
 })
+const collections = ListCollectionsResponse.create({ collections: [{ venue: 'KRX', state: 'running', total: 2882 }] })
 const view = StrategyView.create({ instance: 'ema', state: 'running', bars: 7 })
 const halted = { state: 'halted', cancelled: 1, unknown: 2, open: 3, message: '멈춤' }
 
@@ -84,6 +88,14 @@ export const said = [
   { api: 'strategy', method: 'listStrategies', request: {}, answer: { strategies: [view] } },
   { api: 'strategy', method: 'startStrategy', request: { instance: 'ema' }, answer: view },
   { api: 'strategy', method: 'stopStrategy', request: { instance: 'ema' }, answer: view },
+  {
+    api: 'collection',
+    method: 'collect',
+    request: { venue: 'KRX', instruments: ['KRX:005930'], markets: [], timeframe: '1d', fromDay: '', toDay: '' },
+    answer: collections,
+  },
+  { api: 'collection', method: 'listCollections', request: {}, answer: collections },
+  { api: 'collection', method: 'cancelCollection', request: { venue: 'KRX' }, answer: collections },
 ] as const satisfies readonly { api: keyof Apis; method: string; request: object; answer: object }[]
 
 export class ScriptedApis implements Apis {
@@ -117,11 +129,18 @@ export class ScriptedApis implements Apis {
     stopStrategy: this.#scripted('strategy.stopStrategy'),
   }
 
+  readonly collection: CollectionApi = {
+    collect: this.#scripted('collection.collect'),
+    listCollections: this.#scripted('collection.listCollections'),
+    cancelCollection: this.#scripted('collection.cancelCollection'),
+  }
+
   readonly services: readonly RpcService[] = [
     { definition: RiskManagementServiceService, handlers: this.risk },
     { definition: PortfolioServiceService, handlers: this.portfolio },
     { definition: OrderExecutionServiceService, handlers: this.orders },
     { definition: StrategyServiceService, handlers: this.strategy },
+    { definition: CollectionServiceService, handlers: this.collection },
   ]
 
   reset(): void {

@@ -1,0 +1,1 @@
+export * from './generated/jts/collection/v1/collection.ts'

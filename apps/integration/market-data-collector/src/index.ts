@@ -2,3 +2,10 @@ export { createMarketDataCollector, type MarketDataCollector, type MarketDataCol
 export * from './collectors/collector.ts'
 export { CreonDataCollector, type CreonCollectorOptions } from './collectors/creon.collector.ts'
 export { BinanceDataCollector, type BinanceCollectorOptions } from './collectors/binance.collector.ts'
+export {
+  createCollections,
+  type Collections,
+  type CollectionsOptions,
+  type CollectionVenue,
+  type ScheduledCollection,
+} from './collections.ts'

@@ -18,3 +18,44 @@ export const candleGaps = defineTable(
   { instrument: 'text', timeframe: 'text', from_us: 'integer', bars: 'integer' },
   ['instrument', 'timeframe', 'from_us'],
 )
+/** Every candle that was collected: the log keeps a candle for days, and a backtest wants years. */
+export const collectedCandles = defineTable(
+  'collector_candles',
+  {
+    ...{ instrument: 'text', timeframe: 'text', open_time_us: 'integer', close_time_us: 'integer' },
+    ...{ open: 'real', high: 'real', low: 'real', close: 'real', volume: 'real', source: 'text' },
+  },
+  ['instrument', 'timeframe', 'open_time_us'],
+)
+/** Times of which everything that the source has is collected: see `domain/stretches.ts`. */
+export const collectedStretches = defineTable(
+  'collector_stretches',
+  {
+    ...{ instrument: 'text', timeframe: 'text', from_us: 'integer', until_us: 'integer' },
+    ...{ first_open_us: 'integer', last_close_us: 'integer' },
+  },
+  ['instrument', 'timeframe', 'from_us'],
+)
+/** The last run of each venue: a process that is started again goes on with one that had not ended. */
+export const collectionRuns = defineTable(
+  'collector_runs',
+  {
+    ...{ venue: 'text', request: 'text', by: 'text', state: 'text', reason: 'text', total: 'integer' },
+    ...{ started_us: 'integer', ended_us: 'integer' },
+  },
+  ['venue'],
+)
+/** What that run has brought so far, in the same transaction as the candles. */
+export const collectionCounts = defineTable(
+  'collector_run_counts',
+  { venue: 'text', candles: 'integer', gaps: 'integer' },
+  ['venue'],
+)
+/** What it has given up. */
+export const collectionFailures = defineTable(
+  'collector_run_failures',
+  { venue: 'text', instrument: 'text', reason: 'text', attempts: 'integer' },
+  ['venue', 'instrument'],
+)
+/** The last day on which the calendar has begun a run. */
+export const scheduledDays = defineTable('collector_scheduled_days', { venue: 'text', day: 'text' }, ['venue'])

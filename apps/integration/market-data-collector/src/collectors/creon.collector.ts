@@ -3,8 +3,9 @@ import type { MarketDataPort } from '@jts/broker-kit'
 import { KrxCalendar, krxDayBar, kstDateOf, type InstrumentId } from '@jts/model'
 import type { Logger, WallClock } from '@jts/runtime'
 import type { Store } from '@jts/transport'
+import { rangeOfDays } from '../domain/collection-days.ts'
 import { CandleCollection } from './candle-collection.ts'
-import type { CollectionReport, CollectOptions, DataCollector } from './collector.ts'
+import type { CollectionReport, CollectOptions, DataCollector, WantedCandles } from './collector.ts'
 
 export type CreonCollectorOptions = {
   readonly creonClient: Pick<MarketDataPort, 'candles'>
@@ -21,23 +22,30 @@ export type CreonCollectorOptions = {
 const AT_ONCE = 2
 
 export class CreonDataCollector implements DataCollector {
+  readonly #options: CreonCollectorOptions
   readonly #collection: CandleCollection
 
-  constructor({ creonClient, calendar = new KrxCalendar(), days = 1, ...options }: CreonCollectorOptions) {
-    this.#collection = new CandleCollection({
-      ...options,
-      source: creonClient,
-      timeframe: '1d',
-      atOnce: AT_ONCE,
-      // Yesterday is the last day of trading before today, whatever lies between.
-      firstFromUs: () => {
-        const today = kstDateOf(options.wallClock.nowUs())
-        return krxDayBar(calendar.tradingDayAfter(today, -days)).openTimeUs
-      },
-    })
+  constructor(options: CreonCollectorOptions) {
+    this.#options = options
+    const { creonClient, ...rest } = options
+    this.#collection = new CandleCollection({ ...rest, source: creonClient, atOnce: AT_ONCE })
   }
 
   collectDailyCandles(instruments: readonly InstrumentId[], options?: CollectOptions): Promise<CollectionReport> {
-    return this.#collection.run(instruments, options)
+    const { wallClock, calendar = new KrxCalendar(), days = 1 } = this.#options
+    const nowUs = wallClock.nowUs()
+    // Yesterday is the last day of trading before today, whatever lies between.
+    const fromUs = krxDayBar(calendar.tradingDayAfter(kstDateOf(nowUs), -days)).openTimeUs
+    return this.#collection.run(instruments, { timeframe: '1d', fromUs, untilUs: nowUs, goesOn: true }, options)
+  }
+
+  async collectCandles(
+    instruments: readonly InstrumentId[],
+    wanted: WantedCandles,
+    options?: CollectOptions,
+  ): Promise<CollectionReport> {
+    const { timeframe, fromDay } = wanted
+    const range = rangeOfDays('KRX', wanted, this.#options.wallClock.nowUs(), this.#options.calendar)
+    return await this.#collection.run(instruments, { timeframe, ...range, goesOn: fromDay === '' }, options)
   }
 }

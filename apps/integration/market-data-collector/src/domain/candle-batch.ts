@@ -1,5 +1,13 @@
 /** What of an answer goes on: what is new, whole and in its place; and what is missing between. */
-import type { Bar, BarTimes } from '@jts/model'
+import {
+  instrumentVenue,
+  krxDayBar,
+  kstDateOf,
+  timeframeUs,
+  type Bar,
+  type BarTimes,
+  type InstrumentId,
+} from '@jts/model'
 
 export type CandleBatch = {
   readonly fresh: readonly Bar[]
@@ -34,6 +42,13 @@ export function sortOut(bars: readonly Bar[], afterUs: number, nowUs: number, ti
     lastUs = bar.closeTimeUs
   }
   return { fresh, gaps }
+}
+
+/** When the bar that opens then closes. */
+export function closeOf(instrument: InstrumentId, timeframe: string, openTimeUs: number): number {
+  const stepUs = timeframeUs(timeframe)
+  const isKrxDay = instrumentVenue(instrument) === 'KRX' && stepUs >= timeframeUs('1d')
+  return isKrxDay ? krxDayBar(kstDateOf(openTimeUs)).closeTimeUs : openTimeUs + stepUs - 1000
 }
 
 function checkBar(bar: Bar, before: Bar | undefined): void {

@@ -11,6 +11,8 @@ const PARTS = [
   'at-rest',
   'install',
   'distributed',
+  'kafka-bus',
+  'after-kill',
   'observe',
   'soak',
   'soak-embedded',
@@ -18,7 +20,7 @@ const PARTS = [
 ] as const
 type Part = (typeof PARTS)[number]
 /** These need servers beside them, or a long time: only when they are asked for. */
-const ASKED_FOR: readonly string[] = ['distributed', 'observe', 'soak', 'soak-embedded']
+const ASKED_FOR: readonly string[] = ['distributed', 'kafka-bus', 'after-kill', 'observe', 'soak', 'soak-embedded']
 const BY_DEFAULT = PARTS.filter((part) => !ASKED_FOR.includes(part))
 
 const SPEC = {
@@ -100,6 +102,25 @@ async function measure(part: Part, { bars, minutes, speed }: Measured): Promise<
         `${root}/distributed.ts`
       )) as typeof import('../../../../bench/distributed.ts')
       return benchDistributed()
+    }
+    // Two parts of `distributed`, alone.
+    case 'kafka-bus': {
+      const { withServers } = (await import(
+        `${root}/distributed.ts`
+      )) as typeof import('../../../../bench/distributed.ts')
+      const { benchKafkaBus } = (await import(
+        `${root}/kafka-bus.ts`
+      )) as typeof import('../../../../bench/kafka-bus.ts')
+      return withServers(({ kafka, postgres }) => benchKafkaBus(kafka.brokers, postgres.url))
+    }
+    case 'after-kill': {
+      const { withServers } = (await import(
+        `${root}/distributed.ts`
+      )) as typeof import('../../../../bench/distributed.ts')
+      const { benchAfterKill } = (await import(
+        `${root}/after-kill.ts`
+      )) as typeof import('../../../../bench/after-kill.ts')
+      return withServers(({ folder, env, postgres }) => benchAfterKill(join(folder, 'live'), env, postgres.url))
     }
     case 'observe': {
       const { benchObserve } = (await import(`${root}/observe.ts`)) as typeof import('../../../../bench/observe.ts')

@@ -57,15 +57,26 @@ export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
   const look = lookOf({ ...options.observability, metrics }, unit.name, log)
   const activity = new Activity()
   activity.absent(unit.name)
+  // What a kill costs is made of these.
+  const tookMs: Record<string, number> = {}
+  const timed = async <T>(step: string, work: Promise<T>): Promise<T> => {
+    const begunMs = performance.now()
+    const result = await work
+    tookMs[step] = Math.round(performance.now() - begunMs)
+    return result
+  }
   const marketClock = new MarketClock(run.replay ? undefined : systemClock)
-  const store = await PostgresStore.open({
-    ...options,
-    namespace: run.namespace,
-    unit: unit.name,
-    activity,
-    wallClock: systemClock,
-    ...look.hooks,
-  })
+  const store = await timed(
+    'store',
+    PostgresStore.open({
+      ...options,
+      namespace: run.namespace,
+      unit: unit.name,
+      activity,
+      wallClock: systemClock,
+      ...look.hooks,
+    }),
+  )
   const bus = new KafkaBus({
     store,
     kafka: {
@@ -101,10 +112,11 @@ export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
   const leaving = new AbortController()
   let calls = 0
   const control = new UnitControl({ service, unit, store, bus, activity, marketClock, marks, hosted })
-  await hosted.restore()
-  await bus.start()
-  await hosted.start()
+  await timed('state', hosted.restore())
+  await timed('bus', bus.start())
+  await timed('outside', hosted.start())
   activity.present(unit.name)
+  log.info({ tookMs, sinceStartMs: Math.round(performance.now()) }, 'this process owns the unit now')
   return {
     name: unit.name,
     api: hosted.api,

@@ -228,7 +228,6 @@ class SharingReplica implements Replica {
         fatal,
       })
       this.#open.set(unit.name, opened)
-      log.info({ unit: unit.name }, 'this process owns the unit now')
     } catch (error) {
       // Another was faster.
       if (error instanceof UnitTakenError) return

@@ -86,10 +86,13 @@ export type RiskManagement = {
 export type LimitHeadroom = { readonly account: AccountId; readonly limit: string; readonly ratio: number }
 
 type AccountHold = Payload<'Heartbeat'>['holds'][number]
-type Remembered = { readonly intent: string; readonly response: RiskCheckResponse }
+/** As they stand in the table: an answer has a figure for every rule, and is seldom asked for again. */
+type Remembered = { readonly intent: string; readonly response: string }
 
 /** Answers kept for repeated questions, in memory and in the table alike. */
 const ANSWERS_KEPT = 4096
+/** They are kept here, and need not be there too. */
+const ENGINE = { answersKept: 0 }
 
 export function createRiskManagement(options: RiskManagementOptions): RiskManagement {
   const service = new Service(options)
@@ -125,7 +128,7 @@ class Service implements RiskManagementHandlers {
     this.#options = options
     this.#lookup = instrumentLookup(options.instruments)
     this.#instruments = new Map(options.instruments.map((instrument) => [instrument.id, instrument]))
-    this.#engine = new RiskEngine(options.limits)
+    this.#engine = new RiskEngine(options.limits, ENGINE)
     for (const instrument of options.instruments) this.#engine.setInstrument(instrument)
     const { heartbeats, store, log } = options
     if (heartbeats === undefined) return
@@ -185,6 +188,7 @@ class Service implements RiskManagementHandlers {
       },
       limits,
       instruments,
+      ENGINE,
     )
     for (const { account, reported, accepted } of await store.all(differences)) {
       this.#differences.restore(account as AccountId, reported, accepted)
@@ -195,9 +199,7 @@ class Service implements RiskManagementHandlers {
       const { approved } = JSON.parse(response) as RiskCheckResponse
       if (approved) this.#engine.rememberApproval((JSON.parse(intent) as RiskIntent).account, timeUs)
     }
-    for (const row of given) {
-      this.#answers.set(row.signal_id, { intent: row.intent, response: JSON.parse(row.response) as RiskCheckResponse })
-    }
+    for (const { signal_id, intent, response } of given) this.#answers.set(signal_id, { intent, response })
     if (old.length === 0) return
     store.transact((turn) => {
       for (const { signal_id } of old) turn.remove(answers, { signal_id })
@@ -323,7 +325,7 @@ class Service implements RiskManagementHandlers {
     const text = intentText({ ...intent, signalTimeUs: saidTimeUs })
     const before = this.#answers.get(intent.signalId)
     if (before !== undefined) {
-      if (before.intent === text) return before.response
+      if (before.intent === text) return JSON.parse(before.response) as RiskCheckResponse
       this.#options.log.error({ signalId: intent.signalId }, 'a signal id came again with other content')
       throw new RpcError(
         'ALREADY_EXISTS',
@@ -333,14 +335,10 @@ class Service implements RiskManagementHandlers {
     return this.#options.store.transact((turn) => {
       const decision = this.#engine.check(intent, nowUs, { explain: true })
       const response = toResponse(intent, decision, nowUs + this.#options.approvalValidUs)
-      turn.put(answers, {
-        signal_id: intent.signalId,
-        intent: text,
-        response: JSON.stringify(response),
-        time_us: nowUs,
-      })
+      const answer = { intent: text, response: JSON.stringify(response) }
+      turn.put(answers, { signal_id: intent.signalId, ...answer, time_us: nowUs })
       if (decision.approved) this.#keepReservation(intent.signalId, turn)
-      this.#remember(intent.signalId, { intent: text, response }, turn)
+      this.#remember(intent.signalId, answer, turn)
       return response
     }, 'durable')
   }

@@ -384,6 +384,14 @@ describe('risk', () => {
     assert.equal(engine.check(intent(), NOW + 10 * SECOND).approved, true)
   })
 
+  it('an order is remembered for the window and no longer', () => {
+    const engine = engineWith({ duplicateWindowUs: 10 * SECOND })
+    for (let n = 1; n <= 200; n++) {
+      assert.equal(engine.check(intent(size((n / 100_000 + 0.0001).toFixed(5))), NOW + n * SECOND).approved, true)
+    }
+    assert.equal(engine.toPlain().recentOrders.length, 11)
+  })
+
   it('the score is the used share of the tightest limit', () => {
     const engine = engineWith({ notionalMaxPerOrder: parseUnits('1200') })
     assert.equal(engine.check(intent(), NOW).riskScore, 0.5)

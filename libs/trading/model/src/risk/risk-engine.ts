@@ -29,7 +29,7 @@ import {
 } from './risk-types.ts'
 
 export type RiskEngineOptions = {
-  /** Answers remembered for a signal that is asked twice; 0 for a caller that counts its signals and never repeats one. */
+  /** Answers remembered for a signal that is asked twice; 0 for a caller that never repeats one, or remembers itself. */
   readonly answersKept?: number
   /** Trading hours of the venues that have some; without them no order is denied for its hour. */
   readonly sessions?: KrxSessions
@@ -199,16 +199,26 @@ export class RiskEngine {
         question.valueOf(ledger.quantityOf(instrument)) + reservations.cashReservedIn(account, instrument)
     }
     question.rateOldestUs = this.#rate === undefined ? NaN : this.#rate.oldestUs(account)
-    const watchesDuplicates = this.limits.duplicateWindowUs !== undefined
-    const content = watchesDuplicates ? orderContent(intent) : ''
-    question.sameOrderTimeUs = watchesDuplicates ? (this.#recentOrders.get(content) ?? NaN) : NaN
+    const windowUs = this.limits.duplicateWindowUs
+    const content = windowUs === undefined ? '' : orderContent(intent)
+    question.sameOrderTimeUs = windowUs === undefined ? NaN : (this.#recentOrders.get(content) ?? NaN)
     const decision = this.#judge(explain)
     if (decision.approved) {
       this.#reserve(intent, currency)
       this.#rate?.approved(account, nowUs)
-      if (watchesDuplicates) this.#recentOrders.set(content, nowUs)
+      if (windowUs !== undefined) this.#rememberOrder(content, nowUs, windowUs)
     }
     return decision
+  }
+
+  /** The map stands in the order of its times: those the window has passed are in front, and go. */
+  #rememberOrder(content: string, nowUs: number, windowUs: number): void {
+    this.#recentOrders.delete(content)
+    this.#recentOrders.set(content, nowUs)
+    for (const [old, timeUs] of this.#recentOrders) {
+      if (nowUs - timeUs <= windowUs) return
+      this.#recentOrders.delete(old)
+    }
   }
 
   /** Sets up the question; a refusal when it cannot even be asked. */
@@ -287,8 +297,13 @@ export class RiskEngine {
   }
 
   /** The instruments are set anew, since filters are the venue's and not ours; a mark of one not given is dropped. */
-  static fromPlain(plain: RiskEnginePlain, limits: RiskLimits, instruments: readonly Instrument[]): RiskEngine {
-    const engine = new RiskEngine(limits)
+  static fromPlain(
+    plain: RiskEnginePlain,
+    limits: RiskLimits,
+    instruments: readonly Instrument[],
+    options: RiskEngineOptions = {},
+  ): RiskEngine {
+    const engine = new RiskEngine(limits, options)
     for (const instrument of instruments) engine.setInstrument(instrument)
     for (const ledger of plain.ledgers) engine.useLedger(Ledger.fromPlain(ledger))
     for (const { instrument, price, timeUs } of plain.marks) {

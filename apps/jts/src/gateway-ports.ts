@@ -79,7 +79,7 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     }
   }
   const orders = async (limit: number): Promise<OrderView[]> => {
-    const found = await system.orders.listOrders({ account: '', openOnly: false, limit })
+    const found = await system.orders.listOrders({ account: '', openOnly: false, limit, orderId: '' })
     await system.durable()
     return found.orders.map(orderView)
   }
@@ -95,11 +95,10 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     }, PORTFOLIO_EVERY_MS)
     portfolioTimer.unref()
   }
-  const tellOrder = (orderId: string): void => {
+  const tellOrder = (account: string, orderId: string): void => {
     system.orders
-      .listOrders({ account: '', openOnly: false, limit: 0 })
-      .then(({ orders: all }) => {
-        const found = all.find((order) => order.orderId === orderId)
+      .listOrders({ account, openOnly: false, limit: 1, orderId })
+      .then(({ orders: [found] }) => {
         if (found !== undefined) tell({ type: 'order', data: orderView(found) })
       })
       .catch((error: unknown) => options.log.warn({ orderId, err: error }, 'an order could not be told'))
@@ -108,19 +107,21 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
   const onEvent = (event: BusEvent): void => {
     if (event.type === 'OrderFilled') keepNewest(fills, fillView(event), FILLS_KEPT)
     if (event.type === 'StrategySignal') keep(decisions, decisionView(event), DECISIONS_KEPT)
+    // Its candles grow whether somebody looks or not: one is told when it is whole.
+    const grown = event.type === 'PublicTrade' ? tradeCandles.take(event.payload) : []
     if (listeners.size === 0) return
     switch (event.type) {
       case 'Candle':
         tell({ type: 'candle', data: event.payload })
         return portfolioSoon()
       case 'PublicTrade':
-        for (const data of tradeCandles.take(event.payload)) tell({ type: 'candle', data })
+        for (const data of grown) tell({ type: 'candle', data })
         return portfolioSoon()
       case 'StrategySignal':
         return tell({ type: 'decision', data: decisionView(event) })
       case 'OrderFilled':
         tell({ type: 'fill', data: fillView(event) })
-        tellOrder(event.payload.ref!.orderId)
+        tellOrder(event.stream, event.payload.ref!.orderId)
         return portfolioSoon()
       case 'TradingStateChanged':
       case 'ServiceHealth':
@@ -131,7 +132,7 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
       default: {
         const ref =
           'ref' in event.payload ? event.payload.ref : 'terms' in event.payload ? event.payload.terms?.ref : undefined
-        if (ref !== undefined) tellOrder(ref.orderId)
+        if (ref !== undefined) tellOrder(event.stream, ref.orderId)
       }
     }
   }

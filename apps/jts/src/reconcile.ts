@@ -58,7 +58,7 @@ async function compareOpenOrders(system: System, account: AccountId): Promise<st
   const theirs = new Set(
     (await system.brokers.get(account)!.openOrders()).map((order) => order.clientOrderId as string),
   )
-  const { orders } = await system.orders.listOrders({ account, openOnly: true, limit: 0 })
+  const { orders } = await system.orders.listOrders({ account, openOnly: true, limit: 0, orderId: '' })
   const found: string[] = []
   for (const order of orders) {
     if (!theirs.delete(order.clientOrderId))

@@ -72,6 +72,10 @@ export class AccountExecution {
     return [...(openOnly ? [] : closed), ...open].map((record) => record.view(this.account))
   }
 
+  viewOf(orderId: string): OrderView | undefined {
+    return this.#state.orders.known(orderId)?.view(this.account)
+  }
+
   find(orderId: string): OrderRecord | undefined {
     return this.#state.orders.find(orderId)
   }

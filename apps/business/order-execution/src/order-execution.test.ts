@@ -48,6 +48,24 @@ describe('from approval to the wire', () => {
     assert.deepEqual(await w.status(), ['filled 1'])
   })
 
+  it('shows one order by its id, open or closed, whatever the others are', async () => {
+    const w = await world()
+    await w.approve('s1')
+    const { report, fill } = w.broker.execute(w.clientId, '1', { price: '99' })
+    w.broker.notice(report, fill)
+    await w.run()
+    await w.approve('s2')
+    const { api } = w.service
+    const all = await api.listOrders({ account: '', openOnly: false, limit: 0, orderId: '' })
+    assert.deepEqual(all.orders.map(({ status }) => status).sort(), ['accepted', 'filled'])
+    for (const order of all.orders) {
+      const { account, orderId } = order
+      const { orders } = await api.listOrders({ account, openOnly: false, limit: 1, orderId })
+      assert.deepEqual(orders, [order])
+    }
+    assert.deepEqual((await api.listOrders({ account: '', openOnly: false, limit: 0, orderId: 'x' })).orders, [])
+  })
+
   it('has the intent on disk before the broker is called', async () => {
     const w = await world()
     let onDisk: unknown

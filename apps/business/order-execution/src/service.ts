@@ -209,10 +209,14 @@ class Service implements OrderExecutionApi {
   }
 
   listOrders(request: ListOrdersRequest): Promise<ListOrdersResponse> {
-    const orders = [...this.#executions.values()]
-      .filter((execution) => request.account === '' || execution.account === request.account)
-      .flatMap((execution) => execution.views(request.openOnly))
-      .sort((a, b) => b.timeUs - a.timeUs)
+    const asked = [...this.#executions.values()].filter(
+      (execution) => request.account === '' || execution.account === request.account,
+    )
+    if (request.orderId !== '') {
+      const found = asked.flatMap((execution) => execution.viewOf(request.orderId) ?? [])
+      return Promise.resolve({ orders: found })
+    }
+    const orders = asked.flatMap((execution) => execution.views(request.openOnly)).sort((a, b) => b.timeUs - a.timeUs)
     return Promise.resolve({ orders: request.limit === 0 ? orders : orders.slice(0, request.limit) })
   }
 

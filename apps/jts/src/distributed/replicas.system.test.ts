@@ -267,7 +267,7 @@ test('nothing was done twice, nothing left out, and the ledger is the venue’s'
   await until('there are enough trades to judge by', async () => (await fillCount()) > 20)
   await orders.halt({ account: '', reason: 'the end of the test', by: 'test' })
   await until('nothing is open', async () => {
-    const open = await orders.listOrders({ account: '', openOnly: true, limit: 0 })
+    const open = await orders.listOrders({ account: '', openOnly: true, limit: 0, orderId: '' })
     return open.orders.length === 0
   })
   for (const account of accounts) {

@@ -32,7 +32,7 @@ test('orders of all accounts come newest first, as many as were asked for', asyn
     ]),
   )
   const list = async (account: string, limit: number): Promise<string[]> =>
-    (await orders.listOrders({ account, limit, openOnly: false })).orders.map(({ orderId }) => orderId)
+    (await orders.listOrders({ account, limit, openOnly: false, orderId: '' })).orders.map(({ orderId }) => orderId)
   assert.deepEqual(await list('', 2), ['a2', 'b1'])
   assert.deepEqual(await list('', 0), ['a2', 'b1', 'a1'])
   assert.deepEqual(await list('b', 0), ['b1'])

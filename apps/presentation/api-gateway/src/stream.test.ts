@@ -179,6 +179,21 @@ describe('live stream', () => {
     assert.equal(stream.size, 0)
   })
 
+  it('listens only while somebody reads', async () => {
+    const { ports, stream, socket } = await streamWith()
+    const second = new FakeSocket()
+    const listening = [ports.listeners.size]
+    for (const one of [socket, second]) {
+      await stream.add(one)
+      listening.push(ports.listeners.size)
+    }
+    for (const one of [socket, second]) {
+      stream.remove(one)
+      listening.push(ports.listeners.size)
+    }
+    assert.deepEqual(listening, [0, 1, 1, 1, 0])
+  })
+
   it('ends its readers and its subscription when stopped', async () => {
     const { ports, stream, socket } = await streamWith()
     await stream.add(socket)

@@ -83,7 +83,6 @@ export class LiveStream {
   }
 
   start(): void {
-    this.#unsubscribe = this.#ports.subscribe((update) => this.#publish(update))
     this.#scheduleHeartbeat()
   }
 
@@ -99,6 +98,8 @@ export class LiveStream {
       return this.#sendAway(reader, TRY_LATER, `expected at most ${this.#limits.clientsMax} readers`)
     }
     this.#readers.set(socket, reader)
+    // An update may cost questions to other processes: while nobody reads, none is made.
+    this.#unsubscribe ??= this.#ports.subscribe((update) => this.#publish(update))
     try {
       const data = await withDeadline('snapshot', SNAPSHOT_MS, this.#snapshot())
       this.#say(reader, { type: 'snapshot', data })
@@ -117,6 +118,9 @@ export class LiveStream {
     const reader = this.#readers.get(socket)
     if (reader !== undefined) reader.closed = true
     this.#readers.delete(socket)
+    if (this.#readers.size > 0) return
+    this.#unsubscribe?.()
+    this.#unsubscribe = undefined
   }
 
   stop(): void {
@@ -140,7 +144,6 @@ export class LiveStream {
   }
 
   #publish(update: GatewayUpdate): void {
-    if (this.#readers.size === 0) return
     const name = nameOf(update)
     const shared: Shared = { update, text: undefined }
     for (const reader of [...this.#readers.values()]) this.#enqueue(reader, name, shared)

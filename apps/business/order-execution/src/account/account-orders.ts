@@ -60,6 +60,11 @@ export class AccountOrders {
     return this.#open.get(orderId as OrderId)
   }
 
+  /** Open, or closed a while ago. */
+  known(orderId: string): OrderRecord | undefined {
+    return this.#open.get(orderId as OrderId) ?? this.#closed.get(orderId as OrderId)
+  }
+
   ofSignal(signalId: SignalId): OrderRecord | undefined {
     return this.#bySignal.get(signalId)
   }

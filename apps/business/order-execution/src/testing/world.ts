@@ -155,7 +155,7 @@ export class World {
   }
 
   async status(): Promise<string[]> {
-    const { orders } = await this.service.api.listOrders({ account: '', openOnly: false, limit: 0 })
+    const { orders } = await this.service.api.listOrders({ account: '', openOnly: false, limit: 0, orderId: '' })
     return orders.map((order) => `${order.status} ${order.filledQuantity}`).sort()
   }
 

@@ -71,7 +71,7 @@ async function until(condition: () => boolean, ms = 5000): Promise<void> {
   assert.ok(condition(), 'waited in vain')
 }
 
-const LIST = { account: '', openOnly: false, limit: 0 }
+const LIST = { account: '', openOnly: false, limit: 0, orderId: '' }
 const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [] }
 
 describe('a deadline', () => {

@@ -71,7 +71,8 @@ export function rpcContract(way: Way): void {
       const asked = Array.from({ length: 500 }, (_, n) => String(n))
       const found = await Promise.all(
         asked.map(
-          async (account) => (await orders.listOrders({ account, openOnly: false, limit: 0 })).orders[0]!.orderId,
+          async (account) =>
+            (await orders.listOrders({ account, openOnly: false, limit: 0, orderId: '' })).orders[0]!.orderId,
         ),
       )
       assert.deepEqual(found, asked)
@@ -97,7 +98,7 @@ export function rpcContract(way: Way): void {
         OrderView.create({ orderId: `order-${n}`, reason: 'x'.repeat(100), correlationId: `correlation-${n}` }),
       )
       scripted.answer = () => Promise.resolve({ orders: many })
-      const found = await orders.listOrders({ account: '', openOnly: false, limit: MANY_ORDERS })
+      const found = await orders.listOrders({ account: '', openOnly: false, limit: MANY_ORDERS, orderId: '' })
       assert.equal(found.orders.length, MANY_ORDERS)
       assert.deepEqual(found.orders.at(-1), many.at(-1))
     })

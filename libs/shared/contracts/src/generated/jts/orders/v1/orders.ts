@@ -47,6 +47,8 @@ export interface ListOrdersRequest {
   account: string;
   openOnly: boolean;
   limit: number;
+  /** Only this one; none when it is not known any more. */
+  orderId: string;
 }
 
 export interface ListOrdersResponse {
@@ -487,7 +489,7 @@ export const OrderView: MessageFns<OrderView> = {
 };
 
 function createBaseListOrdersRequest(): ListOrdersRequest {
-  return { account: "", openOnly: false, limit: 0 };
+  return { account: "", openOnly: false, limit: 0, orderId: "" };
 }
 
 export const ListOrdersRequest: MessageFns<ListOrdersRequest> = {
@@ -500,6 +502,9 @@ export const ListOrdersRequest: MessageFns<ListOrdersRequest> = {
     }
     if (message.limit !== 0) {
       writer.uint32(24).uint32(message.limit);
+    }
+    if (message.orderId !== "") {
+      writer.uint32(34).string(message.orderId);
     }
     return writer;
   },
@@ -541,6 +546,14 @@ export const ListOrdersRequest: MessageFns<ListOrdersRequest> = {
             message.limit = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.orderId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -562,6 +575,11 @@ export const ListOrdersRequest: MessageFns<ListOrdersRequest> = {
         ? globalThis.Boolean(object.open_only)
         : false,
       limit: isSet(object.limit) ? globalThis.Number(object.limit) : 0,
+      orderId: isSet(object.orderId)
+        ? globalThis.String(object.orderId)
+        : isSet(object.order_id)
+        ? globalThis.String(object.order_id)
+        : "",
     };
   },
 
@@ -576,6 +594,9 @@ export const ListOrdersRequest: MessageFns<ListOrdersRequest> = {
     if (message.limit !== 0) {
       obj.limit = Math.round(message.limit);
     }
+    if (message.orderId !== "") {
+      obj.orderId = message.orderId;
+    }
     return obj;
   },
 
@@ -587,6 +608,7 @@ export const ListOrdersRequest: MessageFns<ListOrdersRequest> = {
     message.account = object.account ?? "";
     message.openOnly = object.openOnly ?? false;
     message.limit = object.limit ?? 0;
+    message.orderId = object.orderId ?? "";
     return message;
   },
 };

@@ -1,0 +1,57 @@
+/** What the screen costs: questions to the services, which may be other processes. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { BusEvent } from '@jts/contracts'
+import { ListOrdersRequest, OrderView } from '@jts/contracts/orders-api'
+import { silentLogger } from '@jts/runtime'
+import { createGatewayPorts } from './gateway-ports.ts'
+import type { System } from './system.ts'
+
+const ACCOUNT = 'sim.binance.main'
+const CLOSED = 500
+
+function rig() {
+  let emit: (event: BusEvent) => void = () => undefined
+  const asked: ListOrdersRequest[] = []
+  const orders = Array.from({ length: CLOSED }, (_, n) => OrderView.create({ orderId: `o${n}`, account: ACCOUNT }))
+  let rows = 0
+  const system = {
+    log: { async *read() {}, tap: (_: unknown, listener: typeof emit) => (emit = listener) },
+    orders: {
+      listOrders(request: ListOrdersRequest) {
+        asked.push(request)
+        const found = orders.filter(({ orderId }) => request.orderId === '' || orderId === request.orderId)
+        rows += found.length
+        return Promise.resolve({ orders: found })
+      },
+    },
+  } as unknown as System
+  const options = { system, mode: 'sim', version: '', startedAtUs: 0, instruments: [], log: silentLogger } as const
+  return { options, asked, rows: () => rows, emit: (event: BusEvent) => emit(event) }
+}
+
+const accepted = (orderId: string): BusEvent =>
+  ({ type: 'OrderAccepted', topic: 'orders.events', stream: ACCOUNT, payload: { ref: { orderId } } }) as BusEvent
+
+test('a step of an order asks for that order alone, however many there have been', async () => {
+  const { options, asked, rows, emit } = rig()
+  const ports = await createGatewayPorts(options)
+  const told: string[] = []
+  ports.subscribe((update) => {
+    if (update.type === 'order') told.push(update.data.orderId)
+  })
+  for (let n = 0; n < 100; n++) emit(accepted(`o${n}`))
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(told.length, 100)
+  assert.deepEqual([asked.length, rows()], [100, 100])
+  assert.ok(asked.every(({ account }) => account === ACCOUNT))
+})
+
+test('nobody is asked anything while nobody looks', async () => {
+  const { options, asked, emit } = rig()
+  const ports = await createGatewayPorts(options)
+  ports.subscribe(() => undefined)()
+  for (let n = 0; n < 100; n++) emit(accepted(`o${n}`))
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(asked.length, 0)
+})

@@ -10,6 +10,7 @@ import { sleep, startJts } from '@jts/testkit'
 import { readRunFile } from '../apps/jts/src/distributed/run-file.ts'
 import { openRunLinks, type RunLinks } from '../apps/jts/src/distributed/run-links.ts'
 import { openLog } from '../apps/jts/src/open-log.ts'
+import { STEADY_MEMORY } from '../apps/jts/src/steady-memory.ts'
 
 export type SoakOptions = {
   readonly mode: 'embedded' | 'distributed'
@@ -50,7 +51,10 @@ export async function benchSoak({ mode, minutes, speed, say }: SoakOptions): Pro
   const dir = join(folder, 'run')
   const isDistributed = mode === 'distributed'
   const servers = isDistributed ? await Promise.all([startKafka(), startPostgres()]) : undefined
-  const env = servers ? { KAFKA_BROKERS: servers[0].brokers.join(), DATABASE_URL: servers[1].url } : {}
+  // As `./jts` itself starts it.
+  const started = { NODE_OPTIONS: STEADY_MEMORY.join(' ') }
+  const given = servers ? { KAFKA_BROKERS: servers[0].brokers.join(), DATABASE_URL: servers[1].url } : {}
+  const env = { ...started, ...given }
   const where = ['--data-dir', dir, '--port', '0', '--speed', String(speed), '--json']
   const up = startJts(['up', ...(isDistributed ? ['--distributed'] : []), ...where], env)
   try {

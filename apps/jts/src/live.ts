@@ -25,6 +25,7 @@ import type { DistributedOptions } from './distributed/system.ts'
 import { fatal, untilStopped } from './process.ts'
 import { observe, observeSettings } from './observe.ts'
 import { untilAvailable, type RunSettings } from './services.ts'
+import { keepMemorySteady } from './steady-memory.ts'
 import { findStrategy, timeframeOf, type LoadedStrategy } from './strategies.ts'
 import { systemOf, type System } from './system.ts'
 import { tlsFiles } from './tls-options.ts'
@@ -74,6 +75,7 @@ const RECONCILE_FIRST_MS = 3000
 const RECONCILE_EVERY_MS = 60_000
 
 export async function runLive(options: UpOptions): Promise<number> {
+  keepMemorySteady()
   const found = options.config ?? (existsSync('jts.yaml') ? 'jts.yaml' : undefined)
   const given = found === options.config ? configOf(options) : readConfig(found)
   const { mode } = given

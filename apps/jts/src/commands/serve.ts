@@ -26,6 +26,7 @@ import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { readConfig, riskLimits } from '../config.ts'
 import { lookOf, observe, observeSettings } from '../observe.ts'
 import { fatal, inOneLine, tellWhyItEnds, untilStdinEnds, untilStopped } from '../process.ts'
+import { keepMemorySteady } from '../steady-memory.ts'
 import { TLS_OPTIONS, tlsFiles } from '../tls-options.ts'
 
 const SERVICES = ['risk-management', 'portfolio-tracker'] as const
@@ -176,6 +177,7 @@ const STOP_WITHIN_MS = 10_000
 
 /** A process of a distributed run. */
 async function serveRun(word: string, file: string, options: JoinOptions): Promise<number> {
+  keepMemorySteady()
   const { startReplica } = await import('../distributed/replica.ts')
   const { memberOf, readRunFile, untilReplaced, untilThere } = await import('../distributed/run-file.ts')
   if (options.wait) await untilThere(resolve(file))

@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from '@jts/runtime'
 import type { LastWords } from '../process.ts'
+import { STEADY_MEMORY } from '../steady-memory.ts'
 import type { Member } from './run-file.ts'
 
 export type SupervisedState = {
@@ -136,7 +137,7 @@ class Child {
     const { name } = this.#member
     const args = ['serve', name, '--run', this.#runFile, '--owner', name, '--exit-with-stdin', '--json']
     // A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which then stops them in order.
-    this.#process = spawn(process.execPath, [...process.execArgv, MAIN, ...args], {
+    this.#process = spawn(process.execPath, [...process.execArgv, ...STEADY_MEMORY, MAIN, ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
       detached: true,
       // What was compiled once is not compiled again: a third of a start, which matters after a kill.

@@ -60,6 +60,24 @@ export function untilStopped(): Promise<NodeJS.Signals> {
 /** Resolves with whoever started this process and holds its standard input. */
 export function untilStdinEnds(): Promise<void> {
   return new Promise((done) => {
+    // It may have ended while something else was read from it.
+    if (process.stdin.readableEnded || process.stdin.destroyed) return done()
     process.stdin.once('end', done).once('close', done).resume()
+  })
+}
+
+/** The first line on standard input; undefined when it ends before one. */
+export function lineOnStdin(): Promise<string | undefined> {
+  return new Promise((done) => {
+    let text = ''
+    const onData = (chunk: Buffer): void => {
+      text += chunk.toString()
+      const end = text.indexOf('\n')
+      if (end < 0) return
+      process.stdin.off('data', onData)
+      done(text.slice(0, end))
+    }
+    process.stdin.on('data', onData)
+    void untilStdinEnds().then(() => done(undefined))
   })
 }

@@ -25,7 +25,7 @@ import {
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { readConfig, riskLimits } from '../config.ts'
 import { lookOf, observe, observeSettings } from '../observe.ts'
-import { fatal, inOneLine, tellWhyItEnds, untilStdinEnds, untilStopped } from '../process.ts'
+import { fatal, inOneLine, lineOnStdin, tellWhyItEnds, untilStdinEnds, untilStopped } from '../process.ts'
 import { keepMemorySteady } from '../steady-memory.ts'
 import { TLS_OPTIONS, tlsFiles } from '../tls-options.ts'
 
@@ -38,7 +38,7 @@ const SPEC = {
   usage: `./jts serve ${SERVICES.join('|')} [--grpc-port N] [--tls-ca FILE --tls-cert FILE --tls-key FILE]`,
   summary:
     'Runs one service alone, answering gRPC with health and reflection: in plain text on the loopback address only, or with mutual TLS.',
-  positionals: { min: 1, max: 1 },
+  positionals: { min: 0, max: 1 },
   options: {
     'grpc-port': { type: 'number', value: 'N', help: 'port to listen on (50051; 0 = any free one)' },
     host: { type: 'text', value: 'ADDRESS', help: 'address to listen on (127.0.0.1); others need TLS' },
@@ -54,6 +54,10 @@ const SPEC = {
       type: 'text',
       value: 'NAME',
       help: 'with --run: the name of this replica (a fresh one); the same name again takes its units back at once',
+    },
+    spare: {
+      type: 'flag',
+      help: 'with --run: be loaded, and wait for a line on standard input that names the member to be',
     },
     wait: { type: 'flag', help: 'with --run: wait until the file is there, and end when another one takes its place' },
     advertise: { type: 'text', value: 'HOST:PORT', help: 'with --run: where the others reach this process' },
@@ -79,10 +83,15 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseCommand(SPEC, argv)
   if (parsed === undefined) return EXIT.ok
   const { options, positionals } = parsed
+  const isSpare = options.spare && options.run !== undefined
+  if (positionals.length === 0 && !isSpare) throw new UserError('expected a service, found none')
   if (options.run !== undefined) {
     const tellWhy = options['exit-with-stdin'] ? tellWhyItEnds() : (): void => undefined
     try {
-      return await serveRun(positionals[0]!, options.run, { ...options, tellWhy })
+      const name = isSpare ? await nameOfSpare() : positionals[0]!
+      if (name === undefined) return EXIT.ok
+      const owner = isSpare ? name : options.owner
+      return await serveRun(name, options.run, { ...options, owner, tellWhy })
     } catch (error) {
       tellWhy(inOneLine(error))
       throw error
@@ -174,6 +183,13 @@ type JoinOptions = Parameters<typeof tlsFiles>[0] & {
 }
 
 const STOP_WITHIN_MS = 10_000
+
+/** Everything a service needs is loaded while nobody waits for it. */
+async function nameOfSpare(): Promise<string | undefined> {
+  const name = lineOnStdin()
+  await Promise.all([import('../distributed/replica.ts'), import('../distributed/run-file.ts')])
+  return await name
+}
 
 /** A process of a distributed run. */
 async function serveRun(word: string, file: string, options: JoinOptions): Promise<number> {

@@ -30,6 +30,7 @@ export type OpenUnitOptions = Pick<PostgresStoreOptions, 'url' | 'sql' | 'owner'
   readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
   readonly observability: Observability
   readonly sharedBudget: SharedBudget | undefined
+  readonly topicsMade: Promise<unknown>
   readonly log: Logger
 }
 
@@ -85,6 +86,7 @@ export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
       clientId: unit.name,
       keepsAll: run.replay,
     },
+    topicsMade: options.topicsMade,
     ...(run.archive === undefined ? {} : { archive: new Archive(run.archive) }),
     log,
     activity,
@@ -116,7 +118,7 @@ export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
   await timed('bus', bus.start())
   await timed('outside', hosted.start())
   activity.present(unit.name)
-  log.info({ tookMs, sinceStartMs: Math.round(performance.now()) }, 'this process owns the unit now')
+  log.info({ tookMs }, 'this process owns the unit now')
   return {
     name: unit.name,
     api: hosted.api,

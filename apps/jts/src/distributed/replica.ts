@@ -2,9 +2,11 @@
  * One process of a service: it says that it lives, holds its share of the service's units, and answers for those. When another
  * replica dies or stands still, its leases end and its units are shared among the living; when it is back, they are shared again.
  */
+import { TOPIC_NAMES } from '@jts/contracts'
 import { HostServiceService } from '@jts/contracts/host-api'
 import type { Logger, Observability } from '@jts/runtime'
 import { startRpcServer, type RpcServer, type RpcServerOptions } from '@jts/transport'
+import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { OwnerLinks } from '@jts/transport/rpc/owner-links'
 import { streamedRiskManagementClient } from '@jts/transport/rpc/grpc-client'
 import { UnitTakenError } from '@jts/transport/store/postgres'
@@ -68,6 +70,8 @@ class SharingReplica implements Replica {
   readonly #open = new Map<string, OpenUnit>()
   /** Being opened or given up. */
   readonly #moving = new Map<string, Promise<void>>()
+  readonly #kafka: KafkaClient
+  #topicsMade: Promise<unknown> = Promise.resolve()
   #units: readonly Unit[] = []
   #server: RpcServer | undefined
   #address = ''
@@ -83,6 +87,13 @@ class SharingReplica implements Replica {
     this.#table = new UnitTable(this.#sql, run.namespace)
     this.#links = new OwnerLinks({ directory: this.#table, ...tlsOf(run) })
     this.#shared = shareThroughRedis(run, options.log)
+    this.#kafka = new KafkaClient({
+      brokers: run.kafkaBrokers,
+      prefix: `${run.namespace}.`,
+      clientId: name,
+      keepsAll: run.replay,
+      log: options.log,
+    })
   }
 
   get address(): string {
@@ -95,8 +106,11 @@ class SharingReplica implements Replica {
 
   async start(): Promise<void> {
     const { run, service, listen, advertised, log } = this.#options
-    this.#units = unitsOf(service, await settingsOf(run))
-    await this.#table.prepare()
+    // Once for all units, and while the database is asked: after a kill each moment counts.
+    this.#topicsMade = this.#kafka.ensureTopics(TOPIC_NAMES)
+    this.#topicsMade.catch(() => undefined)
+    const [settings] = await Promise.all([settingsOf(run), this.#table.prepare()])
+    this.#units = unitsOf(service, settings)
     const find = unitFinder(this.#open, (account) =>
       service === 'order-execution' || service === 'portfolio-tracker' ? unitOfAccount(service, account) : service,
     )
@@ -121,6 +135,7 @@ class SharingReplica implements Replica {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#kafka.close()
     await this.#rounds
     await Promise.allSettled(this.#moving.values())
     await this.#server?.stop()
@@ -224,6 +239,7 @@ class SharingReplica implements Replica {
         risk: streamedRiskManagementClient(this.#links.linkTo('risk-management')),
         observability,
         sharedBudget: this.#shared.budget,
+        topicsMade: this.#topicsMade,
         log: log.child({ unit: unit.name }),
         fatal,
       })

@@ -11,6 +11,7 @@ import type { Logger } from '@jts/runtime'
 import type { LastWords } from '../process.ts'
 import { STEADY_MEMORY } from '../steady-memory.ts'
 import type { Member } from './run-file.ts'
+import { Spare } from './spare.ts'
 
 export type SupervisedState = {
   /** The process's fixed name. */
@@ -41,6 +42,7 @@ export class Supervisor {
   readonly #runFile: string
   readonly #log: Logger
   readonly #children = new Map<string, Child>()
+  readonly #spare: Spare
   /** Told when a process has ended by itself, and how. */
   onEnded: (name: string, how: string) => void = () => undefined
   #stopped = false
@@ -48,14 +50,19 @@ export class Supervisor {
   constructor(runFile: string, log: Logger) {
     this.#runFile = runFile
     this.#log = log
+    this.#spare = new Spare(() => spawnService(runFile, ['--spare']))
   }
 
-  /** Starts them all at once; resolves when each has said that it is ready. */
-  async start(members: readonly Member[]): Promise<void> {
+  /**
+   * Starts them all at once; resolves when each has said that it is ready.
+   * @param hasSpare a process more is kept ready for whoever ends
+   */
+  async start(members: readonly Member[], { hasSpare = false } = {}): Promise<void> {
     await Promise.all(
       members.map((member) => {
         const child = new Child(member, this.#runFile, this.#log, {
           isStopping: () => this.#stopped,
+          spare: (name) => this.#spare.take(name),
           onChange: () => this.#tell(),
           onEnded: (how) => this.onEnded(member.name, how),
         })
@@ -63,6 +70,7 @@ export class Supervisor {
         return child.firstReady
       }),
     )
+    if (hasSpare && !this.#stopped) this.#spare.keep()
   }
 
   states(): readonly SupervisedState[] {
@@ -83,11 +91,30 @@ export class Supervisor {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#spare.stop()
     await Promise.all([...this.#children.values()].map((child) => child.stop()))
   }
 }
 
-type Watcher = { isStopping(): boolean; onChange(): void; onEnded(how: string): void }
+type Watcher = {
+  isStopping(): boolean
+  spare(name: string): ChildProcess | undefined
+  onChange(): void
+  onEnded(how: string): void
+}
+
+/** A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which then stops them in order. */
+function spawnService(runFile: string, words: readonly string[]): ChildProcess {
+  const args = ['serve', ...words, '--run', runFile, '--exit-with-stdin', '--json']
+  const child = spawn(process.execPath, [...process.execArgv, ...STEADY_MEMORY, MAIN, ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true,
+    // What was compiled once is not compiled again: a third of a start, which matters after a kill.
+    env: { NODE_COMPILE_CACHE: join(dirname(runFile), 'compile-cache'), ...process.env },
+  })
+  child.stdin?.on('error', () => undefined)
+  return child
+}
 
 class Child {
   readonly #member: Member
@@ -135,15 +162,7 @@ class Child {
     this.#state = 'starting'
     this.#sinceMs = Date.now()
     const { name } = this.#member
-    const args = ['serve', name, '--run', this.#runFile, '--owner', name, '--exit-with-stdin', '--json']
-    // A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which then stops them in order.
-    this.#process = spawn(process.execPath, [...process.execArgv, ...STEADY_MEMORY, MAIN, ...args], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-      detached: true,
-      // What was compiled once is not compiled again: a third of a start, which matters after a kill.
-      env: { NODE_COMPILE_CACHE: join(dirname(this.#runFile), 'compile-cache'), ...process.env },
-    })
-    this.#process.stdin?.on('error', () => undefined)
+    this.#process = this.#watcher.spare(name) ?? spawnService(this.#runFile, [name, '--owner', name])
     const said = new SaidLines(this.#process.stdout!, () => {
       this.#state = 'up'
       this.#ended = undefined

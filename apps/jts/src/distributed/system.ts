@@ -344,7 +344,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       await patiently(() => client.ensureTopics(TOPIC_NAMES))
       // From now on others may join.
       writeRunFile(dataDir, run)
-      await supervisor.start(members)
+      await supervisor.start(members, { hasSpare: !settings.replay })
       await everyUnitAnswers()
       const begin = (isApart: boolean, start: () => Promise<void>): Promise<void> | void =>
         isApart ? void untilItStarts(CREON_LIGHT, start, plumbing, () => isStopped) : untilAvailable(start, log)

@@ -14,10 +14,14 @@ export type JtsProcess = {
   readonly firstLine: Promise<string>
 }
 
-/** Runs `jts …` as a process of its own. */
-export function startJts(args: readonly string[], env: Readonly<Record<string, string>> = {}): JtsProcess {
+/** Runs `jts …` as a process of its own. @param stdin `pipe` for a process that is told something there */
+export function startJts(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  stdin: 'ignore' | 'pipe' = 'ignore',
+): JtsProcess {
   const child = spawn(process.execPath, [MAIN, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin, 'pipe', 'pipe'],
     env: { ...process.env, NODE_OPTIONS: '', ...env },
   })
   let stdout = ''
@@ -29,12 +33,12 @@ export function startJts(args: readonly string[], env: Readonly<Record<string, s
     onNoLine = fail
   })
   firstLine.catch(() => undefined)
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout!.on('data', (chunk: Buffer) => {
     stdout += chunk.toString()
     const end = stdout.indexOf('\n')
     if (end >= 0) onLine(stdout.slice(0, end))
   })
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+  child.stderr!.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   const ended = new Promise<Awaited<JtsProcess['ended']>>((done) => {
     child.once('close', (code, signal) => {
       onNoLine(new Error(`jts ${args.join(' ')} ended with ${code ?? signal} before a line of output: ${stderr}`))

@@ -73,7 +73,8 @@ export type HealthStatus = 'serving' | 'not-serving' | 'unknown'
 
 const DEADLINE_MS = 5000
 const RECONNECT_MIN_MS = 100
-const RECONNECT_MAX_MS = 1000
+/** A process that was killed is back within seconds: a longer pause would be a good part of them. */
+const RECONNECT_MAX_MS = 250
 const REPEAT_MIN_MS = 20
 const REPEAT_MAX_MS = 500
 const NEVER_IDLE_MS = 2 ** 31 - 1

@@ -34,7 +34,7 @@ type Question = {
 /** Well below the 4096 answers that risk has in memory: whatever is asked again is still known there. */
 const IN_FLIGHT_MAX = 1024
 const REOPEN_MIN_MS = 10
-const REOPEN_MAX_MS = 500
+const REOPEN_MAX_MS = 100
 
 export class RiskCheckStream implements Pick<RiskManagementApi, 'checkTradingRisk'> {
   readonly #connection: RpcLink

@@ -32,6 +32,8 @@ import { KafkaReader, type KafkaRecord } from './reader.ts'
 export type KafkaBusOptions = {
   readonly store: PostgresStore
   readonly kafka: Omit<KafkaOptions, 'log'>
+  /** Settles when the topics are there, where another makes them for all; else the bus does. */
+  readonly topicsMade?: Promise<unknown> | undefined
   readonly log: Logger
   readonly activity?: Activity
   /** Where events are that have left Kafka: a group that is behind Kafka's own beginning reads them there. */
@@ -122,11 +124,13 @@ export class KafkaBus implements Bus {
   }
 
   async start(): Promise<void> {
-    await this.#client.ensureTopics(TOPIC_NAMES)
-    await this.#outbox.start()
+    await (this.#options.topicsMade ?? this.#client.ensureTopics(TOPIC_NAMES))
     const topics = [...new Set(this.#groups.flatMap((group) => group.subscription.topics))]
-    if (topics.length > 0) {
-      const [starts, ends] = [await this.#client.offsets(topics, 'start'), await this.#client.offsets(topics, 'end')]
+    const ranges = topics.length === 0 ? undefined : this.#client.ranges(topics)
+    ranges?.catch(() => undefined)
+    await this.#outbox.start()
+    if (ranges !== undefined) {
+      const [starts, ends] = await ranges
       for (const group of this.#groups) {
         await this.#openGroup(group, starts, ends)
         await this.#readArchive(group, starts)

@@ -43,6 +43,7 @@ const RETRY_MAX_MS = 500
 const SAID_EVERY = 10
 
 export type Ends = ReadonlyMap<string, readonly number[]>
+type AnyConsumer = Consumer<Buffer, Buffer, Buffer, Buffer>
 
 export class KafkaClient {
   readonly options: KafkaOptions
@@ -121,7 +122,7 @@ export class KafkaClient {
     })
   }
 
-  consumer(role: string): Consumer<Buffer, Buffer, Buffer, Buffer> {
+  consumer(role: string): AnyConsumer {
     return new Consumer({ ...this.#base(role), groupId: `${this.options.prefix}${role}`.replaceAll(' ', '-') })
   }
 
@@ -197,23 +198,38 @@ export class KafkaClient {
 
   /** The next offset of each partition (`end`), or the first that is still there (`start`). */
   async offsets(topics: readonly Topic[], which: 'start' | 'end'): Promise<Ends> {
-    return await this.persistently('where the log begins and ends', () => this.#offsets(topics, which))
+    return await this.persistently('where the log begins and ends', () =>
+      this.#withConsumer(topics, (consumer) => this.#offsets(consumer, topics, which)),
+    )
   }
 
-  async #offsets(topics: readonly Topic[], which: 'start' | 'end'): Promise<Ends> {
-    const names = topics.map((topic) => this.nameOf(topic))
+  /** Both, asked together. */
+  async ranges(topics: readonly Topic[]): Promise<readonly [starts: Ends, ends: Ends]> {
+    return await this.persistently('where the log begins and ends', () =>
+      this.#withConsumer(topics, (consumer) =>
+        Promise.all([this.#offsets(consumer, topics, 'start'), this.#offsets(consumer, topics, 'end')]),
+      ),
+    )
+  }
+
+  async #withConsumer<T>(topics: readonly Topic[], ask: (consumer: AnyConsumer) => Promise<T>): Promise<T> {
     const consumer = this.consumer('offsets')
     try {
-      consumer.topics.trackAll(...names)
-      const found = await this.guarded(() =>
-        consumer.listOffsets({ topics: names, timestamp: which === 'start' ? -2n : -1n }),
-      )
-      return new Map(
-        topics.map((topic) => [topic, (found.get(this.nameOf(topic)) ?? []).map((offset) => Number(offset))]),
-      )
+      consumer.topics.trackAll(...topics.map((topic) => this.nameOf(topic)))
+      return await ask(consumer)
     } finally {
       void consumer.close(true).catch(() => undefined)
     }
+  }
+
+  async #offsets(consumer: AnyConsumer, topics: readonly Topic[], which: 'start' | 'end'): Promise<Ends> {
+    const names = topics.map((topic) => this.nameOf(topic))
+    const found = await this.guarded(() =>
+      consumer.listOffsets({ topics: names, timestamp: which === 'start' ? -2n : -1n }),
+    )
+    return new Map(
+      topics.map((topic) => [topic, (found.get(this.nameOf(topic)) ?? []).map((offset) => Number(offset))]),
+    )
   }
 
   /** Tells Kafka how far a group is, for its own tools only: nothing reads these offsets back. */

@@ -63,8 +63,7 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
   }
 
   async *read(topic: Topic, options: ReadOptions = {}): AsyncIterable<BusEvent> {
-    const starts = (await this.#client.offsets([topic], 'start')).get(topic)!
-    const ends = (await this.#client.offsets([topic], 'end')).get(topic)!
+    const [starts, ends] = (await this.#client.ranges([topic])).map((one) => one.get(topic)!) as [number[], number[]]
     this.#archive?.refresh()
     const isNew = newOnes()
     let left = options.limit ?? Infinity

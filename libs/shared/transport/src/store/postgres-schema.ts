@@ -103,7 +103,8 @@ export function unitSql(options: {
   END $do$;
   CREATE FUNCTION ${schema}.commit_turn(
     this_epoch bigint, this_number bigint, is_durable boolean, moves jsonb, handled jsonb,
-    topics text[], streams text[], sequences bigint[], events bytea[]${parameters.map((p) => `, ${p}`).join('')}
+    topics text[], streams text[], firsts bigint[], lasts bigint[],
+    places bigint[], sequences bigint[], starts bigint[], sizes bigint[], events bytea${parameters.map((p) => `, ${p}`).join('')}
   ) RETURNS void LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $commit$
   #variable_conflict use_column
   DECLARE entry record; touched bigint;
@@ -133,9 +134,8 @@ export function unitSql(options: {
     END IF;
     IF cardinality(topics) > 0 THEN
       FOR entry IN
-        SELECT e.topic, e.stream, min(e.sequence) AS first, max(e.sequence) AS last
-          FROM unnest(topics, streams, sequences) AS e(topic, stream, sequence)
-          GROUP BY e.topic, e.stream ORDER BY e.topic COLLATE "C", e.stream COLLATE "C"
+        SELECT e.topic, e.stream, e.first, e.last FROM unnest(topics, streams, firsts, lasts) AS e(topic, stream, first, last)
+          ORDER BY e.topic COLLATE "C", e.stream COLLATE "C"
       LOOP
         INSERT INTO ${shared}.streams AS s (topic, stream, sequence) VALUES (entry.topic, entry.stream, entry.last)
           ON CONFLICT (topic, stream) DO UPDATE SET sequence = excluded.sequence WHERE s.sequence = entry.first - 1;
@@ -145,8 +145,8 @@ export function unitSql(options: {
         END IF;
       END LOOP;
       INSERT INTO ${shared}.outbox (topic, stream, sequence, unit, event)
-        SELECT e.topic, e.stream, e.sequence, ${unitText}, e.event
-          FROM unnest(topics, streams, sequences, events) AS e(topic, stream, sequence, event);
+        SELECT topics[e.place], streams[e.place], e.sequence, ${unitText}, substring(events FROM e.start::int FOR e.size::int)
+          FROM unnest(places, sequences, starts, sizes) AS e(place, sequence, start, size);
     END IF;
     ${writes.join('')}
   END $commit$;`

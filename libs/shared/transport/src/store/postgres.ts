@@ -81,8 +81,7 @@ export class UnitTakenError extends Error {
 }
 
 const LEASE_MS = 3000
-/** PostgreSQL's number for the type `bytea[]`, which the driver does not guess. */
-const BYTEA_ARRAY = 1001
+const OUTBOX_PARAMETERS = 9
 
 export class PostgresStore implements Store {
   readonly unit: string
@@ -325,20 +324,7 @@ export class PostgresStore implements Store {
       try {
         await this.#prepare()
         entries = await this.#encode(batch.events)
-        const parameters = [
-          this.#epoch,
-          number,
-          batch.durable,
-          ...fixed,
-          entries.map((entry) => entry.topic),
-          entries.map((entry) => entry.stream),
-          entries.map((entry) => entry.sequence),
-          this.sql.typed(
-            entries.map((entry) => Buffer.from(entry.event)),
-            BYTEA_ARRAY,
-          ),
-          ...writes,
-        ]
+        const parameters = [this.#epoch, number, batch.durable, ...fixed, ...outboxParameters(entries), ...writes]
         await this.sql.unsafe(this.#commitSql, parameters as never[], { prepare: true })
       } catch (error) {
         const code = (error as { code?: string }).code
@@ -425,7 +411,7 @@ export class PostgresStore implements Store {
   async #createUnit(): Promise<void> {
     await migrateTables(this.sql, this.#schema, this.#tables)
     await this.sql.unsafe(unitSql({ shared: this.shared, schema: this.#schema, unit: this.unit, tables: this.#tables }))
-    const marks = Array.from({ length: 9 + this.#tables.length * 2 }, (_, i) => `$${i + 1}`)
+    const marks = Array.from({ length: 5 + OUTBOX_PARAMETERS + this.#tables.length * 2 }, (_, i) => `$${i + 1}`)
     this.#commitSql = `SELECT ${this.#schema}.commit_turn(${marks.join(', ')})`
   }
 
@@ -488,4 +474,41 @@ function jsonOf(table: Table<never>, writes: Writes | undefined): [Row[] | null,
     }
   }
   return [put.length === 0 ? null : put, remove.length === 0 ? null : remove]
+}
+
+/**
+ * Events as the commit function takes them: what all events of a stream share is said once, and their bytes are one value. As
+ * arrays of texts and bytes they were a fifth of what a batch of market data cost this process.
+ */
+function outboxParameters(entries: readonly OutboxEntry[]): unknown[] {
+  const placeOf = new Map<string, number>()
+  const topics: string[] = []
+  const streams: string[] = []
+  const firsts: number[] = []
+  const lasts: number[] = []
+  const places: number[] = []
+  const starts: number[] = []
+  let start = 1
+  for (const { topic, stream, sequence, event } of entries) {
+    const key = `${topic}\n${stream}`
+    let place = placeOf.get(key)
+    if (place === undefined) {
+      placeOf.set(key, (place = topics.push(topic)))
+      streams.push(stream)
+      firsts.push(sequence)
+    }
+    lasts[place - 1] = sequence
+    places.push(place)
+    starts.push(start)
+    start += event.length
+  }
+  const sequences = entries.map(({ sequence }) => sequence)
+  const sizes = entries.map(({ event }) => event.length)
+  const numbers = [firsts, lasts, places, sequences, starts, sizes].map(textOfNumbers)
+  return [topics, streams, ...numbers, Buffer.concat(entries.map(({ event }) => event))]
+}
+
+/** An array in PostgreSQL's own text. */
+function textOfNumbers(list: readonly number[]): string {
+  return `{${list.join()}}`
 }

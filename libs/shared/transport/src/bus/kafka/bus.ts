@@ -337,16 +337,17 @@ export class KafkaBus implements Bus {
     let event: BusEvent | undefined
     try {
       event = decodeEvent(record.value, cursor.topic, cursor.partition, record.offset)
-      if (isRead(group.subscription, event) && this.#isNew(group, event)) {
+      const key = seenKey(event)
+      if (isRead(group.subscription, event) && this.#isNew(group, event, key)) {
         const delivered = this.#withHeaders(event, record)
         this.#options.beforeHandle?.(event)
         this.#store.transact((turn) => group.subscription.handle(delivered, turn))
-        this.#markSeen(group, event)
+        this.#markSeen(group, event, key)
       }
     } catch (error) {
       this.#poison(group, cursor, event, error)
       if (cursor.stopped) return
-      if (event !== undefined) this.#markSeen(group, event)
+      if (event !== undefined) this.#markSeen(group, event, seenKey(event))
     }
     cursor.next = record.offset + 1
     this.#uncommitted++
@@ -361,8 +362,8 @@ export class KafkaBus implements Bus {
   }
 
   /** @throws BusError when an event of its stream is missing before it: folding on would make the state untrue. */
-  #isNew(group: Group, event: BusEvent): boolean {
-    const last = group.seen.get(`${event.topic}\n${event.stream}`)
+  #isNew(group: Group, event: BusEvent, key: string): boolean {
+    const last = group.seen.get(key)
     if (last === undefined) return true
     if (event.sequence <= last) return false
     if (event.sequence === last + 1 || isCompacted(event.topic as Topic)) return true
@@ -372,8 +373,7 @@ export class KafkaBus implements Bus {
     )
   }
 
-  #markSeen(group: Group, event: BusEvent): void {
-    const key = `${event.topic}\n${event.stream}`
+  #markSeen(group: Group, event: BusEvent, key: string): void {
     group.seen.set(key, event.sequence)
     group.dirtySeen.add(key)
   }
@@ -487,4 +487,8 @@ export class KafkaBus implements Bus {
     timer.unref()
     this.#showing = { cancel: () => clearTimeout(timer) }
   }
+}
+
+function seenKey({ topic, stream }: BusEvent): string {
+  return `${topic}\n${stream}`
 }

@@ -13,6 +13,7 @@ import type { OutboxEntry, PostgresStore } from '../../store/postgres.ts'
 import type { KafkaClient } from './client.ts'
 
 type Stream = { readonly topic: Topic; readonly stream: string }
+type Place = { readonly topic: string; readonly partition: number; readonly name: string; readonly key: Buffer }
 
 const BATCH = 2000
 /** An event alone gains nothing and would wait; a batch of them takes a third of the room. */
@@ -32,6 +33,8 @@ export class KafkaOutbox {
   /** Next offset after the last acknowledged record, by topic and partition. */
   readonly #ends = new Map<string, number>()
   readonly #headers: Map<Buffer, Buffer>
+  /** Where each stream goes in Kafka. */
+  readonly #places = new Map<string, Place>()
   #queue: (OutboxEntry | Stream)[] = []
   #producer: Producer<Buffer, Buffer, Buffer, Buffer> | undefined
   #running = false
@@ -156,16 +159,15 @@ export class KafkaOutbox {
   /** Until Kafka has acknowledged every record of the batch: a repetition is dropped by its readers. */
   async #send(batch: readonly OutboxEntry[]): Promise<void> {
     const counts = new Map<string, number>()
-    const messages = batch.map(({ topic, stream, event, headers }) => {
-      const name = this.#client.nameOf(topic)
-      const partition = partitionOf(stream, TOPICS[topic].partitions)
-      const place = `${name}/${partition}`
-      counts.set(place, (counts.get(place) ?? 0) + 1)
+    const messages = batch.map((entry) => {
+      const { event, headers } = entry
+      const { topic, partition, name, key } = this.#placeOf(entry)
+      counts.set(name, (counts.get(name) ?? 0) + 1)
       return {
-        topic: name,
+        topic,
         partition,
-        key: Buffer.from(stream),
-        value: Buffer.from(event),
+        key,
+        value: Buffer.from(event.buffer, event.byteOffset, event.byteLength),
         headers: headers === undefined ? this.#headers : this.#withHeaders(headers),
       }
     })
@@ -205,6 +207,16 @@ export class KafkaOutbox {
         this.#client.options.log.warn({ err: error }, 'acknowledged events could not be removed from the outbox')
       })
     }, DELETE_EVERY_MS)
+  }
+
+  #placeOf(entry: Stream): Place {
+    const known = this.#places.get(keyOf(entry))
+    if (known !== undefined) return known
+    const topic = this.#client.nameOf(entry.topic)
+    const partition = partitionOf(entry.stream, TOPICS[entry.topic].partitions)
+    const place = { topic, partition, name: `${topic}/${partition}`, key: Buffer.from(entry.stream) }
+    this.#places.set(keyOf(entry), place)
+    return place
   }
 
   #withHeaders(headers: EventHeaders): Map<Buffer, Buffer> {

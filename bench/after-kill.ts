@@ -67,6 +67,6 @@ export async function benchAfterKill(
   up.child.kill('SIGINT')
   const { stderr } = await up.ended
   // How long each step took, for whoever wants less of it.
-  for (const line of stderr.split('\n')) if (line.includes('"tookMs"')) process.stderr.write(`${line}\n`)
+  for (const line of stderr.split('\n')) if (/"tookMs"|starting it again/.test(line)) process.stderr.write(`${line}\n`)
   return found
 }

@@ -172,6 +172,7 @@ export function createBinanceBroker(options: BinanceBrokerOptions): BinanceBroke
       return stream
     },
     clockOffsetUs: () => venueClock.offsetUs(),
+    venueTimeUs: () => during(() => http.serverTimeUs()),
     setGate: (state) => trading.setGate(state),
     state: () => ({ limits: budget.view() }),
     start: () => during(() => http.start(during)),

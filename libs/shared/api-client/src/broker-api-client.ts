@@ -92,6 +92,7 @@ const FILLS_MAX = 1000
 const READ = {
   capabilities: dataReader('capabilities', api.Capabilities),
   health: dataReader('health', api.Health),
+  venueTime: dataReader('venue-time', api.VenueTime),
   instruments: dataReader('instruments', Type.Array(api.InstrumentListing)),
   candles: dataReader('candles', Type.Array(api.Candle)),
   trades: dataReader('trades', Type.Array(api.PublicTrade)),
@@ -280,6 +281,10 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
 
   clockOffsetUs(): number {
     return this.#offsetUs
+  }
+
+  async venueTimeUs(): Promise<number> {
+    return (await this.#ask({ method: 'GET', path: '/venue-time' }, READ.venueTime)).venueTimeUs
   }
 
   /**

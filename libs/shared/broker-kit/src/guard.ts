@@ -116,7 +116,7 @@ export class BrokerGuard {
   }
 
   guardBroker(port: BrokerPort): BrokerPort {
-    const { amendOrder, fillsAfter, positions, state } = port
+    const { amendOrder, fillsAfter, positions, state, venueTimeUs } = port
     return {
       get capabilities() {
         return port.capabilities
@@ -147,6 +147,7 @@ export class BrokerGuard {
           },
         }),
       clockOffsetUs: () => port.clockOffsetUs(),
+      ...(venueTimeUs === undefined ? {} : { venueTimeUs: () => this.#ask(() => venueTimeUs.call(port)) }),
       setGate: (gate) => port.setGate(gate),
       ...(state === undefined ? {} : { state: () => state.call(port) }),
     }

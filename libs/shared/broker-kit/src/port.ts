@@ -342,6 +342,8 @@ export interface BrokerPort {
   subscribeOrders(listener: BrokerListener): { stop(): Promise<void> }
   /** The venue's clock less ours, µs, as last measured. */
   clockOffsetUs(): number
+  /** The venue's own clock, asked now: by what it says, never by ours. Where `absenceProof` leans on it. @throws BrokerError */
+  venueTimeUs?(): Promise<number>
   /** The broker's own gate: while halted, new orders are refused (`not_sent`), cancels pass. */
   setGate(state: 'open' | 'halted'): void
   /** How the broker is, as far as its adapter knows without asking. */

@@ -39,6 +39,7 @@ export class FakeBroker implements BrokerPort {
   readonly placed: PlaceOrderIntent[] = []
   readonly cancels: { readonly clientOrderId: string; readonly cancelId: string }[] = []
   readonly queries: string[] = []
+  readonly queriedAtUs: number[] = []
   readonly orders = new Map<string, OrderReport>()
   readonly trades: FillReport[] = []
   gate: 'open' | 'halted' = 'open'
@@ -49,6 +50,8 @@ export class FakeBroker implements BrokerPort {
   upAtOnce = true
   /** Questions are not answered: they fail as an adapter's do. */
   away = false
+  /** How far the venue's clock is ahead of ours, which nobody has measured. */
+  venueAheadUs = 0
   /** What a request to place is answered with; by default the venue takes it. */
   onPlace: (intent: PlaceOrderIntent) => Answer<PlaceOutcome> = (intent) => this.take(intent)
   onCancel: (clientOrderId: string) => Answer<CancelOutcome> = (clientOrderId) => this.cancelAtVenue(clientOrderId)
@@ -77,6 +80,7 @@ export class FakeBroker implements BrokerPort {
 
   async queryOrder(order: { clientOrderId: ClientOrderId }): Promise<QueryOutcome> {
     this.queries.push(order.clientOrderId)
+    this.queriedAtUs.push(this.#clock.nowUs())
     if (this.away) return { kind: 'failed', message: 'away' }
     return this.onQuery(order.clientOrderId)
   }
@@ -120,8 +124,14 @@ export class FakeBroker implements BrokerPort {
     }
   }
 
+  /** As measured when it was last told of, which a step of either clock makes wrong. */
   clockOffsetUs(): number {
     return 0
+  }
+
+  async venueTimeUs(): Promise<number> {
+    if (this.away) throw new BrokerError('UNAVAILABLE', 'away', { retryable: true })
+    return this.#clock.nowUs() + this.venueAheadUs
   }
 
   setGate(state: 'open' | 'halted'): void {

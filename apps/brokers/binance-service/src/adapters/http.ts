@@ -98,13 +98,16 @@ export class BinanceHttp {
   }
 
   measureClock(): Promise<void> {
-    return this.#options.venueClock.measure(async () => {
-      const body = await this.ask(
-        { method: 'GET', path: '/api/v3/time', priority: 'reconcile', weight: 1, security: 'none' },
-        readServerTime,
-      )
-      return body.serverTime * 1000
-    })
+    return this.#options.venueClock.measure(() => this.serverTimeUs())
+  }
+
+  /** @throws BrokerError */
+  async serverTimeUs(): Promise<number> {
+    const body = await this.ask(
+      { method: 'GET', path: '/api/v3/time', priority: 'reconcile', weight: 1, security: 'none' },
+      readServerTime,
+    )
+    return body.serverTime * 1000
   }
 
   /** Asks a question and reads its answer. @throws BrokerError, retryable where asking again may help. */

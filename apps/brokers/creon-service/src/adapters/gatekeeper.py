@@ -14,6 +14,7 @@ _ACCOUNT, _ID = r"[^/]+", r"[^/]+"
 _METHODS: tuple[tuple[str, dict[str, Right]], ...] = (
     ("/health", {"GET": "read"}),
     ("/capabilities", {"GET": "read"}),
+    ("/venue-time", {"GET": "read"}),
     ("/instruments", {"GET": "read"}),
     ("/market-data/candles", {"POST": "read"}),
     ("/market-data/trades", {"GET": "read"}),

@@ -84,6 +84,10 @@ def create_app(service: CreonService, gatekeeper_keys: Any, lifespan: Any = None
         accounts = [service.options.account] if key.may_use(service.options.account) else []
         return answer(service.capabilities(accounts))
 
+    @app.get("/api/v1/venue-time", dependencies=nothing)
+    async def venue_time() -> Response:
+        raise ProblemError("NOT_SUPPORTED", "Creon proves no absence, which would need its clock")
+
     @app.get("/api/v1/instruments")
     async def instruments(query: Annotated[m.InstrumentsQuery, Depends(query_of(m.InstrumentsQuery))]) -> Response:
         return answer(await service.market.instruments(query.instrument))

@@ -1,7 +1,7 @@
 /** What becomes of a request that the venue has not answered. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { PlaceOutcome } from '@jts/broker-kit'
+import { BrokerError, type PlaceOutcome } from '@jts/broker-kit'
 import { deferred } from '@jts/testkit/fake-broker'
 import { ACCOUNT, SECOND, UNKNOWN, world, type World } from '../testing/world.ts'
 
@@ -60,6 +60,71 @@ describe('a request without an answer', () => {
     w.broker.up()
     await w.run(10_000)
     assert.equal(w.broker.placed.length, 2)
+  })
+
+  const lost = async (): Promise<World> => {
+    const w = await world()
+    w.broker.onPlace = () => UNKNOWN
+    await w.approve('s1', { validForUs: 600 * SECOND })
+    return w
+  }
+  const endsAfterTwo = async (w: World): Promise<void> => {
+    await w.run(30_000)
+    const [expired] = await w.harness.events('orders.events', 'OrderExpired')
+    assert.equal(expired!.payload.reasonCode, 'NOT_FOUND')
+    assert.equal((await w.harness.events('orders.events', 'OrderSubmitting')).length, 2)
+    assert.deepEqual(await w.status(), ['expired 0'])
+    await w.run(60_000)
+    assert.equal((await w.harness.events('orders.events', 'OrderSubmitting')).length, 2)
+  }
+
+  it('ends as expired(NOT_FOUND) when its one new request is lost as well, however long its approval holds', async () => {
+    await endsAfterTwo(await lost())
+  })
+
+  it('is not made anew a second time by a process that has forgotten the first', async () => {
+    const w = await lost()
+    await w.run(6000)
+    assert.equal(w.broker.placed.length, 2)
+    await w.restart()
+    w.broker.onPlace = () => UNKNOWN
+    await endsAfterTwo(w)
+  })
+
+  it('is proved absent by two questions a second apart, the first a second after its window', async () => {
+    const w = await lost()
+    const sentUs = w.harness.wallClock.nowUs()
+    while (w.broker.placed.length < 2) await w.run(50)
+    const first = w.broker.placed[0]!.clientOrderId
+    const [last, before] = w.broker.queriedAtUs.filter((_, n) => w.broker.queries[n] === first).toReversed()
+    assert.ok(before! > sentUs + 3 * SECOND, 'the window of two seconds, and the margin')
+    assert.ok(last! - before! >= SECOND)
+  })
+
+  it('is not taken for absent because our clock has stepped: what counts is what the venue says of its own', async () => {
+    const w = await lost()
+    w.broker.venueAheadUs = -20 * SECOND
+    await w.run(15_000)
+    assert.equal(w.broker.placed.length, 1)
+    w.broker.take(w.broker.placed[0]!)
+    await w.run(10_000)
+    assert.deepEqual(await w.status(), ['accepted 0'])
+    assert.equal(w.broker.placed.length, 1)
+  })
+
+  it('is not waited for by a clock that has stepped back: the window is over when the venue says so', async () => {
+    const w = await lost()
+    w.broker.venueAheadUs = 3600 * SECOND
+    await w.run(1500)
+    assert.equal(w.broker.placed.length, 2)
+  })
+
+  it('is not taken for absent while the venue does not say its time', async () => {
+    const w = await lost()
+    w.broker.venueTimeUs = () => Promise.reject(new BrokerError('UNAVAILABLE', 'no time', { retryable: true }))
+    await w.run(60_000)
+    assert.equal(w.broker.placed.length, 1)
+    assert.deepEqual(await w.status(), ['unknown 0'])
   })
 
   it('ends as expired(NOT_FOUND) when its absence is proved after the approval is over', async () => {

@@ -1,7 +1,7 @@
 /** Asks the venue about one order: what became of a request without an answer, and what it has been silent about. */
 import { BrokerError, type OrderReport, type QueryOutcome } from '@jts/broker-kit'
 import type { Turn } from '@jts/transport'
-import { decideAbsence } from '../domain/decisions.ts'
+import { decideAbsence, decideRenewal } from '../domain/decisions.ts'
 import type { OrderRecord } from '../domain/order-record.ts'
 import type { AccountState } from './account-state.ts'
 import type { FillSearch } from './fill-search.ts'
@@ -126,27 +126,43 @@ export class OrderInquiry {
     const state = this.#state
     const { broker, wallClock, store } = state.options
     for (let absences = 0; record.isUnsettled && !state.stopped;) {
+      const venueNowUs = await this.#venueNowUs()
       const outcome = await this.query(record)
       if (!record.isUnsettled || state.stopped) return
-      const decision = decideAbsence(record, outcome, broker.capabilities, state.venueNowUs(), absences)
+      const decision = decideAbsence(record, outcome, broker.capabilities, venueNowUs, absences)
       if (decision.kind === 'settled') return this.orLater(record, this.adopt(record, outcome))
       if (decision.kind !== 'ask-again') return store.transact((turn) => this.#absent(record, decision.kind, turn))
       absences = decision.absences
-      const delayMs = Math.max(1, (decision.notBeforeUs - state.venueNowUs()) / 1000)
-      await new Promise<void>((resolve) => wallClock.after(delayMs, resolve))
+      await new Promise<void>((resolve) => wallClock.after(decision.afterMs, resolve))
     }
   }
 
-  #absent(record: OrderRecord, kind: 'absent' | 'not-found', turn: Turn): void {
+  /**
+   * The venue's own clock, asked now, where its word is a proof: what we believe it to be is off by every step of our own clock
+   * since it was measured. Undefined when it does not answer.
+   */
+  async #venueNowUs(): Promise<number | undefined> {
+    const { broker } = this.#state.options
+    if (broker.capabilities.absenceProof === 'none') return this.#state.venueNowUs()
+    try {
+      return await broker.venueTimeUs?.()
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error
+      return undefined
+    }
+  }
+
+  #absent(record: OrderRecord, absence: 'absent' | 'not-found', turn: Turn): void {
     const { log, marketClock } = this.#state.options
-    if (kind === 'not-found' || marketClock.nowUs() > record.terms.validUntilUs) {
-      const reason = 'not found at the venue after the settle window'
-      return expire(this.#state, record, { code: 'NOT_FOUND', reason }, turn)
+    const decision = decideRenewal(record, absence, marketClock.nowUs())
+    if (decision.kind === 'expired') {
+      return expire(this.#state, record, { code: 'NOT_FOUND', reason: decision.reason }, turn)
     }
     log.warn(
       { ...record.named, request: record.request?.number },
       'the venue has proved that the request never arrived: one new request',
     )
+    record.renewed = true
     this.#sending.requeue(record, turn)
     this.#sending.sendNext(turn)
   }

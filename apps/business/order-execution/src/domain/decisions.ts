@@ -32,46 +32,64 @@ export function decideIntent(order: OrderRecord, { state, hold }: OrderState, ma
   return { kind: 'write' }
 }
 
-/** Queries that must have said «not found» after the window was over before absence is taken as proved. */
-export const ABSENCE_QUERIES = 2
-
 export type AbsenceDecision =
   | { readonly kind: 'settled' }
-  /** Ask again, not before this venue time (µs). */
-  | { readonly kind: 'ask-again'; readonly notBeforeUs: number; readonly absences: number }
+  | { readonly kind: 'ask-again'; readonly afterMs: number; readonly absences: number }
   /** The venue has proved that the request never became an order. */
   | { readonly kind: 'absent' }
   /** Not found, and this venue cannot prove it. */
   | { readonly kind: 'not-found' }
 
-const ASK_AGAIN_US = 250_000
-/** Where nothing can be proved, how long after the last moment of sending an order may still turn up. */
-const SETTLE_WINDOW_US = 30_000_000
+/** Past the last moment at which the venue would have taken the request: what it has taken then can be found by now. */
+const MARGIN_US = 1_000_000
+/** «Not found» answers after that, each by a question of its own, which are a proof where the venue can give one. */
+const PROOF_QUERIES = 2
+/** Where nothing can be proved, an order may still turn up for this long. */
+const SETTLE_QUERIES = 30
+const QUERY_EVERY_MS = 1000
+/** While the request may still arrive, or the venue does not answer. */
+const ASK_AGAIN_MS = 250
 
 /**
- * What a query's answer means for an order whose request was never answered. `absences` counts the «not found» answers
- * that came after the window in which the venue would have taken the request.
+ * What a query's answer means for an order whose request was never answered. `absences` counts the «not found» answers that
+ * came after the window in which the venue would have taken the request. They are counted, a second apart by a timer, so that
+ * no step of our wall clock shortens the wait; and where they are to prove something, `venueNowUs` is the venue's own word,
+ * asked before the query: undefined when it could not be had.
  */
 export function decideAbsence(
   order: OrderRecord,
   outcome: QueryOutcome,
   capabilities: Capabilities,
-  venueNowUs: number,
+  venueNowUs: number | undefined,
   absences: number,
 ): AbsenceDecision {
   if (outcome.kind === 'found') return { kind: 'settled' }
-  const again = (notBeforeUs: number, count: number): AbsenceDecision => ({
-    kind: 'ask-again',
-    notBeforeUs,
-    absences: count,
-  })
-  if (outcome.kind === 'failed') return again(venueNowUs + ASK_AGAIN_US, absences)
-  const overUs = order.request?.sendBeforeUs ?? 0
-  if (venueNowUs <= overUs) return again(Math.min(overUs + 1000, venueNowUs + ASK_AGAIN_US), 0)
-  const count = absences + 1
-  if (capabilities.absenceProof === 'receive-window') {
-    return count >= ABSENCE_QUERIES ? { kind: 'absent' } : again(venueNowUs + 20_000, count)
+  if (outcome.kind === 'failed' || venueNowUs === undefined) {
+    return { kind: 'ask-again', afterMs: ASK_AGAIN_MS, absences }
   }
-  if (venueNowUs <= overUs + SETTLE_WINDOW_US) return again(venueNowUs + ASK_AGAIN_US, count)
-  return { kind: 'not-found' }
+  if (venueNowUs <= (order.request?.sendBeforeUs ?? 0) + MARGIN_US) {
+    return { kind: 'ask-again', afterMs: ASK_AGAIN_MS, absences: 0 }
+  }
+  const isProved = capabilities.absenceProof === 'receive-window'
+  if (absences + 1 < (isProved ? PROOF_QUERIES : SETTLE_QUERIES)) {
+    return { kind: 'ask-again', afterMs: QUERY_EVERY_MS, absences: absences + 1 }
+  }
+  return { kind: isProved ? 'absent' : 'not-found' }
+}
+
+export type RenewalDecision = { readonly kind: 'renew' } | { readonly kind: 'expired'; readonly reason: string }
+
+/** After an absence: one new request ever, as long as the approval holds; after that a new signal is needed. */
+export function decideRenewal(
+  order: OrderRecord,
+  absence: 'absent' | 'not-found',
+  marketNowUs: number,
+): RenewalDecision {
+  if (absence === 'not-found') return { kind: 'expired', reason: 'not found at the venue after the settle window' }
+  if (order.renewed)
+    return { kind: 'expired', reason: 'the venue has proved that its one new request never arrived either' }
+  if (marketNowUs > order.terms.validUntilUs) {
+    return { kind: 'expired', reason: 'the venue has proved that the request never arrived, and the approval is over' }
+  }
+  return { kind: 'renew' }
 }

@@ -58,6 +58,8 @@ type RecordPlain = {
   readonly lastNoticeUs: number
   readonly cancels: number
   readonly cancelWanted: boolean
+  /** Missing in what was written before it was kept. */
+  readonly renewed?: boolean
 }
 
 /** Stands for the quantity of an order sized in quote, which nobody knows before it has filled. */
@@ -81,6 +83,8 @@ export class OrderRecord {
   cancels = 0
   /** Somebody no longer wants it, and the venue has not said that it is gone. */
   cancelWanted = false
+  /** A request of it was proved absent, and the one new request that follows from that has been granted. */
+  renewed = false
   /** A cancel is on its way. */
   cancelling = false
   /** A query about it is under way. */
@@ -171,6 +175,7 @@ export class OrderRecord {
       lastNoticeUs: this.lastNoticeUs,
       cancels: this.cancels,
       cancelWanted: this.cancelWanted,
+      renewed: this.renewed,
     }
     return JSON.stringify(plain)
   }
@@ -186,6 +191,7 @@ export class OrderRecord {
     record.lastNoticeUs = plain.lastNoticeUs
     record.cancels = plain.cancels
     record.cancelWanted = plain.cancelWanted
+    record.renewed = plain.renewed ?? (plain.request?.number ?? 0) > 1
     return record
   }
 

@@ -65,6 +65,13 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
     return { data: toWireCapabilities(market.capabilities, accounts, CONTRACT_VERSION) }
   },
 
+  getVenueTime: async (_, { market, desks }) => {
+    const broker = [...desks.values()][0]?.broker
+    const isThere = market.capabilities.absenceProof !== 'none'
+    const venueTimeUs = supported(broker?.venueTimeUs, isThere, 'proof of absence that would need it')
+    return { data: { venueTimeUs: await venueTimeUs.call(broker) } }
+  },
+
   getInstruments: async ({ query }, { market, directory }) => {
     const { instrument } = query as { instrument?: InstrumentId[] }
     for (const one of instrument ?? []) await directory.check(one)

@@ -80,6 +80,17 @@ export const ROUTES: readonly Route[] = [
     problems: [],
   },
   {
+    operationId: 'getVenueTime',
+    method: 'GET',
+    path: '/venue-time',
+    right: 'read',
+    summary: "The venue's own clock, asked now",
+    description:
+      'Never what the service believes it to be. Where absenceProof is receive-window: an order that is not found after its window, by this clock, is not there. NOT_SUPPORTED elsewhere.',
+    data: service.VenueTime,
+    problems: ['NOT_SUPPORTED', ...ASKED],
+  },
+  {
     operationId: 'getInstruments',
     method: 'GET',
     path: '/instruments',

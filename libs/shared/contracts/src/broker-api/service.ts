@@ -123,6 +123,10 @@ export const Health = named(
     accounts: Type.Array(AccountState),
   }),
 )
+export const VenueTime = named(
+  'VenueTime',
+  Type.Object({ venueTimeUs: described(TimeUs, "The venue's own word, after the question came in.") }),
+)
 export const Liveness = named('Liveness', Type.Object({ status: words(['up', 'down']) }))
 
 export type Capabilities = Static<typeof Capabilities>

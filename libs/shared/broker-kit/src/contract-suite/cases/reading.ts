@@ -158,6 +158,16 @@ export const READING: readonly SuiteCase[] = [
   },
   {
     ...{ group, needs },
+    title: 'the venue says its own time, where that is to prove something',
+    supported: ({ absenceProof }) => absenceProof === 'receive-window',
+    run: async ({ broker, clock }) => {
+      const believedUs = clock.nowUs() + broker.clockOffsetUs()
+      const saidUs = (await broker.venueTimeUs?.()) ?? NaN
+      expectTrue('its time within 10 s of what we believe', Math.abs(saidUs - believedUs) < 10_000_000, saidUs)
+    },
+  },
+  {
+    ...{ group, needs },
     title: 'trades stream, in the order of their ids',
     supported: ({ streams }) => streams.includes('trades'),
     run: async ({ market, instrument, clock }) => {

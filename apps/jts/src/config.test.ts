@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConfigError, parseYamlConfig } from '@jts/runtime'
-import { configSchema, readConfig, riskLimits } from './config.ts'
+import { configSchema, readConfig, riskLimits, scheduledCollections } from './config.ts'
 
 const parse = (text: string) => parseYamlConfig(text, 'jts.yaml', configSchema)
 
@@ -45,6 +45,22 @@ const refused: readonly [name: string, text: string, said: RegExp][] = [
     'strategies:\n  - { strategy: x, instrument: "BINANCE:BTCUSDT", timeframe: 7m }\n',
     /timeframe/,
   ],
+  [
+    'a time of day that is none',
+    'accounts: [{ name: krx, broker: creon }]\ncollection:\n  creon:\n    at: 25:00\n',
+    /:4: collection\.creon\.at: expected a time of day in Seoul such as 16:30/,
+  ],
+  [
+    'a market that is none',
+    'accounts: [{ name: krx, broker: creon }]\ncollection:\n  creon:\n    markets: [NASDAQ]\n',
+    /:4: collection\.creon\.markets\.0: expected one of KOSPI, KOSDAQ, KONEX/,
+  ],
+  [
+    'an instrument collected from another venue',
+    'collection:\n  binance:\n    instruments: ["KRX:005930"]\n',
+    /:3: .*expected an instrument of BINANCE/,
+  ],
+  ['a collection without an account', 'collection:\n  creon: {}\n', /:2: .*expected an account at creon/],
   ['a key in the file', 'accounts:\n  - name: main\n    apiKey: abc\n', /apiKey/],
 ]
 
@@ -55,4 +71,26 @@ for (const [name, text, said] of refused) {
       (error: unknown) => error instanceof ConfigError && said.test(error.message),
     )
   })
+}
+
+const AT_BOTH = 'accounts: [{ name: main }, { name: krx, broker: creon }]\n'
+const LIVE = `mode: live\nlive: true\nrisk: { notionalMaxPerOrder: 10 }\n${AT_BOTH}`
+const schedules: readonly [name: string, text: string, expected: object][] = [
+  ['sim collects nothing by itself', AT_BOTH, {}],
+  [
+    'live collects what is traded, after the close of each venue',
+    LIVE,
+    {
+      BINANCE: { at: '09:10', instruments: [], markets: [], timeframes: ['1d'] },
+      KRX: { at: '17:00', instruments: [], markets: [], timeframes: ['1d'] },
+    },
+  ],
+  [
+    'what is said is collected, and what is turned off is not',
+    `${LIVE}collection:\n  creon: { at: 18:30, markets: [KOSPI, KOSDAQ], timeframes: [1d, 1m] }\n  binance: { enabled: false }\n`,
+    { KRX: { at: '18:30', instruments: [], markets: ['KOSPI', 'KOSDAQ'], timeframes: ['1d', '1m'] } },
+  ],
+]
+for (const [name, text, expected] of schedules) {
+  test(name, () => assert.deepEqual(scheduledCollections(parse(text)), expected))
 }

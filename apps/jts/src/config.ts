@@ -1,5 +1,6 @@
 /** `jts.yaml`: accounts, strategy instances, risk limits. Optional; without it JTS runs its example strategies in `sim`. */
 import { z } from 'zod'
+import type { ScheduledCollection } from '@jts/market-data-collector'
 import {
   accountId,
   instrumentId,
@@ -72,6 +73,25 @@ const riskSchema = z.strictObject({
   exposureMaxPerInstrument: positiveDecimal.optional(),
 })
 
+const MARKETS = ['KOSPI', 'KOSDAQ', 'KONEX'] as const
+/** What is collected of a broker every day, besides what is traded there. */
+const collectionOf = (at: string) =>
+  z.strictObject({
+    enabled: z.boolean().default(true),
+    at: z
+      .string()
+      .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected a time of day in Seoul such as 16:30')
+      .default(at),
+    instruments: z.array(instrument).default([]),
+    markets: z.array(z.enum(MARKETS, { error: `expected one of ${MARKETS.join(', ')}` })).default([]),
+    timeframes: z.array(timeframe).min(1, 'expected at least one timeframe').default(['1d']),
+  })
+/** Creon has the day whole after its close at 15:30 (an hour later on the day of 수능); Binance's day ends at 09:00 in Seoul. */
+const collectionSchema = z.strictObject({
+  creon: collectionOf('17:00').optional(),
+  binance: collectionOf('09:10').omit({ markets: true }).optional(),
+})
+
 const replicas = z.number().int().min(1, 'expected at least one process').max(16, 'expected at most 16 processes')
 
 const distributedSchema = z.strictObject({
@@ -101,6 +121,8 @@ export const configSchema = z
     notifications: z
       .strictObject({ webhook: z.url({ protocol: /^https?$/, error: 'expected an http or https address' }).optional() })
       .optional(),
+    /** Daily, after the close; in paper and live without a word, in sim only where it is said. */
+    collection: collectionSchema.optional(),
     retention: z.strictObject({ archiveMarketData: z.boolean().default(false) }).optional(),
     port: z.number().int().min(0).max(65535).optional(),
     /** Read by `up --distributed` alone. */
@@ -143,6 +165,19 @@ export const configSchema = z
       }
       instances.add(name)
     })
+    for (const broker of BROKER_NAMES) {
+      const own = config.collection?.[broker]
+      if (own === undefined) continue
+      if (!config.accounts.some((account) => account.broker === broker)) {
+        const message = `expected an account at ${broker}, through whose service it is collected`
+        context.addIssue({ code: 'custom', path: ['collection', broker], message })
+      }
+      own.instruments.forEach((one, i) => {
+        if (one.startsWith(`${VENUES[broker]}:`)) return
+        const message = `expected an instrument of ${VENUES[broker]}`
+        context.addIssue({ code: 'custom', path: ['collection', broker, 'instruments', i], message })
+      })
+    }
     if (config.distributed?.host !== undefined && config.distributed.tls === undefined) {
       const message = 'expected distributed.tls beside it: other machines are spoken to with mutual TLS'
       context.addIssue({ code: 'custom', path: ['distributed', 'host'], message })
@@ -208,6 +243,33 @@ export type NamedAccount = { readonly name: string; readonly broker: BrokerName 
 
 export function accountOf(mode: Mode, { name, broker }: NamedAccount): ReturnType<typeof accountId> {
   return accountId(`${mode}.${broker}.${name}`)
+}
+
+/** The venue whose instruments a broker trades. */
+export function venueAt(broker: string): string {
+  const venue = VENUES[broker as BrokerName] as string | undefined
+  if (venue === undefined) throw new UserError(`expected a broker of ${BROKER_NAMES.join(', ')}, found ${broker}`)
+  return venue
+}
+
+/** What the calendar collects, by venue. */
+export function scheduledCollections(config: JtsConfig): Readonly<Record<string, ScheduledCollection>> {
+  const schedules: Record<string, ScheduledCollection> = {}
+  for (const { broker } of config.accounts) {
+    const given =
+      config.collection?.[broker] ??
+      (config.mode === 'sim' ? undefined : collectionSchema.parse({ [broker]: {} })[broker])
+    if (given?.enabled !== true) continue
+    const { at, timeframes } = given
+    const instruments = given.instruments.map((one) => instrumentId(one))
+    schedules[VENUES[broker]] = {
+      at,
+      instruments,
+      markets: 'markets' in given ? (given.markets as readonly string[]) : [],
+      timeframes,
+    }
+  }
+  return schedules
 }
 
 export function accountsAt(broker: BrokerName, config: JtsConfig): JtsConfig['accounts'] {

@@ -7,7 +7,7 @@ import { after, test } from 'node:test'
 import { CreonApiClient } from '@jts/api-client'
 import { accountId, parseUnits } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
-import { sleep, startJts, type JtsProcess } from '@jts/testkit'
+import { runJts, sleep, startJts, type JtsProcess } from '@jts/testkit'
 import { openLog } from './open-log.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-creon-'))
@@ -30,6 +30,15 @@ export default defineStrategy({
   },
 })
 `
+
+const SHARES = ['KRX:005930', 'KRX:000660', 'KRX:035420']
+type Run = { state: string; done: number; candles: number; failures: unknown[] }
+
+const daysAgo = (days: number): string => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)
+
+function collecting(dir: string, ...args: string[]): ReturnType<typeof runJts> {
+  return runJts(['data', 'collect', ...args, '--data-dir', dir, '--json'])
+}
 
 type Light = { name: string; state: string; reason?: string }
 type Fill = { instrument: string; fillId: string; account: string }
@@ -110,6 +119,9 @@ test('Korean shares are traded through a kill of Creon’s service, nothing twic
   })
   assert.equal((await creonLight(url)).state, 'up')
 
+  // Past minutes of three shares are being collected while their broker dies.
+  const wanted = ['--instruments', SHARES.join(','), '--timeframe', '1m', '--from', daysAgo(12), '--to', daysAgo(1)]
+  const minutes = collecting(dir, ...wanted)
   process.kill(pid, 'SIGKILL')
   const red = await until('the light of Creon is not green', async () => {
     const light = await creonLight(url)
@@ -130,6 +142,10 @@ test('Korean shares are traded through a kill of Creon’s service, nothing twic
   await until('Korean shares are traded again', async () =>
     (await fillsOf(url, 'KRX')).length > seen ? true : undefined,
   )
+  const collected = await minutes
+  assert.equal(collected.code, 0, collected.stderr)
+  const [run] = (JSON.parse(collected.stdout) as { collections: Run[] }).collections
+  assert.deepEqual([run!.state, run!.done, run!.failures], ['done', 3, []])
   // Nothing moves any more: what the broker's own service says must be what we have.
   await fetch(`${url}/api/v1/halt`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })
   const broker = brokerOf(dir, errors)
@@ -160,7 +176,32 @@ test('Korean shares are traded through a kill of Creon’s service, nothing twic
     if (event.type === 'OrderAccepted') venueOrders.push(event.payload.venueOrderId)
     if (event.type === 'OrderFilled') fills.push(event.payload.fillId)
   }
+  const told: string[] = []
+  for await (const event of log.read('market-data.krx.candles')) {
+    if (event.type !== 'Candle') continue
+    told.push(`${event.payload.instrument} ${event.payload.timeframe} ${event.payload.openTimeUs}`)
+  }
   await close()
+  assert.equal(new Set(told).size, told.length, 'a candle was told twice')
+  const file = join(folder, 'krx-005930-1m.csv')
+  const exported = await runJts([
+    'data',
+    'export',
+    '--instrument',
+    'KRX:005930',
+    '--timeframe',
+    '1m',
+    '--out',
+    file,
+    '--data-dir',
+    dir,
+    '--json',
+  ])
+  const { candles } = JSON.parse(exported.stdout) as { candles: number }
+  assert.ok(candles > 0)
+  assert.equal(SHARES.length * candles, run!.candles)
+  const backtest = await runJts(['backtest', 'strategies/ema-cross.ts', '--data', file, '--json'])
+  assert.equal((JSON.parse(backtest.stdout) as { bars: number }).bars, candles, backtest.stderr)
   for (const [what, ids] of Object.entries({ requests, venueOrders, fills })) {
     assert.equal(new Set(ids).size, ids.length, `${what}: one was made twice`)
     assert.ok(ids.length >= 3, `${what}: found ${ids.length}`)

@@ -3,6 +3,7 @@ import { GatewayError } from '@jts/api-gateway'
 import type {
   AccountStateView,
   AccountView,
+  CollectionView,
   DecisionView,
   FillView,
   GatewayPorts,
@@ -12,6 +13,7 @@ import type {
   StatusView,
 } from '@jts/api-gateway'
 import { RpcError, type BusEvent, type BusEventOf, type Topic } from '@jts/contracts'
+import type { Collection } from '@jts/contracts/collection-api'
 import type { OrderView as OrderWire } from '@jts/contracts/orders-api'
 import type { StrategyView as StrategyWire } from '@jts/contracts/strategy-api'
 import { divide, formatUnits, instrumentId, ONE, parseUnits, type Mode } from '@jts/model'
@@ -34,6 +36,8 @@ const DECISIONS_KEPT = 200
 const FILLS_KEPT = 5000
 /** Portfolio updates are told at most this often, ms. */
 const PORTFOLIO_EVERY_MS = 250
+/** How often collections are looked at, ms. */
+const COLLECTIONS_EVERY_MS = 1000
 
 export async function createGatewayPorts(options: GatewayPortsOptions): Promise<GatewayPorts> {
   const { system } = options
@@ -53,6 +57,10 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     await system.durable()
     return { accounts: accounts.map(accountView) }
   }
+  const collections = async (): Promise<CollectionView[]> =>
+    (await system.collections.listCollections({})).collections.map(collectionView)
+  // As last heard: who asks for the status does not wait for a collector that is away.
+  let knownCollections: readonly CollectionView[] = await collections().catch(() => [])
   const status = async (): Promise<StatusView> => {
     const state = await system.orders.getTradingState({})
     const { strategies } = await system.strategies.listStrategies({})
@@ -76,6 +84,7 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
       services: system.lights(),
       instruments: options.instruments,
       strategies: strategies.map(strategyView),
+      collections: knownCollections,
     }
   }
   const orders = async (limit: number): Promise<OrderView[]> => {
@@ -104,6 +113,8 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
       .catch((error: unknown) => options.log.warn({ orderId, err: error }, 'an order could not be told'))
   }
   const tradeCandles = new TradeCandles()
+  // Candles of a whole market may come in minutes: only what a chart shows is told.
+  const shown = new Set(options.instruments.map(({ id, timeframe }) => `${id}/${timeframe}`))
   const onEvent = (event: BusEvent): void => {
     if (event.type === 'OrderFilled') keepNewest(fills, fillView(event), FILLS_KEPT)
     if (event.type === 'StrategySignal') keep(decisions, decisionView(event), DECISIONS_KEPT)
@@ -112,6 +123,7 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     if (listeners.size === 0) return
     switch (event.type) {
       case 'Candle':
+        if (!shown.has(`${event.payload.instrument}/${event.payload.timeframe}`)) return
         tell({ type: 'candle', data: event.payload })
         return portfolioSoon()
       case 'PublicTrade':
@@ -139,11 +151,28 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
   const topics: Topic[] = [
     'market-data.binance.candles',
     'market-data.binance.trades',
+    'market-data.krx.candles',
+    'market-data.krx.trades',
     'strategy.signals',
     'orders.events',
     'system.health',
   ]
   system.log.tap(topics, onEvent)
+
+  let isLooking = false
+  const watchCollections = setInterval(() => {
+    if (isLooking) return
+    isLooking = true
+    collections()
+      .then((data) => {
+        if (JSON.stringify(data) === JSON.stringify(knownCollections)) return
+        knownCollections = data
+        tell({ type: 'collections', data })
+      })
+      .catch((error: unknown) => options.log.debug({ err: error }, 'the collections could not be told'))
+      .finally(() => (isLooking = false))
+  }, COLLECTIONS_EVERY_MS)
+  watchCollections.unref()
 
   const halted = async (answer: Promise<Omit<HaltView, 'tradingState'> & { state: string }>): Promise<HaltView> => {
     const { state, cancelled, unknown, open, message } = await answer
@@ -175,11 +204,39 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
         throw error
       }
     },
+    collections,
+    collect: async ({ venue = '', instruments = [], markets = [], timeframe = '1d', from = '', to = '' }) => {
+      const wanted = { instruments: [...instruments], markets: [...markets] }
+      const request = { venue, ...wanted, timeframe, fromDay: from, toDay: to }
+      return (await refusedAs(system.collections.collect(request))).collections.map(collectionView)
+    },
+    cancelCollection: async ({ venue }) =>
+      (await refusedAs(system.collections.cancelCollection({ venue }))).collections.map(collectionView),
     subscribe(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
   }
+}
+
+const REFUSALS = {
+  INVALID_ARGUMENT: 'BAD_REQUEST',
+  FAILED_PRECONDITION: 'REFUSED',
+  UNAVAILABLE: 'UNAVAILABLE',
+} as const
+
+/** What a service refuses is told to whoever asked, in its own words. */
+async function refusedAs<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    const code = error instanceof RpcError ? REFUSALS[error.code as keyof typeof REFUSALS] : undefined
+    throw code === undefined ? error : new GatewayError(code, (error as RpcError).message)
+  }
+}
+
+function collectionView(one: Collection): CollectionView {
+  return { ...one, state: one.state as CollectionView['state'], by: one.by as CollectionView['by'] }
 }
 
 /** The newest of a topic, oldest first: only the end of each partition is read, however long the log is. */

@@ -17,6 +17,7 @@ import {
   readConfig,
   replicasOf,
   riskLimits,
+  scheduledCollections,
   type JtsConfig,
 } from './config.ts'
 import { openCreon } from './brokers/open-creon.ts'
@@ -128,6 +129,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     sendWindowUs: (options['send-window-ms'] ?? SEND_WINDOW_MS) * 1000,
     webhookUrl: config.notifications?.webhook,
     speed,
+    collection: scheduledCollections(config),
     archiveMarketData: config.retention?.archiveMarketData,
   }
   const looks = observeSettings(config, options)

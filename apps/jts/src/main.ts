@@ -13,6 +13,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'run a strategy over recorded data, in memory',
     run: async (argv) => (await import('./commands/backtest.ts')).backtestCommand(argv),
   },
+  data: {
+    summary: 'collect past candles from the brokers, and write them as files: data collect, data export',
+    run: async (argv) => (await import('./commands/data.ts')).dataCommand(argv),
+  },
   halt: {
     summary: 'refuse new orders and cancel what is open',
     run: async (argv) => (await import('./commands/halt.ts')).haltCommand('halt', argv),

@@ -5,7 +5,13 @@
 import { createBinanceBroker, createBinanceMarketData, type BinanceEndpoints } from '@jts/binance-service'
 import { BrokerError, type BrokerPort } from '@jts/broker-kit'
 import { candlesTopic, tradesTopic, type RiskManagementApi, type Topic } from '@jts/contracts'
-import { createMarketDataCollector, type MarketDataCollector } from '@jts/market-data-collector'
+import {
+  createCollections,
+  createMarketDataCollector,
+  type Collections,
+  type MarketDataCollector,
+  type ScheduledCollection,
+} from '@jts/market-data-collector'
 import {
   accountBroker,
   instrumentVenue,
@@ -36,6 +42,7 @@ import { guardOf } from './broker-guards.ts'
 import { CREON_LIGHT, createCreonBroker, createCreonMarketData, type CreonAddress } from './brokers/creon.ts'
 import type { BrokerAccount, ManagedBroker } from './brokers/managed-broker.ts'
 import { joinCollectors, type MarketData, type Markets } from './brokers/joined.ts'
+import { venueAt } from './config.ts'
 import type { ForeignOrdersBy } from './config.ts'
 import type { Probe } from './latency.ts'
 import { showStream } from './observe.ts'
@@ -59,6 +66,10 @@ export type RunSettings = {
   /** How many times as fast as real time the local venue's made-up market runs. */
   readonly speed?: number | undefined
   readonly webhookUrl?: string | undefined
+  /** What the calendar collects every day, by venue. */
+  readonly collection?: Readonly<Record<string, ScheduledCollection>> | undefined
+  /** Of a process that has a part of one venue: the instruments whose streams it writes. */
+  readonly collects?: { readonly venue: string; readonly owns: (instrument: InstrumentId) => boolean }
   /** Candles and trades go to the archive when their class deletes them from the log. */
   readonly archiveMarketData?: boolean | undefined
 }
@@ -93,10 +104,39 @@ const START_AGAIN_MS = 500
 /** A market stream that is silent is asked after half of this; risk waits another five seconds for its heartbeat. */
 const MARKET_SILENCE_MS = 4000
 
-/** The market data of every venue on which something is traded. */
+/** The market data of every venue on which something is traded, or could be. */
 export function createMarkets(settings: RunSettings, plumbing: Omit<Plumbing, 'store' | 'bus'>): Markets {
-  const venues = new Set(settings.instances.map(({ instrument }) => instrumentVenue(instrument.id)))
-  return new Map([...venues].map((venue) => [venue, createMarketData(venue, settings, plumbing)]))
+  return new Map(venuesOf(settings).map((venue) => [venue, createMarketData(venue, settings, plumbing)]))
+}
+
+export function venuesOf({ collects, instances, accounts, replay }: RunSettings): readonly string[] {
+  if (collects !== undefined) return [collects.venue]
+  const traded = instances.map(({ instrument }) => instrumentVenue(instrument.id))
+  // Nothing is collected in a replay.
+  const others = replay ? [] : accounts.map(({ account }) => venueAt(accountBroker(account)))
+  return [...new Set([...traded, ...others])]
+}
+
+/** Past candles of the same venues, through the same services. */
+export function createCandleCollections(
+  settings: RunSettings,
+  { store, wallClock, activity, log }: Plumbing,
+  markets: Markets,
+): Collections {
+  const { collects, collection = {}, replay } = settings
+  return createCollections({
+    ...{ store, wallClock, activity, log: log.child({ service: 'market-data-collector' }) },
+    alwaysOpen: settings.mode === 'sim',
+    venues: [...(replay ? [] : markets)].map(([venue, source]) => {
+      const own = settings.instances.filter((one) => instrumentVenue(one.instrument.id) === venue)
+      return {
+        ...{ venue, source, schedule: collection[venue] },
+        traded: [...new Set(own.map(({ instrument }) => instrument.id))],
+        live: own.map(({ instrument, timeframe }) => ({ instrument: instrument.id, timeframe })),
+        ...(collects === undefined ? {} : { owns: collects.owns }),
+      }
+    }),
+  })
 }
 
 function createMarketData(venue: string, settings: RunSettings, plumbing: Omit<Plumbing, 'store' | 'bus'>): MarketData {
@@ -305,6 +345,8 @@ function collectorOf(
       { instrument: one.instrument.id, timeframe: one.timeframe },
     ]),
   )
+  // Of what is only collected nothing is streamed.
+  if (series.size === 0) return unstreamed(venue, source, plumbing)
   showStream(metrics, unit === undefined ? 'market' : `market ${unit}`, plumbing.activity, 'market-data-collector')
   const collector = createMarketDataCollector({
     ...plumbing,
@@ -340,6 +382,33 @@ function collectorOf(
     barCount: () => collector.barCount(),
     tradeCount: () => collector.tradeCount(),
     gapCount: () => collector.gapCount(),
+  }
+}
+
+function unstreamed(
+  venue: string,
+  source: MarketData,
+  plumbing: Pick<Plumbing, 'activity' | 'wallClock' | 'log'>,
+): MarketDataCollector {
+  let isStopped = false
+  const none = (): number => 0
+  return {
+    restore: () => Promise.resolve(),
+    start() {
+      const light = venue === 'KRX' ? CREON_LIGHT : `${venue.toLowerCase()} market data`
+      void untilItStarts(
+        light,
+        () => source.start(),
+        plumbing,
+        () => isStopped,
+      )
+      return Promise.resolve()
+    },
+    async stop() {
+      isStopped = true
+      await source.stop()
+    },
+    ...{ barCount: none, tradeCount: none, gapCount: none },
   }
 }
 

@@ -3,7 +3,7 @@
  * services share one process or not.
  */
 import type { BrokerPort } from '@jts/broker-kit'
-import type { OrderExecutionApi, PortfolioApi, StrategyApi } from '@jts/contracts'
+import type { CollectionApi, OrderExecutionApi, PortfolioApi, StrategyApi } from '@jts/contracts'
 import { accountBroker, type AccountId } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
 import type { Bus } from '@jts/transport'
@@ -31,6 +31,7 @@ export type System = {
   readonly orders: OrderExecutionApi
   readonly portfolio: PortfolioApi
   readonly strategies: StrategyApi
+  readonly collections: CollectionApi
   readonly brokers: ReadonlyMap<AccountId, BrokerPort>
   readonly marketData: Pick<MarketData, 'candles'>
   readonly rest: Rest
@@ -74,6 +75,7 @@ export function systemOf(
     orders: execution.api,
     portfolio: portfolio.api,
     strategies: trader.strategies.api,
+    collections: trader.collections.api,
     brokers: trader.brokers,
     marketData: trader.marketData,
     rest: restOf(trader),

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import type { BrokerPort } from '@jts/broker-kit'
-import type { MarketDataCollector } from '@jts/market-data-collector'
+import type { Collections, MarketDataCollector } from '@jts/market-data-collector'
 import { accountBroker, type AccountId } from '@jts/model'
 import type { OrderExecution } from '@jts/order-execution'
 import type { PortfolioTracker } from '@jts/portfolio-tracker'
@@ -21,6 +21,7 @@ import { candlesOf, type MarketData } from './brokers/joined.ts'
 import { lookOf } from './observe.ts'
 import {
   createBroker,
+  createCandleCollections,
   createCollector,
   createExecution,
   createMarkets,
@@ -50,6 +51,7 @@ export type Trader = {
   readonly activity: Activity
   readonly marketClock: MarketClock
   readonly collector: MarketDataCollector
+  readonly collections: Collections
   readonly strategies: StrategyEngine
   readonly risk: RiskManagement
   readonly portfolio: PortfolioTracker
@@ -114,6 +116,7 @@ export function createTrader(options: TraderOptions): Trader {
   started.execution = execution
   const notifications = createNotifications(options, plumbing)
   const collector = createCollector(options, plumbing, markets)
+  const collections = createCandleCollections(options, plumbing, markets)
   const retention = new Retention({ store, bus, archive, log, archiveToo: archivedToo(options.archiveMarketData) })
   let house: { stop(): Promise<void> } | undefined
   let isStopped = false
@@ -123,6 +126,7 @@ export function createTrader(options: TraderOptions): Trader {
     activity,
     marketClock,
     collector,
+    collections,
     strategies,
     risk,
     portfolio,
@@ -157,6 +161,7 @@ export function createTrader(options: TraderOptions): Trader {
       await collector.start()
       // A replay's log is a record to compare: nothing leaves it.
       if (options.replay) return
+      await collections.start()
       house = keepHouse({
         wallClock: systemClock,
         log,
@@ -170,6 +175,7 @@ export function createTrader(options: TraderOptions): Trader {
     async stop() {
       isStopped = true
       await house?.stop()
+      await collections.stop()
       await collector.stop()
       strategies.stop()
       await execution.stop()

@@ -44,6 +44,8 @@ export type CollectionsOptions = {
   readonly log: Logger
   readonly venues: readonly CollectionVenue[]
   readonly retryMs?: number
+  /** A simulated market that never closes, whatever its calendar says. */
+  readonly alwaysOpen?: boolean
 }
 
 export type Collections = {
@@ -135,11 +137,11 @@ class VenueRuns {
   constructor(venue: CollectionVenue, options: CollectionsOptions) {
     this.#venue = venue
     this.#options = options
-    const { store, wallClock, log, retryMs } = options
+    const { store, wallClock, log, retryMs, alwaysOpen = false } = options
     const common = { store, wallClock, log, ...(retryMs === undefined ? {} : { retryMs }) }
     this.#collector =
       venue.venue === 'KRX'
-        ? new CreonDataCollector({ ...common, creonClient: venue.source })
+        ? new CreonDataCollector({ ...common, alwaysOpen, creonClient: venue.source })
         : new BinanceDataCollector({ ...common, source: venue.source })
   }
 
@@ -224,9 +226,10 @@ class VenueRuns {
     const day = dueDay(venue, schedule, this.#scheduledDay, this.#options.wallClock.nowUs())
     if (day === undefined) return
     this.#scheduledDay = day
-    const { instruments, markets, timeframes } = schedule
+    const { markets, timeframes } = schedule
+    const instruments = [...new Set([...this.#venue.traded, ...schedule.instruments])]
     const [first, ...others] = timeframes.map((timeframe) => ({
-      ...{ instruments: [...instruments], markets: [...markets], timeframe, fromDay: '', toDay: '' },
+      ...{ instruments, markets: [...markets], timeframe, fromDay: '', toDay: '' },
     }))
     this.#waiting = others
     if (first !== undefined) this.begin(first, 'schedule', day)

@@ -3,10 +3,10 @@
  * the halt is written on its folder, and what is open at the broker is cancelled by a client of our own.
  */
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { createBinanceBroker, PRODUCTION, TESTNET } from '@jts/binance-service'
-import type { ClientOrderId, Mode } from '@jts/model'
+import type { ClientOrderId } from '@jts/model'
 import { haltOffline } from '@jts/order-execution'
 import { Activity, createLogger, silentLogger, systemClock } from '@jts/runtime'
 import { EmbeddedBus, lockFolder, SqliteStore } from '@jts/transport'
@@ -17,6 +17,7 @@ import { openCreon } from '../brokers/open-creon.ts'
 import { accountsAt, readConfig } from '../config.ts'
 import { RUN_FILE } from '../distributed/run-file.ts'
 import type { ManagedBroker } from '../brokers/managed-broker.ts'
+import { folderOf, isAlive, processOf, type ProcessFile } from '../running.ts'
 import { keysFromEnvironment } from '../venue.ts'
 
 const OPTIONS = {
@@ -33,8 +34,6 @@ const OPTIONS = {
 
 type Counts = { cancelled: number; open: number }
 type Answer = { tradingState: string; cancelled: number; unknown: number; open: number; message: string }
-/** What `up` leaves in its folder about itself. */
-type ProcessFile = { pid: number; url: string; mode: Mode; config: string | null }
 
 const ANSWER_WITHIN_MS = 15_000
 const ENDED_WITHIN_MS = 5000
@@ -184,30 +183,5 @@ async function lockWhenFree(folder: string): Promise<{ release(): void }> {
       if (performance.now() > deadline) throw error
       await new Promise((done) => setTimeout(done, 50))
     }
-  }
-}
-
-function folderOf(dataDir: string | undefined): string {
-  const folders = (dataDir === undefined ? ['.jts/live', '.jts/paper', '.jts/sim'] : [dataDir]).map((one) =>
-    resolve(one),
-  )
-  const found = folders.filter((folder) => existsSync(join(folder, 'process.json')))
-  const running = found.find((folder) => isAlive(processOf(folder).pid)) ?? found[0]
-  if (running !== undefined) return running
-  throw new UserError(
-    `expected a JTS that has run in ${folders.join(', ')}, found none; name it with --data-dir or --url`,
-  )
-}
-
-function processOf(folder: string): ProcessFile {
-  return JSON.parse(readFileSync(join(folder, 'process.json'), 'utf8')) as ProcessFile
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
   }
 }

@@ -1,6 +1,7 @@
 /** A unit of a service as one process runs it: the very same objects as in the one process of the embedded mode. */
 import { type BrokerPort } from '@jts/broker-kit'
 import type { RiskManagementApi } from '@jts/contracts'
+import { CollectionServiceService } from '@jts/contracts/collection-api'
 import { OrderExecutionServiceService } from '@jts/contracts/orders-api'
 import { PortfolioServiceService } from '@jts/contracts/portfolio-api'
 import { RiskManagementServiceService, type RiskCheckRequest } from '@jts/contracts/risk-api'
@@ -10,6 +11,7 @@ import type { RpcService } from '@jts/transport'
 import type { KafkaBus } from '@jts/transport/bus/kafka/bus'
 import {
   createBroker,
+  createCandleCollections,
   createCollector,
   createExecution,
   createMarkets,
@@ -48,6 +50,7 @@ export const RPC_OF: Readonly<Partial<Record<ServiceName, RpcService['definition
   'portfolio-tracker': PortfolioServiceService,
   'strategy-engine': StrategyServiceService,
   'order-execution': OrderExecutionServiceService,
+  'market-data-collector': CollectionServiceService,
 }
 
 const RECONCILE_FIRST_MS = 3000
@@ -135,12 +138,20 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
   },
 
   'market-data-collector': ({ settings, plumbing }) => {
-    const collector = createCollector(settings, plumbing, createMarkets(settings, plumbing))
+    const markets = createMarkets(settings, plumbing)
+    const collector = createCollector(settings, plumbing, markets)
+    const collections = createCandleCollections(settings, plumbing, markets)
     return {
-      api: {},
+      api: collections.api,
       restore: () => collector.restore(),
-      start: () => collector.start(),
-      stop: () => collector.stop(),
+      start: async () => {
+        await collector.start()
+        if (!settings.replay) await collections.start()
+      },
+      stop: async () => {
+        await collections.stop()
+        await collector.stop()
+      },
     }
   },
 

@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RpcError, type OrderExecutionApi, type PortfolioApi, type StrategyApi } from '@jts/contracts'
+import {
+  RpcError,
+  type CollectionApi,
+  type OrderExecutionApi,
+  type PortfolioApi,
+  type StrategyApi,
+} from '@jts/contracts'
+import { Collection } from '@jts/contracts/collection-api'
 import { OrderView } from '@jts/contracts/orders-api'
 import { AccountView } from '@jts/contracts/portfolio-api'
 import { StrategyView } from '@jts/contracts/strategy-api'
 import { unitFinder, dispatched } from './dispatch.ts'
 import { OrderExecutionServiceService } from '@jts/contracts/orders-api'
 import type { OpenUnit } from './open-unit.ts'
-import { routedOrders, routedPortfolio, routedStrategies } from './routed.ts'
+import { routedCollections, routedOrders, routedPortfolio, routedStrategies } from './routed.ts'
 
 const notFound = (): Promise<never> => Promise.reject(new RpcError('NOT_FOUND', 'none'))
 
@@ -176,4 +183,49 @@ test('a process answers for what it owns by the unit or the account named, and r
   await assert.rejects(call('listOrders', { account: '' }), { code: 'INVALID_ARGUMENT', message: /d\.a, d\.c/ })
   open.clear()
   await assert.rejects(call('listOrders', { account: '' }), { code: 'ABORTED' })
+})
+
+test('a collection is carried out by all who write the streams of its venue, and told as one', async () => {
+  const asked: string[] = []
+  const owner = (name: string, venue: string, view: Partial<Collection>) => {
+    const answer = { collections: [Collection.create({ venue, timeframe: '1d', ...view })] }
+    const api = {
+      collect: () => (asked.push(name), Promise.resolve(answer)),
+      listCollections: () => Promise.resolve(answer),
+      cancelCollection: () => Promise.resolve(answer),
+    } satisfies CollectionApi
+    return { venue, api }
+  }
+  const failure = { instrument: 'KRX:000660', reason: 'x', attempts: 3 }
+  const collections = routedCollections([
+    owner('a', 'KRX', { state: 'done', total: 2, done: 2, candles: 4, failures: [failure], startedUs: 5, endedUs: 9 }),
+    owner('b', 'KRX', { state: 'running', total: 7, done: 1, candles: 1, startedUs: 4 }),
+    owner('c', 'BINANCE', { state: 'done', total: 1, done: 1, endedUs: 3 }),
+  ])
+  const wanted = { venue: 'KRX', instruments: [], markets: [], timeframe: '1d', fromDay: '', toDay: '' }
+  const [krx] = (await collections.collect(wanted)).collections
+  assert.deepEqual(
+    krx,
+    Collection.create({
+      ...{
+        venue: 'KRX',
+        timeframe: '1d',
+        state: 'running',
+        total: 9,
+        done: 3,
+        candles: 5,
+        failures: [failure],
+        startedUs: 4,
+      },
+    }),
+  )
+  // One has done its part of what is on its way, and does not begin anew.
+  assert.deepEqual(asked, [])
+  await collections.collect({ ...wanted, timeframe: '1m' })
+  assert.deepEqual(asked.sort(), ['a', 'b'])
+  assert.equal((await collections.listCollections({})).collections.length, 2)
+  await assert.rejects(collections.collect({ ...wanted, venue: 'UPBIT' }), {
+    code: 'INVALID_ARGUMENT',
+    message: /KRX, BINANCE/,
+  })
 })

@@ -2,7 +2,14 @@
  * The services of a distributed run as one: each call goes to the owners of the units that it has to do with, and their answers
  * are put together. Whoever asks need not know how many replicas there are.
  */
-import { RpcError, type OrderExecutionApi, type PortfolioApi, type StrategyApi } from '@jts/contracts'
+import {
+  RpcError,
+  type CollectionApi,
+  type OrderExecutionApi,
+  type PortfolioApi,
+  type StrategyApi,
+} from '@jts/contracts'
+import type { Collection, CollectRequest, ListCollectionsResponse } from '@jts/contracts/collection-api'
 import type { HaltResponse } from '@jts/contracts/orders-api'
 import type { PositionUpdate } from '@jts/contracts/portfolio-api'
 
@@ -136,6 +143,57 @@ export function routedStrategies(
     },
     startStrategy: async (request) => await of(request.instance).startStrategy(request),
     stopStrategy: async (request) => await of(request.instance).stopStrategy(request),
+  }
+}
+
+type CollectionOwner = { readonly venue: string; readonly api: CollectionApi }
+
+/** A collection of a venue is carried out by all who write its streams, each its part; it is told as one. */
+export function routedCollections(owners: readonly CollectionOwner[]): CollectionApi {
+  const of = (venue: string): readonly CollectionOwner[] => {
+    const found = owners.filter((one) => venue === '' || one.venue === venue)
+    if (found.length > 0) return found
+    const known = [...new Set(owners.map((one) => one.venue))].join(', ') || 'no venue at all'
+    throw new RpcError('INVALID_ARGUMENT', `venue: expected one of ${known}, found ${JSON.stringify(venue)}`)
+  }
+  const asked = async (
+    chosen: readonly CollectionOwner[],
+    ask: (api: CollectionApi) => Promise<ListCollectionsResponse>,
+  ): Promise<ListCollectionsResponse> => {
+    const answers = await Promise.all(chosen.map(({ api }) => ask(api)))
+    const parts = answers.flatMap(({ collections }) => collections)
+    const venues = [...new Set(parts.map(({ venue }) => venue))]
+    return { collections: venues.map((venue) => asOne(parts.filter((one) => one.venue === venue))) }
+  }
+  const list = (venue: string): Promise<ListCollectionsResponse> => asked(of(venue), (api) => api.listCollections({}))
+  return {
+    async collect(request) {
+      const { collections } = await list(request.venue)
+      // Who has done its part of a run that is on its way does not begin anew.
+      if (collections.length > 0 && collections.every((one) => isRunning(one, request))) return { collections }
+      return asked(of(request.venue), (api) => api.collect(request))
+    },
+    listCollections: () => asked(owners, (api) => api.listCollections({})),
+    cancelCollection: async ({ venue }) => asked(of(venue), (api) => api.cancelCollection({ venue })),
+  }
+}
+
+function isRunning(one: Collection, { timeframe, fromDay, toDay }: CollectRequest): boolean {
+  return one.state === 'running' && one.timeframe === timeframe && one.fromDay === fromDay && one.toDay === toDay
+}
+
+const NEWS_FIRST = ['running', 'failed', 'cancelled', 'done']
+
+function asOne(parts: readonly Collection[]): Collection {
+  const [first] = parts.toSorted((a, b) => NEWS_FIRST.indexOf(a.state) - NEWS_FIRST.indexOf(b.state))
+  const sum = (count: (one: Collection) => number): number => parts.reduce((total, one) => total + count(one), 0)
+  return {
+    ...first!,
+    ...{ total: sum((one) => one.total), done: sum((one) => one.done) },
+    ...{ candles: sum((one) => one.candles), gaps: sum((one) => one.gaps) },
+    failures: parts.flatMap((one) => one.failures),
+    startedUs: Math.min(...parts.map((one) => one.startedUs)),
+    endedUs: first!.state === 'running' ? 0 : Math.max(...parts.map((one) => one.endedUs)),
   }
 }
 

@@ -72,6 +72,18 @@ const schema = z.strictObject({
   sendWindowUs: z.number(),
   speed: z.number().optional(),
   webhookUrl: z.string().optional(),
+  /** What the calendar collects, by venue. */
+  collection: z
+    .record(
+      z.string(),
+      z.strictObject({
+        at: z.string(),
+        instruments: z.array(z.string().transform((id) => id as InstrumentId)),
+        markets: z.array(z.string()),
+        timeframes: z.array(z.string()),
+      }),
+    )
+    .optional(),
   logLevel: z.string().optional(),
   tracing: z.strictObject({ endpoint: z.string(), sampleRatio: z.number() }).optional(),
   /** Folder of the events that have left Kafka; who cannot see it refuses to begin behind Kafka's own beginning. */
@@ -196,6 +208,7 @@ export async function settingsOf(run: RunFile): Promise<RunSettings> {
     sendWindowUs: run.sendWindowUs,
     speed: run.speed,
     webhookUrl: run.webhookUrl,
+    collection: run.collection,
   }
 }
 

@@ -10,7 +10,13 @@ import { freePort, provideKafka, providePostgres, provideRedis } from '@jts/serv
 import { Archive, ARCHIVE_FOLDER, FolderInUseError } from '@jts/transport'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { KafkaLog } from '@jts/transport/bus/kafka/log'
-import { orderExecutionClient, portfolioClient, strategyClient, type RpcLink } from '@jts/transport/rpc/grpc-client'
+import {
+  collectionClient,
+  orderExecutionClient,
+  portfolioClient,
+  strategyClient,
+  type RpcLink,
+} from '@jts/transport/rpc/grpc-client'
 import { OwnerLinks } from '@jts/transport/rpc/owner-links'
 import { checkTls, type TlsFiles } from '@jts/transport/rpc/tls'
 import { connectPostgres, pingOf } from '@jts/transport/store/postgres-connection'
@@ -31,7 +37,7 @@ import { lightOf, lightsElsewhere } from './lights.ts'
 import { keepHouse } from '../housekeeping.ts'
 import { openArchiver } from './archiver.ts'
 import { DistributedRest } from './rest.ts'
-import { routedOrders, routedPortfolio, routedStrategies } from './routed.ts'
+import { routedCollections, routedOrders, routedPortfolio, routedStrategies } from './routed.ts'
 import {
   RUN_FILE,
   SERVICE_NAMES,
@@ -135,6 +141,9 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     sendWindowUs: settings.sendWindowUs,
     ...(settings.speed === undefined ? {} : { speed: settings.speed }),
     ...(settings.webhookUrl === undefined ? {} : { webhookUrl: settings.webhookUrl }),
+    ...(settings.collection === undefined
+      ? {}
+      : { collection: structuredClone(settings.collection) as RunFile['collection'] }),
     archive: join(dataDir, ARCHIVE_FOLDER),
     rpc: tls === undefined ? {} : { tls },
     logLevel: log.level,
@@ -287,6 +296,13 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
         instances: unit.settings.instances.map((one) => one.instance),
         api: strategyClient(links.linkTo(unit.name)),
       })),
+    ),
+    collections: routedCollections(
+      unitsBy
+        .get('market-data-collector')!
+        .flatMap(({ name, settings: { collects } }) =>
+          collects === undefined ? [] : [{ venue: collects.venue, api: collectionClient(links.linkTo(name)) }],
+        ),
     ),
     brokers: brokers as ReadonlyMap<AccountId, BrokerPort>,
     marketData: candlesOf(markets),

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { accountId, shippedInstrument, strategyInstanceId } from '@jts/model'
 import type { RunSettings } from '../services.ts'
 import { SERVICE_NAMES, type ServiceName } from './service-names.ts'
+import { instrumentId } from '@jts/model'
 import { unitOfAccount, unitsOf } from './units.ts'
 
 const accounts = ['main', 'second'].map((name) => ({
@@ -83,6 +84,18 @@ test('every account, instance and instrument is in exactly one unit of its servi
     const all = SERVICE_NAMES.flatMap((service) => names(service, of))
     assert.equal(new Set(all).size, all.length)
   }
+})
+
+test('past candles of every instrument of a venue are collected by exactly one unit, traded or not', () => {
+  const units = unitsOf('market-data-collector', settings)
+  for (const id of ['BINANCE:BTCUSDT', 'BINANCE:ETHUSDT', 'BINANCE:SOLUSDT', 'BINANCE:ADAUSDT']) {
+    const instrument = instrumentId(id)
+    assert.equal(units.filter((unit) => unit.settings.collects?.owns(instrument)).length, 1, id)
+    const streaming = units.find((unit) => unit.settings.instances.some((one) => one.instrument.id === instrument))
+    if (streaming !== undefined) assert.ok(streaming.settings.collects?.owns(instrument), id)
+  }
+  assert.ok(!units.some((unit) => unit.settings.collects?.owns(instrumentId('KRX:005930'))))
+  assert.ok(unitsOf('market-data-collector', { ...settings, replay: true }).every((unit) => !unit.settings.collects))
 })
 
 test('a long name is cut, and two that begin alike stay two', () => {

@@ -5,7 +5,7 @@
 import { candlesTopic, partitionOf, TOPICS, tradesTopic, type Topic } from '@jts/contracts'
 import { instrumentVenue, type InstrumentId } from '@jts/model'
 import { computedId } from '@jts/runtime'
-import type { RunSettings } from '../services.ts'
+import { venuesOf, type RunSettings } from '../services.ts'
 import type { ServiceName } from './run-file.ts'
 
 export type Unit = {
@@ -45,11 +45,22 @@ export function unitsOf(service: ServiceName, settings: RunSettings): readonly U
       }))
     case 'market-data-collector': {
       const places = [...new Set(instances.map((one) => placeOf(one.instrument.id)))]
-      return places.map((place) => ({
+      const traded = places.map((place) => ({
         name: unitName(service, place),
-        settings: { ...settings, instances: instances.filter((one) => placeOf(one.instrument.id) === place) },
+        settings: {
+          ...settings,
+          instances: instances.filter((one) => placeOf(one.instrument.id) === place),
+          ...collecting(settings, place.slice(0, place.indexOf('.')).toUpperCase(), (at) => at === place),
+        },
         streams: {},
       }))
+      if (settings.replay) return traded
+      const others = venuesOf(settings).map((venue) => ({
+        name: unitName(service, `${venue.toLowerCase()}.others`),
+        settings: { ...settings, instances: [], ...collecting(settings, venue, (at) => !places.includes(at)) },
+        streams: {},
+      }))
+      return [...traded, ...others]
     }
     case 'risk-management':
     case 'notification-service':
@@ -70,6 +81,19 @@ function groupsOf({ instances, replay }: RunSettings): [string, RunSettings['ins
   if (!replay) return instances.map((one) => [one.instance, [one]])
   const instruments = [...new Set(instances.map((one) => one.instrument.id))]
   return instruments.map((id) => [id.replace(':', '.'), instances.filter((one) => one.instrument.id === id)])
+}
+
+/**
+ * What is traded is streamed, and collected, by the unit of its partition; of a whole market the rest is one more unit: no stream
+ * of events has two writers.
+ */
+function collecting(
+  { replay }: RunSettings,
+  venue: string,
+  isOwn: (place: string) => boolean,
+): Pick<RunSettings, 'collects'> {
+  if (replay) return {}
+  return { collects: { venue, owns: (id) => instrumentVenue(id) === venue && isOwn(placeOf(id)) } }
 }
 
 /** One writer for each partition of a venue's market data, however many instruments and timeframes lie in it. */

@@ -6,6 +6,8 @@ import { GatewayError } from './problems.ts'
 import type {
   AccountView,
   CandleView,
+  CollectionView,
+  CollectRequestView,
   DecisionView,
   FillView,
   GatewayPorts,
@@ -63,6 +65,8 @@ export class FakePorts implements GatewayPorts {
     return () => this.listeners.delete(listener)
   }
 
+  collectionsNow: readonly CollectionView[] = []
+
   emit(update: GatewayUpdate): void {
     for (const listener of this.listeners) listener(update)
   }
@@ -92,6 +96,7 @@ export class FakePorts implements GatewayPorts {
         { name: 'kis-service', state: 'starting', reason: 'connecting to the stream' },
         { name: 'notification-service', state: 'up' },
       ],
+      collections: this.collectionsNow,
       instruments: MARKETS.map(({ id, timeframe, quoteCurrency }) => ({ id, timeframe, quoteCurrency })),
       strategies: [
         {
@@ -164,6 +169,37 @@ export class FakePorts implements GatewayPorts {
     const found = this.statusNow().strategies.find((one) => one.instance === instance)
     if (found !== undefined) return Promise.resolve(found)
     return Promise.reject(new GatewayError('NOT_FOUND', `expected a strategy instance, found ${instance}`))
+  }
+
+  collections(): Promise<readonly CollectionView[]> {
+    return Promise.resolve(this.collectionsNow)
+  }
+
+  collect(request: CollectRequestView): Promise<readonly CollectionView[]> {
+    if (this.collectionsNow.some(({ state }) => state === 'running'))
+      return Promise.reject(new GatewayError('REFUSED', 'a collection of KRX is running'))
+    this.putCollection({ timeframe: request.timeframe ?? '1d', venue: request.venue ?? 'KRX' })
+    return this.collections()
+  }
+
+  cancelCollection({ venue }: { venue: string }): Promise<readonly CollectionView[]> {
+    this.putCollection({ venue, state: 'cancelled' })
+    return this.collections()
+  }
+
+  putCollection(changes: Partial<CollectionView>): void {
+    const begun = {
+      venue: 'KRX',
+      timeframe: '1d',
+      fromDay: '',
+      toDay: '',
+      state: 'running',
+      reason: '',
+      by: 'person',
+    } as const
+    const counts = { total: 2882, done: 0, candles: 0, gaps: 0, failures: [], startedUs: START_US, endedUs: 0 }
+    this.collectionsNow = [{ ...begun, ...counts, ...changes }]
+    this.emit({ type: 'collections', data: this.collectionsNow })
   }
 
   /** Moves the last candle; every few calls closes it and opens the next. */

@@ -1,6 +1,8 @@
 /** What the gateway asks of the system. The composition fills `GatewayPorts`; the gateway knows no service. */
 import type {
   CandleView,
+  CollectionView,
+  CollectRequestView,
   DecisionView,
   FillView,
   GatewayUpdate,
@@ -24,6 +26,9 @@ export interface GatewayPorts {
   resume(request: { by: string }): Promise<HaltView>
   /** Starts a strategy instance that is stopped or barred. */
   startStrategy(request: { instance: string }): Promise<StrategyView>
+  collections(): Promise<readonly CollectionView[]>
+  collect(request: CollectRequestView): Promise<readonly CollectionView[]>
+  cancelCollection(request: { venue: string }): Promise<readonly CollectionView[]>
   /** Live updates; synchronous callbacks; returns unsubscribe. */
   subscribe(listener: (update: GatewayUpdate) => void): () => void
 }

@@ -17,9 +17,22 @@ export const FillsQuery = closed({ instrument: Type.Optional(INSTRUMENT), limit:
 export const HaltBody = closed({ reason: Type.Optional(Type.String({ maxLength: 500 })) })
 export const ResumeBody = closed({})
 export const InstanceParams = closed({ instance: Type.String({ minLength: 1, maxLength: 200 }) })
+const VENUE = Type.String({ pattern: '^[A-Z][A-Z0-9]*$', maxLength: 32 })
+const DAY = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' })
+export const CollectBody = closed({
+  venue: Type.Optional(VENUE),
+  instruments: Type.Optional(Type.Array(INSTRUMENT, { maxItems: 500 })),
+  markets: Type.Optional(Type.Array(Type.String({ pattern: '^[A-Z0-9]+$', maxLength: 32 }), { maxItems: 16 })),
+  timeframe: Type.Optional(TIMEFRAME),
+  from: Type.Optional(DAY),
+  to: Type.Optional(DAY),
+})
+export const VenueParams = closed({ venue: VENUE })
 
 export type CandlesQuery = Static<typeof CandlesQuery>
 export type ListQuery = Static<typeof ListQuery>
 export type FillsQuery = Static<typeof FillsQuery>
 export type InstanceParams = Static<typeof InstanceParams>
 export type HaltBody = Static<typeof HaltBody>
+export type CollectBody = Static<typeof CollectBody>
+export type VenueParams = Static<typeof VenueParams>

@@ -90,6 +90,19 @@ describe('api gateway', () => {
     })
   }
 
+  it('begins a collection of candles, tells how far it is, and ends it', async () => {
+    const post = (path: string, body: object) =>
+      call(`${url}/api/v1${path}`, { method: 'POST', headers: JSON_BODY, body: JSON.stringify(body) })
+    const begun = await post('/collections', { venue: 'KRX', markets: ['KOSPI'], from: '2026-01-02', timeframe: '1d' })
+    assert.deepEqual([begun.status, begun.json.data[0].state], [200, 'running'])
+    const busy = await post('/collections', { venue: 'KRX' })
+    assert.deepEqual([busy.status, busy.json.code], [409, 'REFUSED'])
+    assert.equal((await call(`${url}/api/v1/collections`)).json.data[0].total, 2882)
+    assert.equal((await post('/collections/KRX/cancel', {})).json.data[0].state, 'cancelled')
+    const bad = await post('/collections', { from: 'yesterday' })
+    assert.deepEqual([bad.status, bad.json.code], [400, 'BAD_REQUEST'])
+  })
+
   for (const host of ['evil.example', '127.0.0.1:1', 'localhost', '127.0.0.1.evil.example:80']) {
     it(`refuses a request for the foreign host ${host}`, async () => {
       const answer = await call(`${url}/api/v1/status`, { headers: { host } })

@@ -244,6 +244,7 @@ function nameOf(update: GatewayUpdate): string {
       return `decision ${update.data.signalId}`
     case 'portfolio':
     case 'status':
+    case 'collections':
       return update.type
   }
 }

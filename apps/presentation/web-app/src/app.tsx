@@ -6,6 +6,7 @@ import { useMessages } from './i18n/language-context.tsx'
 import { useFirstSnapshot, useLive } from './live/live-context.tsx'
 import { Accounts } from './panels/accounts.tsx'
 import { Activity } from './panels/activity.tsx'
+import { Collections } from './panels/collections.tsx'
 import { Decisions } from './panels/decisions.tsx'
 import { Positions } from './panels/positions.tsx'
 import { Services } from './panels/services.tsx'
@@ -36,6 +37,7 @@ export function App(): ReactNode {
             <Decisions />
             <Strategies />
             <Services />
+            <Collections />
           </div>
         </main>
       )}

@@ -42,6 +42,35 @@ export type StrategyView = {
   readonly state: 'running' | 'stopped' | 'barred'
 }
 
+/** How far a collection of past candles is, or how it ended. */
+export type CollectionView = {
+  readonly venue: string
+  readonly timeframe: string
+  readonly fromDay: string
+  readonly toDay: string
+  readonly state: 'running' | 'done' | 'cancelled' | 'failed'
+  /** What it waits for, or why it failed as a whole. */
+  readonly reason: string
+  readonly by: 'person' | 'schedule'
+  readonly total: number
+  readonly done: number
+  readonly candles: number
+  readonly gaps: number
+  readonly failures: readonly { readonly instrument: string; readonly reason: string; readonly attempts: number }[]
+  readonly startedUs: number
+  readonly endedUs: number
+}
+
+/** Days of the venue's own calendar, both included. Without a venue: every one; without instruments and markets: what is traded. */
+export type CollectRequestView = {
+  readonly venue?: string
+  readonly instruments?: readonly string[]
+  readonly markets?: readonly string[]
+  readonly timeframe?: string
+  readonly from?: string
+  readonly to?: string
+}
+
 export type StatusView = {
   readonly mode: Mode
   readonly version: string
@@ -55,6 +84,8 @@ export type StatusView = {
   readonly services: readonly ServiceView[]
   readonly instruments: readonly InstrumentView[]
   readonly strategies: readonly StrategyView[]
+  /** The last of each venue. */
+  readonly collections: readonly CollectionView[]
 }
 
 export type PositionView = {
@@ -163,6 +194,7 @@ export type GatewayUpdate =
   | { readonly type: 'decision'; readonly data: DecisionView }
   | { readonly type: 'portfolio'; readonly data: PortfolioView }
   | { readonly type: 'status'; readonly data: StatusView }
+  | { readonly type: 'collections'; readonly data: readonly CollectionView[] }
 
 /** Lists come newest first, as a screen shows them; candles come oldest first. */
 export type SnapshotView = {

@@ -4,7 +4,16 @@
  */
 import { BrokerError, type MarketDataPort } from '@jts/broker-kit'
 import { candlesTopic, deadLetterTopic } from '@jts/contracts'
-import { barTimesOf, instrumentVenue, KrxError, type Bar, type BarTimes, type InstrumentId } from '@jts/model'
+import {
+  barTimesOf,
+  everyStep,
+  instrumentVenue,
+  KrxError,
+  timeframeUs,
+  type Bar,
+  type BarTimes,
+  type InstrumentId,
+} from '@jts/model'
 import type { Logger, WallClock } from '@jts/runtime'
 import type { Store } from '@jts/transport'
 import { candleGaps, collectedCandles, collectedStretches } from '../adapters/tables.ts'
@@ -18,6 +27,8 @@ export type CandleCollectionOptions = {
   readonly store: Store
   readonly wallClock: WallClock
   readonly log: Logger
+  /** A simulated market: its past keeps to sessions and its present never closes, so no minute of it is missing or wrong. */
+  readonly alwaysOpen?: boolean
   /** Asked at the same time; the source keeps its own rate limits. */
   readonly atOnce?: number
   readonly attempts?: number
@@ -34,6 +45,7 @@ export type CandleRange = {
 }
 
 const PAGE = 500
+const DAY_US = timeframeUs('1d')
 const ATTEMPTS = 3
 const RETRY_MS = 2000
 /** A broker that is away is waited for: that is no failure of an instrument. After so many waits it may be one all the same. */
@@ -154,7 +166,8 @@ class Run {
   async #bringUp(instrument: InstrumentId): Promise<void> {
     const { wallClock } = this.#options
     const { timeframe, fromUs, untilUs, goesOn } = this.#range
-    const times = barTimesOf(instrument, timeframe)
+    const times =
+      this.#options.alwaysOpen === true ? anyTimes(instrument, timeframe) : barTimesOf(instrument, timeframe)
     const last = this.#stretches.get(instrument)?.at(-1)
     const beginUs = goesOn && last !== undefined ? last.untilUs : fromUs
     for (;;) {
@@ -266,6 +279,16 @@ class Run {
         resolve()
       })
     })
+  }
+}
+
+function anyTimes(instrument: InstrumentId, timeframe: string): BarTimes {
+  if (timeframeUs(timeframe) >= DAY_US) return barTimesOf(instrument, timeframe)
+  const steps = everyStep(timeframe)
+  return {
+    next: (openTimeUs) => steps.next(openTimeUs),
+    openOf: (closeTimeUs) => steps.openOf(closeTimeUs),
+    missing: (openTimeUs, nextUs) => (steps.missing(openTimeUs, nextUs) === undefined ? undefined : 0),
   }
 }
 

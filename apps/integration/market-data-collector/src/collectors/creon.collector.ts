@@ -16,6 +16,8 @@ export type CreonCollectorOptions = {
   /** Trading days asked for of an instrument that has none yet. */
   readonly days?: number
   readonly retryMs?: number
+  /** A simulated market that never closes. */
+  readonly alwaysOpen?: boolean
 }
 
 /** Creon answers one request after the other: more at once would only wait in its queue. */

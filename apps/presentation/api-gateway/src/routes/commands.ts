@@ -1,9 +1,9 @@
-/** What a person may do from the screen: stop trading, let it go on, start a strategy that stands still. */
+/** What a person may do: stop trading, let it go on, start a strategy that stands still, collect past candles. */
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from '@jts/runtime'
 import { withDeadline } from '../deadline.ts'
 import type { GatewayPorts } from '../ports.ts'
-import { EmptyQuery, HaltBody, InstanceParams, ResumeBody } from '../schemas.ts'
+import { CollectBody, EmptyQuery, HaltBody, InstanceParams, ResumeBody, VenueParams } from '../schemas.ts'
 
 /** A halt answers when in-flight sends have ended, so it may take longer than a question. */
 const COMMAND_MS = 30_000
@@ -28,6 +28,19 @@ export function registerCommands(app: FastifyInstance, ports: GatewayPorts, log:
     async ({ params }) => {
       const data = await withDeadline('start of a strategy', COMMAND_MS, ports.startStrategy(params))
       log.warn({ instance: params.instance }, 'start of a strategy asked from the dashboard')
+      return { success: true, data }
+    },
+  )
+  app.post<{ Body: CollectBody }>('/collections', { schema: { ...schema, body: CollectBody } }, async ({ body }) => {
+    const data = await withDeadline('collection', COMMAND_MS, ports.collect(body))
+    log.info({ ...body }, 'a collection of candles is asked for')
+    return { success: true, data }
+  })
+  app.post<{ Params: VenueParams }>(
+    '/collections/:venue/cancel',
+    { schema: { ...schema, params: VenueParams, body: ResumeBody } },
+    async ({ params }) => {
+      const data = await withDeadline('end of a collection', COMMAND_MS, ports.cancelCollection(params))
       return { success: true, data }
     },
   )

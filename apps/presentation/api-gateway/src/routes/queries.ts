@@ -12,6 +12,7 @@ async function answer<T>(what: string, work: Promise<T>): Promise<{ success: tru
 
 export function registerQueries(app: FastifyInstance, ports: GatewayPorts): void {
   app.get('/status', { schema: { querystring: EmptyQuery } }, () => answer('status', ports.status()))
+  app.get('/collections', { schema: { querystring: EmptyQuery } }, () => answer('collections', ports.collections()))
   app.get('/portfolio', { schema: { querystring: EmptyQuery } }, () => answer('portfolio', ports.portfolio()))
   app.get<{ Querystring: CandlesQuery }>('/candles', { schema: { querystring: CandlesQuery } }, ({ query }) =>
     answer('candles', ports.candles(query)),

@@ -71,6 +71,10 @@ export const en: Messages = {
   fills: 'Fills',
   decisions: 'Risk decisions',
   services: 'Services',
+  collections: 'Collecting candles',
+  collection: { running: 'running', done: 'done', cancelled: 'ended by a person', failed: 'failed' },
+  collected: (done, total, candles, gaps, failed) =>
+    `${done} of ${total} instruments · candles ${candles} · gaps ${gaps} · failed ${failed}`,
   strategies: 'Strategies',
   strategyState: { stopped: 'stopped', barred: 'barred: it did not finish' },
   service: { up: 'up', starting: 'starting', down: 'down' },

@@ -66,6 +66,10 @@ export const ko = {
   fills: '체결',
   decisions: '위험 판단',
   services: '서비스',
+  collections: '과거 봉 수집',
+  collection: { running: '수집 중', done: '완료', cancelled: '사용자가 중단', failed: '실패' },
+  collected: (done: number, total: number, candles: number, gaps: number, failed: number) =>
+    `종목 ${done}/${total} · 봉 ${candles} · 빈 구간 ${gaps} · 실패 ${failed}`,
   strategies: '전략',
   strategyState: { stopped: '멈춤', barred: '응답이 없어 차단됨' },
   service: { up: '정상', starting: '시작 중', down: '중단' },

@@ -59,6 +59,8 @@ function withMessage(state: LiveState, message: StreamMessage): LiveState {
       return { ...withSnapshot(state, message.data), connection: 'live' }
     case 'status':
       return at(message.data.marketTimeUs, { ...state, status: message.data })
+    case 'collections':
+      return state.status === undefined ? state : { ...state, status: { ...state.status, collections: message.data } }
     case 'portfolio':
       return { ...state, portfolio: message.data }
     case 'order':

@@ -79,11 +79,14 @@ export async function benchIsolation(): Promise<IsolationBench> {
   }
   const samples: Record<State, number[]> = { healthy: [], dead: [], hung: [] }
   const told = { healthy: newCount(), dead: newCount(), hung: newCount() }
+  // Kept over the rounds: a slice is shorter than a call that is never answered, so a breaker opens after its first.
+  const guardOf = (): BrokerGuard => new BrokerGuard({ broker: 'creon', clock: systemClock })
+  const guards: Record<State, BrokerGuard> = { healthy: guardOf(), dead: guardOf(), hung: guardOf() }
   try {
     await measure(broker, market, ticks, intents, 50)
     for (let round = 0; round < ROUNDS; round++) {
       for (const state of ['healthy', 'dead', 'hung'] as const) {
-        const load = tradeOnCreon(addresses[state], told[state])
+        const load = tradeOnCreon(addresses[state], guards[state], told[state])
         samples[state].push(...(await measure(broker, market, ticks, intents, TICKS)))
         await load.stop()
       }
@@ -160,7 +163,7 @@ type Count = { calls: number; failed: number; breaker: string }
 const newCount = (): Count => ({ calls: 0, failed: 0, breaker: 'closed' })
 
 /** What a process that also trades on Creon does: questions, orders, an order stream that wants to be up. */
-function tradeOnCreon(address: URL, count: Count): { stop(): Promise<void> } {
+function tradeOnCreon(address: URL, guard: BrokerGuard, count: Count): { stop(): Promise<void> } {
   const client = new CreonApiClient({
     ...{ windowsHost: address.hostname, port: Number(address.port), wallClock: systemClock, log: silentLogger },
     key: { id: 'bench', secret: 'the-secret-of-the-bench-0123456789ab' },
@@ -169,7 +172,6 @@ function tradeOnCreon(address: URL, count: Count): { stop(): Promise<void> } {
     askTimeoutMs: 400,
     actTimeoutMs: 400,
   })
-  const guard = new BrokerGuard({ broker: 'creon', clock: systemClock })
   const broker = guard.guardBroker(client)
   const stream = broker.subscribeOrders({ onOrder: () => 0, onBalances: () => 0, onOrderStream: () => 0 })
   const under = new Set<Promise<unknown>>()

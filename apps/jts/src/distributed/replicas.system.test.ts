@@ -19,7 +19,7 @@ import {
   type ProvidedPostgres,
   type RedisServer,
 } from '@jts/servers'
-import { isStopped, sleep, startJts, STOP_AT_WRITE, type JtsProcess } from '@jts/testkit'
+import { isStopped, runJts, sleep, startJts, STOP_AT_WRITE, type JtsProcess } from '@jts/testkit'
 import { orderExecutionClient, portfolioClient, RpcConnection } from '@jts/transport/rpc/grpc-client'
 import { Certificates } from '@jts/transport/rpc/certificates'
 import { OwnerLinks } from '@jts/transport/rpc/owner-links'
@@ -352,4 +352,17 @@ test('nothing was done twice, nothing left out, and the ledger is the venue’s'
   }
   assert.equal(last.size, 2)
   await close()
+
+  const command = async (...args: string[]): Promise<Record<string, unknown>> => {
+    const { code, stdout, stderr } = await runJts([...args, '--data-dir', dir, '--json'], env)
+    assert.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
+    return JSON.parse(stdout) as Record<string, unknown>
+  }
+  const { equal, fills: folded } = await command('rebuild')
+  assert.deepEqual([equal, folded], [true, fills.length])
+  // The run archives by itself; without it a person does.
+  up!.child.kill('SIGINT')
+  await up!.ended
+  assert.deepEqual(await command('archive'), { archived: 0, deleted: 0 })
+  assert.deepEqual(await command('archive', '--verify'), { files: 0, events: 0 })
 })

@@ -7,7 +7,10 @@ import { after, before, test } from 'node:test'
 import { TOPIC_NAMES } from '@jts/contracts'
 import { provideKafka, providePostgres, type ProvidedKafka, type ProvidedPostgres } from '@jts/servers'
 import { runJts, writeSyntheticBars } from '@jts/testkit'
+import { connectPostgres } from '@jts/transport/store/postgres-connection'
+import { unitSchemaName } from '@jts/transport/store/postgres-schema'
 import { openLog } from '../open-log.ts'
+import { readRunFile, RUN_FILE } from './run-file.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-two-modes-'))
 let kafka: ProvidedKafka
@@ -21,7 +24,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-type Run = { readonly summary: Record<string, unknown>; readonly streams: Map<string, string[]> }
+type Run = { readonly dir: string; readonly summary: Record<string, unknown>; readonly streams: Map<string, string[]> }
 
 async function run(name: string, args: readonly string[], env: Record<string, string>): Promise<Run> {
   const dir = join(folder, name)
@@ -40,21 +43,26 @@ async function run(name: string, args: readonly string[], env: Record<string, st
     }
   }
   await close()
-  return { summary, streams }
+  return { dir, summary, streams }
 }
 
+const servers = (): Record<string, string> => ({
+  KAFKA_BROKERS: kafka.brokers.join(','),
+  DATABASE_URL: postgres.url,
+})
+
+/** @returns the distributed run */
 async function compare(name: string, args: readonly string[], replicas: number): Promise<Run> {
-  const servers = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url }
   const embedded = await run(`${name}-embedded`, args, {})
   const distributed = await run(
     `${name}-distributed`,
     [...args, '--distributed', '--replicas', String(replicas)],
-    servers,
+    servers(),
   )
   assert.deepEqual(distributed.summary, embedded.summary)
   assert.deepEqual([...distributed.streams.keys()].sort(), [...embedded.streams.keys()].sort())
   for (const [stream, events] of embedded.streams) assert.deepEqual(distributed.streams.get(stream), events, stream)
-  return embedded
+  return distributed
 }
 
 test('one strategy on one instrument', async () => {
@@ -95,7 +103,40 @@ test('three strategies on five instruments and two accounts that compete for cas
       '',
     ].join('\n'),
   )
-  const { summary } = await compare('several', ['--config', config, ...files.flatMap((one) => ['--replay', one])], 2)
+  const { dir, summary } = await compare(
+    'several',
+    ['--config', config, ...files.flatMap((one) => ['--replay', one])],
+    2,
+  )
   assert.ok(Number(summary['fills']) > 5)
   assert.ok(Number(summary['denied']) > 0, 'expected a signal that cash does not allow')
+  await rebuildsWhatItKeeps(dir)
 })
+
+/** The log alone gives the ledgers that the services keep, and mends one that was changed behind their back. */
+async function rebuildsWhatItKeeps(dir: string): Promise<void> {
+  type Said = { equal: boolean; accounts: number; differences: { where: string }[]; applied: number }
+  const rebuild = async (...options: string[]): Promise<{ code: number | null; said: Said }> => {
+    const { code, stdout } = await runJts(['rebuild', '--data-dir', dir, '--json', ...options], servers())
+    return { code, said: JSON.parse(stdout) as Said }
+  }
+  const whole = await rebuild()
+  assert.deepEqual([whole.code, whole.said.equal, whole.said.accounts], [0, true, 2])
+
+  const { namespace } = readRunFile(join(dir, RUN_FILE))
+  const unit = 'portfolio-tracker.sim.binance.second'
+  const sql = connectPostgres(postgres.url, 'test')
+  await sql.unsafe(
+    `UPDATE ${unitSchemaName(namespace, unit)}.portfolio_ledgers SET ledger = jsonb_set(ledger::jsonb, '{cash,USDT}', '"1"')::text`,
+  )
+  await sql.end()
+  const changed = await rebuild()
+  assert.deepEqual([changed.code, changed.said.equal], [1, false])
+  assert.deepEqual(
+    changed.said.differences.map(({ where }) => where),
+    ['portfolio-tracker, sim.binance.second: cash USDT'],
+  )
+  const mended = await rebuild('--apply')
+  assert.deepEqual([mended.code, mended.said.applied], [0, 1])
+  assert.equal((await rebuild()).said.equal, true)
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConfigError, parseYamlConfig } from '@jts/runtime'
-import { configSchema, readConfig, riskLimits, scheduledCollections } from './config.ts'
+import { configSchema, liveRiskLimits, readConfig, riskLimits, scheduledCollections } from './config.ts'
 
 const parse = (text: string) => parseYamlConfig(text, 'jts.yaml', configSchema)
 
@@ -94,3 +94,10 @@ const schedules: readonly [name: string, text: string, expected: object][] = [
 for (const [name, text, expected] of schedules) {
   test(name, () => assert.deepEqual(scheduledCollections(parse(text)), expected))
 }
+
+test('outside of replays a signal ages, at the speed of its market, whatever is configured', () => {
+  const limits = (text: string, speed?: number) => liveRiskLimits(parse(text), speed)
+  assert.equal(limits('{}').signalAgeMaxUs, 60_000_000)
+  assert.equal(limits('risk: { notionalMaxPerOrder: "5" }', 50).signalAgeMaxUs, 3_000_000_000)
+  assert.equal(limits('risk: { signalAgeMaxMs: 5000 }').signalAgeMaxUs, 5_000_000)
+})

@@ -213,6 +213,14 @@ export function replicasOf(
   return Object.fromEntries(SERVICE_NAMES.map((service) => [service, wanted]))
 }
 
+/** Older than this, what a strategy wanted is no longer what the market is: a bar found after an outage, a signal of before a restart. */
+const SIGNAL_AGE_MAX_DEFAULT_US = 60_000_000
+
+/** Outside of replays a signal always ages, at the market's own speed, also where nothing is configured. */
+export function liveRiskLimits(config: JtsConfig, speed = 1): RiskLimits {
+  return { signalAgeMaxUs: SIGNAL_AGE_MAX_DEFAULT_US * speed, ...riskLimits(config) }
+}
+
 export function riskLimits(config: JtsConfig): RiskLimits {
   const { risk } = config
   if (risk === undefined) return {}

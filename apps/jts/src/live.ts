@@ -1,10 +1,10 @@
 /** `./jts up` without a replay: sim on our local venue, paper on Binance's testnet, live on Binance itself. */
-import { writeFileSync } from 'node:fs'
-import { existsSync, mkdirSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createBinanceMarketData, PRODUCTION, TESTNET, type BinanceEndpoints } from '@jts/binance-service'
 import { instrumentId, instrumentVenue, shippedInstrument, strategyInstanceId, type Instrument } from '@jts/model'
-import { computedId, createLogger, NOT_OBSERVED, systemClock, type Logger } from '@jts/runtime'
+import { createLogger, NOT_OBSERVED, systemClock, type Logger } from '@jts/runtime'
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { lockFolder } from '@jts/transport'
 import { EXIT, parseSets, UserError } from './cli.ts'
@@ -14,13 +14,14 @@ import {
   accountOf,
   accountsAt,
   foreignOrdersOf,
+  liveRiskLimits,
   readConfig,
   replicasOf,
-  riskLimits,
   scheduledCollections,
   type JtsConfig,
 } from './config.ts'
 import { openCreon } from './brokers/open-creon.ts'
+import { ownDataFolder } from './data-folder.ts'
 import { startDashboard } from './dashboard.ts'
 import type { DistributedOptions } from './distributed/system.ts'
 import { fatal, untilStopped } from './process.ts'
@@ -87,9 +88,7 @@ export async function runLive(options: UpOptions): Promise<number> {
   const dataDir = resolve(options['data-dir'] ?? join('.jts', mode))
   mkdirSync(dataDir, { recursive: true })
   const lock = lockFolder(dataDir)
-  if (existsSync(join(dataDir, 'run.json'))) {
-    throw new UserError(`expected ${dataDir} to hold no replay, found one; choose another folder with --data-dir`)
-  }
+  const runId = ownDataFolder(dataDir, mode, randomUUID)
   const log = createLogger({ name: 'jts', mode, level: given.log?.level })
   const config = found === undefined ? withExamples(options, given) : given
   const wanted = strategiesOf(options, config)
@@ -123,8 +122,8 @@ export async function runLive(options: UpOptions): Promise<number> {
     foreignOrders: foreignOrdersOf(mode, config.accounts),
     instances,
     instruments,
-    limits: riskLimits(config),
-    runId: computedId('live', mode, dataDir),
+    limits: liveRiskLimits(config, speed),
+    runId,
     replay: false,
     sendWindowUs: (options['send-window-ms'] ?? SEND_WINDOW_MS) * 1000,
     webhookUrl: config.notifications?.webhook,

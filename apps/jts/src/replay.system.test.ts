@@ -244,3 +244,41 @@ export default defineStrategy({
   assert.equal(summary.orders, 120)
   assert.equal(summary.reconciled, true)
 })
+
+test('a strategy that throws ends a replay with its words, as it ends a backtest, also when it is started again', async () => {
+  const strategy = join(folder, 'fails.ts')
+  writeFileSync(
+    strategy,
+    `import { defineStrategy } from '@jts/strategy-kit'
+export default defineStrategy({
+  name: 'fails',
+  parameters: {},
+  state: () => ({ bars: 0 }),
+  onBar(_bar, { state, buy }) {
+    if (++state.bars === 2) buy('0.1')
+    if (state.bars === 4) throw new Error('no such index')
+  },
+})
+`,
+  )
+  const bars = file('ETHUSDT', 60, 5, 2000)
+  const backtest = await runJts(['backtest', strategy, '--data', bars, '--json'])
+  assert.notEqual(backtest.code, 0)
+  assert.match(backtest.stderr, /no such index/)
+  const args = [
+    'up',
+    '--replay',
+    bars,
+    '--strategy',
+    strategy,
+    '--until-end',
+    '--json',
+    '--data-dir',
+    join(folder, 'fails'),
+  ]
+  for (const said of [/expected onBar of fails .* found no such index/, /fails is barred since an earlier start/]) {
+    const run = await runJts(args)
+    assert.deepEqual([run.code, run.stdout], [2, ''])
+    assert.match(run.stderr, said)
+  }
+})

@@ -143,7 +143,7 @@ async function play(context: Context): Promise<ReplayResult> {
     if (dashboard !== undefined) announce(options, dashboard.url)
     await checkInputs(conductor, context)
     const begun = performance.now()
-    await conductor.run(pace(context.speed))
+    await Promise.race([conductor.run(pace(context.speed)), untilBarred(system)])
     const durationMs = performance.now() - begun
     await system.rest.whenIdle({})
     const quote = markets[0]!.instrument.quoteCurrency
@@ -180,6 +180,21 @@ async function play(context: Context): Promise<ReplayResult> {
     await observability.stop()
     await venue.stop()
   }
+}
+
+/** As in a backtest, a strategy that throws ends the run: what came after would say nothing of it. */
+async function untilBarred({ log, strategies }: System): Promise<never> {
+  const reason = await new Promise<string>((resolve, reject) => {
+    log.tap(['orders.signals'], (event) => {
+      if (event.type === 'StrategyBarred') resolve(event.payload.reason)
+    })
+    // Barred before a restart of this same run.
+    strategies.listStrategies({}).then(({ strategies: all }) => {
+      const barred = all.find(({ state }) => state === 'barred')
+      if (barred !== undefined) resolve(`${barred.instance} is barred since an earlier start of this run`)
+    }, reject)
+  })
+  throw new UserError(reason)
 }
 
 /** All services in this process, or each in its own. */

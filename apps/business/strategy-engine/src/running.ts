@@ -13,6 +13,7 @@ import {
 } from '@jts/model'
 import type { Logger } from '@jts/runtime'
 import {
+  StrategyError,
   StrategyRunner,
   type AnyStrategy,
   type ParameterTable,
@@ -44,7 +45,11 @@ export type InstanceState = 'running' | 'stopped' | 'barred'
 export const TAIL_MAX = 64
 const TAIL_MAX_US = 3_600_000_000
 
-type Kept = StrategySnapshot & { readonly lastPrice: string }
+type Kept = StrategySnapshot & {
+  readonly lastPrice: string
+  /** Absent in what an older version wrote. */
+  readonly account?: string
+}
 
 export class Running {
   readonly config: StrategyInstance
@@ -90,19 +95,39 @@ export class Running {
 
   /** The whole state. In the transaction of the input's offset, so that a restored instance is exactly where its inputs are. */
   keep(turn: Turn): void {
-    const kept: Kept = { ...this.#runner.snapshot(), lastPrice: this.lastPrice }
+    const kept: Kept = { ...this.#runner.snapshot(), lastPrice: this.lastPrice, account: this.config.account }
     this.#kept = JSON.stringify(kept)
     this.#tail = []
     const { inputs, signals, state, config } = this
     turn.put(instances, { instance: config.instance, snapshot: this.#kept, inputs, signals, state })
   }
 
-  /** From what is on disk. `inputs` are those after the snapshot, in their order. */
-  restore(snapshot: string, tail: readonly MarketInput[]): boolean {
+  /**
+   * From what is on disk; `tail` is what it was given after the snapshot, in order. `anew`: with other parameters, or as another
+   * strategy, it begins with what it holds and nothing else.
+   * @throws StrategyError when the instance was of another account or instrument: what it holds is not there
+   */
+  restore(snapshot: string, tail: readonly MarketInput[]): 'as it was' | 'anew' | 'not repeatable' {
+    const kept = JSON.parse(snapshot) as Kept
+    this.#checkPlace(kept)
+    this.inputs += tail.length
+    if (this.#runner.changedSince(kept) !== undefined) {
+      this.#runner.takeOver(kept)
+      this.lastPrice = kept.lastPrice ?? ''
+      return 'anew'
+    }
     this.#kept = snapshot
     this.#tail = [...tail]
-    this.inputs += tail.length
-    return this.rebuild()
+    return this.rebuild() ? 'as it was' : 'not repeatable'
+  }
+
+  #checkPlace(kept: Kept): void {
+    const { instance, account, instrument } = this.config
+    const was = `${kept.account ?? account} ${kept.instrument}`
+    if (was === `${account} ${instrument.id}`) return
+    throw new StrategyError(
+      `strategies: ${instance}: expected the account and instrument that it has positions of (${was}), found ${account} ${instrument.id}: give the new one an instance name of its own`,
+    )
   }
 
   /**

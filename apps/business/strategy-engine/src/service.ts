@@ -108,7 +108,12 @@ class Service implements StrategyApi {
       running.signals = row.signals
       running.state = row.state as InstanceState
       const tail = later.map(({ input }) => JSON.parse(input) as MarketInput)
-      if (!running.restore(row.snapshot, tail)) store.transact((turn) => this.#barUnrepeatable(running, turn))
+      const how = running.restore(row.snapshot, tail)
+      if (how === 'not repeatable') store.transact((turn) => this.#barUnrepeatable(running, turn))
+      if (how !== 'anew') continue
+      const { instance: strategy } = running.config
+      this.#options.log.warn({ strategy }, 'its parameters or its file changed: it begins anew, with what it holds')
+      store.transact((turn) => running.keep(turn))
     }
     for (const row of await store.all(signals)) {
       const signal = JSON.parse(row.signal) as Signal
@@ -176,26 +181,34 @@ class Service implements StrategyApi {
   #onMarket(running: Running, input: MarketInput, event: BusEvent, turn: Turn): void {
     if (running.state !== 'running') return
     const handler = input.kind === 'bar' ? 'onBar' : 'onTrade'
-    if (!this.#inTime(running, handler, event, turn, () => running.feed(input))) return running.keep(turn)
+    if (!this.#endsWell(running, handler, event, turn, () => running.feed(input))) return running.keep(turn)
     this.#emit(running, event, turn)
     this.#count(running, event, turn)
     running.keepInput(input, turn)
   }
 
-  /** False when the handler did not come back: the instance is as it was before, and barred. */
-  #inTime(running: Running, handler: string, event: BusEvent, turn: Turn, work: () => void): boolean {
-    if (this.#limit === undefined) work()
-    else if (!this.#limit.run(work)) {
-      this.#bar(running, running.runner.inTimer ? 'onTimer' : handler, event, turn)
-      return false
+  /**
+   * False when the handler did not come back, or threw: the instance is as it was before, and barred. Whatever one instance does,
+   * the others that hear the same event go on.
+   */
+  #endsWell(running: Running, handler: string, event: BusEvent, turn: Turn, work: () => void): boolean {
+    let found: string
+    try {
+      if (this.#limit === undefined) work()
+      else if (!this.#limit.run(work)) throw new Error(`it to run for more than ${this.#limit.ms} ms`)
+      return true
+    } catch (error) {
+      // What is thrown need not be an error.
+      found = error instanceof Error ? error.message : String(error)
     }
-    return true
+    this.#bar(running, running.runner.inTimer ? 'onTimer' : handler, found, event, turn)
+    return false
   }
 
   /** Its account may only reduce and the operator is told; it stays so over a restart, until a person starts it again. */
-  #bar(running: Running, handler: string, event: BusEvent, turn: Turn): void {
+  #bar(running: Running, handler: string, found: string, event: BusEvent, turn: Turn): void {
     const { instance: strategy, definition } = running.config
-    const reason = `expected ${handler} of ${strategy} (${definition.name}) to finish within ${this.#limit!.ms} ms, ended it: it is barred until a person starts it again`
+    const reason = `expected ${handler} of ${strategy} (${definition.name}) to end well, found ${found}: it is barred until a person starts it again`
     running.rebuild()
     const { correlationId, eventId: causationId, timeEventUs } = event
     this.#tellBarred(running, handler, reason, { correlationId, causationId, timeEventUs }, turn)
@@ -242,7 +255,7 @@ class Service implements StrategyApi {
       const { side, quantity, price, timeUs } = fill
       const isTold =
         running.state === 'running' &&
-        this.#inTime(running, 'onFill', event, turn, () =>
+        this.#endsWell(running, 'onFill', event, turn, () =>
           runner.onFill(order, side, quantity, net, unitsToFloat(price), timeUs),
         )
       if (!isTold) running.runner.bookFill(order, quantity, net)

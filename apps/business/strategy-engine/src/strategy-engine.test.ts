@@ -4,7 +4,7 @@ import { afterEach, it } from 'node:test'
 import { RpcError, type NewEvent } from '@jts/contracts'
 import type { RiskCheckRequest, RiskCheckResponse } from '@jts/contracts/risk-api'
 import { accountId, shippedInstrument, strategyInstanceId } from '@jts/model'
-import { defineStrategy, ema, type AnyStrategy } from '@jts/strategy-kit'
+import { defineStrategy, ema, integer, type AnyStrategy } from '@jts/strategy-kit'
 import { Harness, START_US } from '@jts/testkit/harness'
 import { candle, orderEnded, orderFilled, publicTrade, topicOf } from '@jts/testkit/order-events'
 import { createStrategyEngine, type StrategyEngine } from './index.ts'
@@ -48,6 +48,8 @@ class World {
   engine!: StrategyEngine
   asked: RiskCheckRequest[] = []
   definition = strategy as unknown as AnyStrategy
+  parameters: Record<string, number> = {}
+  account = ACCOUNT
   answer: (request: RiskCheckRequest) => Answer = (request) => answerTo(request, '')
 
   constructor(harness = Harness.open()) {
@@ -76,8 +78,8 @@ class World {
         {
           instance: strategyInstanceId('one'),
           definition: this.definition,
-          parameters: {},
-          account: accountId(ACCOUNT),
+          parameters: this.parameters,
+          account: accountId(this.account),
           instrument: shippedInstrument(BTC),
           timeframe: '1m',
         },
@@ -302,6 +304,43 @@ it('bars an instance that does not repeat itself on the inputs it had, and says 
   const [barred] = await w.harness.events('orders.signals', 'StrategyBarred')
   assert.match(barred!.payload.reason, /^expected one to repeat itself/)
   assert.equal(w.asked.length, 0)
+})
+
+it('begins anew with what it holds when its parameters change', async () => {
+  const w = new World()
+  w.definition = defineStrategy({
+    name: 'tuned',
+    parameters: { level: integer({ default: 100 }) },
+    state: () => ({ average: ema(3) }),
+    onBar(bar, { state, parameters, position, buy, sell }) {
+      state.average.update(bar.close)
+      if (bar.close > parameters.level && position.isFlat) buy('1')
+      else if (bar.close > parameters.level) sell(position.sellable)
+    },
+  }) as unknown as AnyStrategy
+  w.parameters = { level: 100 }
+  await w.start()
+  await w.bars(90, 110)
+  const fill = { account: ACCOUNT, instrument: BTC, strategy: 'one', signalId: w.signalId, quantity: '1', price: '110' }
+  await w.hear(orderFilled(fill))
+  w.parameters = { level: 200 }
+  await w.restart()
+  await w.bars(150)
+  assert.equal(w.asked.length, 0)
+  await w.bars(201)
+  assert.deepEqual([w.asked.at(-1)!.side, w.asked.at(-1)!.quantityText], ['sell', '1'])
+  const kept = JSON.parse(w.snapshot()) as { barCount: number; parameters: Record<string, string> }
+  assert.deepEqual([kept.barCount, kept.parameters], [2, { level: '200' }])
+})
+
+it('is refused another account than the one in which it has a position', async () => {
+  const w = await new World().start()
+  await w.bars(110)
+  w.account = 'live.binance.main'
+  await assert.rejects(
+    w.restart(),
+    /strategies: one: expected the account and instrument that it has positions of \(sim\.binance\.main BINANCE:BTCUSDT\), found live\.binance\.main/,
+  )
 })
 
 it('publishes a cancel for an order that is working', async () => {

@@ -1,4 +1,4 @@
-/** A strategy that does not come back from a handler: ended, barred and told of, while the others go on. */
+/** A strategy that does not come back from a handler, or throws: ended, barred and told of, while the others go on. */
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import type { NewEvent } from '@jts/contracts'
@@ -13,6 +13,8 @@ const ACCOUNT = accountId('sim.binance.main')
 const BTC = shippedInstrument('BINANCE:BTCUSDT')
 const MINUTE = 60_000_000
 const LOOP_AT = 666
+const THROW_AT = 668
+const PROMISE_AT = 669
 /** As short as a slow machine allows: what does not loop must never meet it. */
 const LIMIT_MS = 300
 
@@ -46,6 +48,11 @@ const looping = defineStrategy({
   onBar(bar, { state, buy }) {
     state.closes.push(bar.close)
     if (bar.close === 50) buy('1')
+    if (bar.close === THROW_AT) {
+      buy('1')
+      throw new Error('no such index')
+    }
+    if (bar.close === PROMISE_AT) return Promise.resolve() as never
     if (bar.close !== LOOP_AT) return
     buy('1')
     loop()
@@ -64,6 +71,11 @@ let minutes = 0
 class World {
   harness = Harness.open()
   engine!: StrategyEngine
+  readonly #names: readonly string[]
+
+  constructor(...names: readonly string[]) {
+    this.#names = names.length === 0 ? ['bad', 'good'] : names
+  }
 
   async start(): Promise<this> {
     open.push(this.harness)
@@ -91,7 +103,7 @@ class World {
       },
       runId: 'run',
       marketTopics: ['market-data.binance.candles'],
-      instances: [instance('bad', looping), instance('good', sane)],
+      instances: this.#names.map((name) => instance(name, name === 'bad' ? looping : sane)),
       handlerLimitMs: LIMIT_MS,
     })
     await this.engine.start()
@@ -145,6 +157,25 @@ afterEach(async () => {
   }
 })
 
+describe('a handler that throws', () => {
+  for (const [what, close, found] of [
+    ['an error', THROW_AT, /found no such index: it is barred until a person starts it again$/],
+    ['nothing, and gives a promise', PROMISE_AT, /found looping: expected onBar to finish at once, found a promise/],
+  ] as const) {
+    it(`${what}: its instance is barred and told of, nothing of what it had begun counts, and the others go on`, async () => {
+      const w = await new World('good', 'bad', 'last').start()
+      await w.bars(90, close, 110)
+      assert.deepEqual(await w.states(), ['good running 3', 'bad barred 1', 'last running 3'])
+      assert.deepEqual(await w.told(), ['StrategyBarred bad onBar', 'strategy bad down'])
+      assert.deepEqual((await w.signals()).sort(), ['good', 'last'])
+      const [barred] = await w.harness.events('orders.signals', 'StrategyBarred')
+      assert.match(barred!.payload.reason, found)
+      await w.restart()
+      assert.deepEqual(await w.states(), ['good running 3', 'bad barred 1', 'last running 3'])
+    })
+  }
+})
+
 describe('a handler that loops for ever', () => {
   it('is ended: its instance is barred and told of, nothing of what it had begun counts, and the others go on', async () => {
     const w = await new World().start()
@@ -153,7 +184,10 @@ describe('a handler that loops for ever', () => {
     assert.deepEqual(await w.told(), ['StrategyBarred bad onBar', 'strategy bad down'])
     assert.deepEqual(await w.signals(), ['good'])
     const [barred] = await w.harness.events('orders.signals', 'StrategyBarred')
-    assert.match(barred!.payload.reason, /^expected onBar of bad \(looping\) to finish within 300 ms/)
+    assert.match(
+      barred!.payload.reason,
+      /^expected onBar of bad \(looping\) to end well, found it to run for more than 300 ms: it is barred/,
+    )
     assert.equal(barred!.account, ACCOUNT)
   })
 

@@ -190,11 +190,25 @@ export class StrategyRunner {
     }
   }
 
+  /** In what a snapshot is of another strategy, or of other parameters; undefined when this one can go on from it. */
+  changedSince(snapshot: StrategySnapshot): string | undefined {
+    const of = (one: StrategySnapshot): string => JSON.stringify([one.strategy, one.parameters])
+    const own = this.snapshot()
+    return of(snapshot) === of(own) ? undefined : `expected ${of(own)}, found ${of(snapshot)}`
+  }
+
+  /** Begins anew with what the instance holds and has outstanding. @throws StrategyError for another instrument's. */
+  takeOver(snapshot: StrategySnapshot): void {
+    this.#checkInstrument(snapshot)
+    this.#ordersPlaced = snapshot.ordersPlaced
+    this.position.restore(snapshot.holdings)
+  }
+
   /** @throws StrategyError when the snapshot is of another strategy, other parameters or another instrument. */
   restore(snapshot: StrategySnapshot): void {
-    const own = this.snapshot()
-    const of = (one: StrategySnapshot): string => JSON.stringify([one.strategy, one.parameters, one.instrument])
-    if (of(snapshot) !== of(own)) throw this.#error(`expected a snapshot of ${of(own)}, found one of ${of(snapshot)}`)
+    this.#checkInstrument(snapshot)
+    const changed = this.changedSince(snapshot)
+    if (changed !== undefined) throw this.#error(`${changed} in the snapshot`)
     const context = this.#context
     context.state = stateFromPlain(snapshot.state)
     context.barCount = snapshot.barCount
@@ -203,6 +217,11 @@ export class StrategyRunner {
     this.#timerNextUs = snapshot.timerNextUs === -1 ? NaN : snapshot.timerNextUs
     this.position.restore(snapshot.holdings)
     this.#intents.count = 0
+  }
+
+  #checkInstrument({ instrument }: StrategySnapshot): void {
+    if (instrument === this.instrument.id) return
+    throw this.#error(`expected a snapshot of ${this.instrument.id}, found one of ${instrument}`)
   }
 
   /** Calls `onTimer` for every beat that market time has passed; the first event only starts the clock. */

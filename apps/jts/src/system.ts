@@ -6,7 +6,8 @@ import type { BrokerPort } from '@jts/broker-kit'
 import type { CollectionApi, OrderExecutionApi, PortfolioApi, StrategyApi } from '@jts/contracts'
 import { accountBroker, type AccountId } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
-import type { Bus } from '@jts/transport'
+import type { Bus, Stop } from '@jts/transport'
+import { readingAgain, stopReason } from './log-stops.ts'
 import { healthEvent, HealthWatch, watchHealth } from './health-watch.ts'
 import { breakerReason, openBreakers } from './broker-guards.ts'
 import { LatencyProbe } from './latency.ts'
@@ -67,12 +68,15 @@ export function systemOf(
   const hasCreon = [...trader.brokers.keys()].some((account) => accountBroker(account) === 'creon')
   const lights = (): ServiceLight[] => {
     const absent = activity.absentees()
-    const own = lightsOf(absent.filter((one) => !isOfCreon(one)))
+    const own = lightsOf(
+      absent.filter((one) => !isOfCreon(one)),
+      trader.bus.stops(),
+    )
     return hasCreon ? [...own, creonLight?.() ?? creonLightOf(absent)] : own
   }
   return {
     log: trader.bus,
-    orders: execution.api,
+    orders: readingAgain(execution.api, () => trader.bus.readAgain()),
     portfolio: portfolio.api,
     strategies: trader.strategies.api,
     collections: trader.collections.api,
@@ -98,12 +102,15 @@ export function systemOf(
 }
 
 /** In one process the services live and die together; what may be missing by itself is what waits for the broker. */
-export function lightsOf(absent: readonly string[]): ServiceLight[] {
-  const light = (name: string, participant: string = name): ServiceLight =>
-    lightOf(
+export function lightsOf(absent: readonly string[], stops: readonly Stop[] = []): ServiceLight[] {
+  const light = (name: string, participant: string = name): ServiceLight => {
+    const stop = stops.find(({ reader }) => reader === name)
+    if (stop !== undefined) return { name, state: 'down', reason: stopReason(stop) }
+    return lightOf(
       name,
       absent.filter((one) => one.startsWith(participant)),
     )
+  }
   return [
     light('strategy-engine'),
     light('risk-management'),

@@ -73,23 +73,8 @@ export function createTrader(options: TraderOptions): Trader {
     fatal,
     ...look.hooks,
   })
-  const started: { execution: OrderExecution | undefined } = { execution: undefined }
   const archive = new Archive(join(options.dataDir, ARCHIVE_FOLDER))
-  const bus = new EmbeddedBus({
-    store,
-    log,
-    activity,
-    archive,
-    fatal,
-    onPoison: (event, group) => {
-      if (event.account === undefined || !event.topic.startsWith('orders.')) return
-      const reason = `${group} could not take ${event.eventId}`
-      const account = event.account as AccountId
-      setImmediate(() =>
-        started.execution?.hold({ account, cause: 'event log', code: 'LOG_STOPPED', reason, liftedBy: 'person' }),
-      )
-    },
-  })
+  const bus = new EmbeddedBus({ store, log, activity, archive, fatal })
   const marketClock = new MarketClock(options.replay ? undefined : systemClock)
   const { metrics, path } = look
   // A market that runs at a speed of its own is counted by its own time.
@@ -113,7 +98,6 @@ export function createTrader(options: TraderOptions): Trader {
   const portfolio = createPortfolio(options, plumbing)
   const strategies = createStrategies(options, plumbing, risk.api)
   const execution = createExecution(options, plumbing, brokers)
-  started.execution = execution
   const notifications = createNotifications(options, plumbing)
   const collector = createCollector(options, plumbing, markets)
   const collections = createCandleCollections(options, plumbing, markets)

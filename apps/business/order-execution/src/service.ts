@@ -3,7 +3,15 @@
  * orders.events. One `AccountExecution` an account does the work; this file wires them, and holds the trading state.
  */
 import type { BrokerPort, PlaceOutcome } from '@jts/broker-kit'
-import { RpcError, type BusEvent, type BusEventOf, type OrderExecutionApi } from '@jts/contracts'
+import {
+  partitionOf,
+  RpcError,
+  TOPICS,
+  type BusEvent,
+  type BusEventOf,
+  type OrderExecutionApi,
+  type Topic,
+} from '@jts/contracts'
 import type {
   CancelOrderRequest,
   CancelOrderResponse,
@@ -91,6 +99,12 @@ export type OrderExecution = {
 /** How often the wall clock looks for open orders that the venue has been silent about. */
 const QUIET_CHECK_MS = 1000
 const RISK = 'risk-management'
+/** Whoever stands still in one of these knows less of the accounts whose events lie there. */
+const ACCOUNT_TOPICS: ReadonlySet<string> = new Set([
+  'orders.signals',
+  'orders.events',
+  'orders.fills',
+] satisfies Topic[])
 /** Why an account is held while risk is silent. */
 const SILENCE = `silence of ${RISK}`
 
@@ -99,7 +113,7 @@ export function createOrderExecution(options: OrderExecutionOptions): OrderExecu
   const service = new Service(options)
   options.bus.subscribe({
     group: 'order-execution',
-    topics: ['orders.signals', ...(options.heartbeats === undefined ? [] : (['system.health'] as const))],
+    topics: ['orders.signals', 'system.health'],
     handle: (event, turn) => service.handle(event, turn),
   })
   return {
@@ -192,6 +206,8 @@ class Service implements OrderExecutionApi {
     if (!this.#restored) throw new Error('order execution is restored before it reads the log')
     this.#heartbeats?.hear(event, turn)
     if (event.type === 'Heartbeat') this.#onHeartbeat(event, turn)
+    else if (event.type === 'LogStopped') this.#onLogStopped(event, turn)
+    else if (event.type === 'LogResumed') this.#onLogResumed(event, turn)
     else if (event.type === 'ApprovedSignal') this.execution(event.stream as AccountId).approve(event, turn)
     else if (event.type === 'StrategyBarred') this.#onBarred(event, turn)
     else if (event.type === 'StrategyStarted') this.states.lift(barredHold(event.payload), turn)
@@ -335,6 +351,25 @@ class Service implements OrderExecutionApi {
     )
   }
 
+  /** Whoever reads of an account's orders stands still: until it reads on, nobody knows what its books would say of more risk. */
+  #onLogStopped({ payload }: BusEventOf<'LogStopped'>, turn: Turn): void {
+    const { reader, topic, partition, streams, eventId, reason: why } = payload
+    if (!ACCOUNT_TOPICS.has(topic)) return
+    const cause = `${logOf(reader)}${topic}/${partition}`
+    const reason = `${reader} could not take ${eventId}: ${why}`
+    for (const account of this.#executions.keys()) {
+      const isThere = partitionOf(account, TOPICS[topic as Topic].partitions) === partition
+      if (!isThere || (streams.length > 0 && !streams.includes(account))) continue
+      this.states.hold({ account, cause, code: 'LOG_STOPPED', reason, liftedBy: 'machine' }, turn)
+    }
+  }
+
+  #onLogResumed({ payload }: BusEventOf<'LogResumed'>, turn: Turn): void {
+    for (const hold of this.states.holdsBy((cause) => cause.startsWith(logOf(payload.reader)))) {
+      this.states.lift(hold, turn)
+    }
+  }
+
   /** What risk lets only reduce is said here, where the trading states of the accounts are said. */
   #onHeartbeat({ payload }: BusEventOf<'Heartbeat'>, turn: Turn): void {
     if (payload.service !== RISK) return
@@ -363,6 +398,11 @@ class Service implements OrderExecutionApi {
   #checkQuiet(nowUs: number): void {
     for (const execution of this.#executions.values()) execution.checkQuiet(nowUs)
   }
+}
+
+/** Why accounts are held while this reader of the log stands still; the place follows. */
+function logOf(reader: string): string {
+  return `event log of ${reader} at `
 }
 
 function barredHold({ account, strategy }: { readonly account: string; readonly strategy: string }) {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { PlaceOutcome } from '@jts/broker-kit'
+import { partitionOf, TOPICS, type NewEvent } from '@jts/contracts'
 import { deferred } from '@jts/testkit/fake-broker'
 import { ACCOUNT, UNKNOWN, type World, world } from './testing/world.ts'
 
@@ -47,6 +48,54 @@ describe('a strategy that was ended in its handler', () => {
       ['account reducing', 'account active', 'whole active'],
     )
   })
+})
+
+describe('a reader of the log that stands still', () => {
+  const partition = partitionOf(ACCOUNT, TOPICS['orders.events'].partitions)
+  const STOP = { reader: 'portfolio-tracker', topic: 'orders.events', partition, streams: [] as string[] }
+  const told = async (w: World, ...events: Pick<NewEvent, 'type' | 'payload'>[]): Promise<void> => {
+    const about = { stream: 'x', correlationId: '', causationId: '', timeEventUs: 1 }
+    for (const event of events) {
+      w.harness.store.transact((turn) => turn.publish('system.health', { ...about, ...event } as NewEvent))
+    }
+    await w.run()
+  }
+  const stopped = (stop: Partial<typeof STOP> = {}) =>
+    ({ type: 'LogStopped', payload: { ...STOP, eventId: 'orders.events/x/7', reason: 'no', ...stop } }) as const
+  const resumed = (reader: string) => ({ type: 'LogResumed', payload: { reader } }) as const
+  const state = (w: World): string => w.service.tradingState(ACCOUNT)
+
+  it('leaves its accounts reducing, over a restart and whatever a person says, until it reads on', async () => {
+    const w = await world()
+    await told(w, stopped(), stopped({ topic: 'orders.fills' }))
+    await w.restart()
+    await w.service.api.resume({ account: '', by: 'a person' })
+    await w.approve('s1')
+    await w.approve('s2', { side: 'sell' })
+    assert.deepEqual(await w.status(), ['accepted 0', 'denied 0'])
+    const [denied] = await w.harness.events('orders.events', 'OrderDenied')
+    assert.equal(denied!.payload.reasonCode, 'LOG_STOPPED')
+    const { accounts } = await w.service.api.getTradingState({})
+    assert.equal(accounts[0]!.reason, 'portfolio-tracker could not take orders.events/x/7: no')
+    await told(w, resumed('risk-management'))
+    assert.equal(state(w), 'reducing')
+    await told(w, resumed('portfolio-tracker'))
+    assert.equal(state(w), 'active')
+  })
+
+  for (const [what, stop, expected] of [
+    ['its own stream', { streams: [ACCOUNT] }, 'reducing'],
+    ["other accounts' streams alone", { streams: ['sim.binance.other'] }, 'active'],
+    ['another partition', { partition: (partition + 1) % 8 }, 'active'],
+    ['market data', { topic: 'market-data.binance.candles' }, 'active'],
+    ['what order execution itself reads', { reader: 'order-execution', topic: 'orders.signals' }, 'reducing'],
+  ] as const) {
+    it(`in ${what} leaves an account ${expected}`, async () => {
+      const w = await world()
+      await told(w, stopped({ ...stop, streams: [...('streams' in stop ? stop.streams : [])] }))
+      assert.equal(state(w), expected)
+    })
+  }
 })
 
 describe('a halt', () => {

@@ -54,6 +54,10 @@ export class TradingStates {
     return this.#states.holdsOf(account).filter(({ instrument }) => instrument !== undefined)
   }
 
+  holdsBy(isCause: (cause: string) => boolean): readonly Hold[] {
+    return this.#states.holdsOf('').filter(({ cause }) => isCause(cause))
+  }
+
   heldBy(cause: string, account: AccountId): readonly Hold[] {
     return this.#states.holdsOf(account).filter((hold) => hold.cause === cause)
   }

@@ -4,6 +4,7 @@ import { isOfCreon } from '../brokers/creon.ts'
 import type { HostState } from '@jts/contracts/host-api'
 import { systemClock } from '@jts/runtime'
 import type { Living, Owned } from '@jts/transport/store/unit-table'
+import { stopReason } from '../log-stops.ts'
 import type { ServiceLight } from '../system.ts'
 import { SERVICE_NAMES } from './service-names.ts'
 import type { SupervisedState } from './supervisor.ts'
@@ -65,6 +66,8 @@ function judge(name: string, own: readonly HostState[], { living, owners }: Seen
   if (own.some((state) => state.kafkaBreaker !== 'closed')) {
     return { state: 'down', reason: 'Kafka does not answer it' }
   }
+  const stop = own.flatMap(({ stops }) => stops)[0]
+  if (stop !== undefined) return { state: 'down', reason: stopReason(stop) }
   const absent = own.flatMap((state) => state.absent).filter((one) => !isOfCreon(one))
   const [broker] = openBreakers(absent)
   if (broker !== undefined) return { state: 'down', reason: breakerReason(broker), breaker: 'open' }

@@ -5,6 +5,7 @@ import {
   type HostState,
   type IdleReport,
   type Marks,
+  type ReadAgainResponse,
   type ReconcileRequest,
   type ReconcileResponse,
   type WhenIdleRequest,
@@ -216,7 +217,12 @@ class UnitControl {
       kafkaBreaker: bus.breakerState,
       memoryBytes: process.memoryUsage.rss(),
       commitWaitsMs: Math.round(store.commitWaitsMs),
+      stops: [...bus.stops()],
     })
+  }
+
+  async readAgain(): Promise<ReadAgainResponse> {
+    return { stops: [...(await this.#options.bus.readAgain())] }
   }
 
   getMarks({ correlationIds }: GetMarksRequest): Promise<Marks> {

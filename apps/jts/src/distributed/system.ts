@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path'
 import type { BrokerPort } from '@jts/broker-kit'
 import { TOPIC_NAMES, type BusEventOf } from '@jts/contracts'
-import { HostServiceService, type HostState } from '@jts/contracts/host-api'
+import { HostServiceService, type HostState, type Stop } from '@jts/contracts/host-api'
 import { accountBroker, instrumentSymbol, type AccountId } from '@jts/model'
 import type { FillRow } from '@jts/order-execution/service'
 import { Activity, computedId, MarketClock, systemClock, type Logger, type Observability } from '@jts/runtime'
@@ -34,6 +34,7 @@ import { creonLightOf, type ServiceLight, type System } from '../system.ts'
 import { HealthLog } from './health-log.ts'
 import { keepServer } from './keep-server.ts'
 import { lightOf, lightsElsewhere } from './lights.ts'
+import { readingAgain } from '../log-stops.ts'
 import { keepHouse } from '../housekeeping.ts'
 import { openArchiver } from './archiver.ts'
 import { DistributedRest } from './rest.ts'
@@ -84,6 +85,8 @@ export type DistributedSystem = System & {
 const LIGHTS_MS = 1000
 const STATE_DEADLINE_MS = 900
 const UNIT_DEADLINE_MS = 10_000
+/** What stands in the log is read in one go, or the answer comes later as an event. */
+const READ_AGAIN_MS = 3000
 
 export async function openDistributed(options: DistributedOptions): Promise<DistributedSystem> {
   const { settings, dataDir, log, temporary, replicas, elsewhere = false, host = '127.0.0.1' } = options
@@ -210,6 +213,15 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     )
     return (await Promise.allSettled(asked)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   }
+  /** Who does not answer reads again by itself, when it is back. */
+  const readAgain = async (): Promise<Stop[]> => {
+    const asked = units.map((unit) =>
+      links
+        .linkTo(unit)
+        .call(HostServiceService.readAgain, {}, true, { deadlineMs: READ_AGAIN_MS, waitForReady: false }),
+    )
+    return (await Promise.allSettled(asked)).flatMap((one) => (one.status === 'fulfilled' ? one.value.stops : []))
+  }
   /** The processes have taken their shares; what one of them was to have may still be on its way to another. */
   const everyUnitAnswers = async (): Promise<void> => {
     for (const unit of units) {
@@ -289,7 +301,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
 
   return {
     log: eventLog,
-    orders: routedOrders(byAccount('order-execution', orderExecutionClient)),
+    orders: readingAgain(routedOrders(byAccount('order-execution', orderExecutionClient)), readAgain),
     portfolio,
     strategies: routedStrategies(
       unitsBy.get('strategy-engine')!.map((unit) => ({

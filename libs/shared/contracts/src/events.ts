@@ -21,6 +21,8 @@ const codecs = {
   PositionChanged: signals.PositionChanged,
   ServiceHealth: signals.ServiceHealth,
   Heartbeat: health.Heartbeat,
+  LogStopped: health.LogStopped,
+  LogResumed: health.LogResumed,
   OpeningBalance: orders.OpeningBalance,
   OrderSubmitting: orders.OrderSubmitting,
   OrderDenied: orders.OrderDenied,

@@ -74,6 +74,12 @@ function words(event: BusEvent): Words | undefined {
         title: `Open order that JTS has not made: ${event.payload.instrument}`,
         text: `${event.payload.side} ${event.payload.quantity} (${event.payload.venueOrderId}); ${FOREIGN_HANDLING[event.payload.handling] ?? ''}`,
       }
+    case 'LogStopped':
+      return {
+        severity: 'critical',
+        title: `${event.payload.reader} stands still in the event log`,
+        text: `at ${event.payload.eventId}, which it could not take: ${event.payload.reason}`,
+      }
     case 'TradingStateChanged':
       return {
         severity: event.payload.state === 'active' ? 'info' : 'critical',

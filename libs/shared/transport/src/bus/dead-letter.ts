@@ -1,5 +1,5 @@
 /** What happens to an event that a group of readers cannot take. */
-import { BusError } from './port.ts'
+import { BusError, type Stop, type Subscription } from './port.ts'
 import { deadLetterTopic, TOPICS, type BusEvent, type NewEvent, type PoisonedEvent, type Topic } from '@jts/contracts'
 import type { Store } from '../store/port.ts'
 
@@ -15,6 +15,35 @@ export type Poisoned = {
 /** Whether the partition stops there: with an order nothing may be skipped, nor anywhere behind a hole. */
 export function stopsAt(topic: Topic, error: unknown): boolean {
   return TOPICS[topic].poison === 'stop' || error instanceof BusError
+}
+
+/** Says where a group stands still: what it knows of the streams there is no longer true, and somebody may be trading on it. */
+export function tellStop(store: Store, stop: Stop, { streams }: Subscription, timeEventUs: number): void {
+  const { reader, topic, partition, eventId } = stop
+  store.transact((turn) =>
+    turn.publish('system.health', {
+      type: 'LogStopped',
+      stream: `${reader} at ${topic}/${partition}`,
+      correlationId: `log/${eventId}`,
+      causationId: eventId,
+      timeEventUs,
+      payload: { ...stop, streams: [...(streams?.[topic] ?? [])] },
+    }),
+  )
+}
+
+/** Says that a group, asked to read again, stands still nowhere. */
+export function tellResumed(store: Store, reader: string, timeEventUs: number): void {
+  store.transact((turn) =>
+    turn.publish('system.health', {
+      type: 'LogResumed',
+      stream: reader,
+      correlationId: `log/${reader}`,
+      causationId: '',
+      timeEventUs,
+      payload: { reader },
+    }),
+  )
 }
 
 /** Puts an event aside with the reason; in the same commit its reader goes on without it. */

@@ -24,8 +24,17 @@ import type { Activity, Logger } from '@jts/runtime'
 import type { SqliteStore } from '../store/sqlite.ts'
 import { ArchiveError, type Archive } from '../archive/archive.ts'
 import type { StoredEvent } from '../archive/segment.ts'
-import { bury, stopsAt } from './dead-letter.ts'
-import { BusError, isRead, partitionsRead, type Bus, type ReadOptions, type Subscription } from './port.ts'
+import { bury, stopsAt, tellResumed, tellStop } from './dead-letter.ts'
+import {
+  BusError,
+  isRead,
+  partitionsRead,
+  type Bus,
+  type LogReader,
+  type ReadOptions,
+  type Stop,
+  type Subscription,
+} from './port.ts'
 import { beforeStart, OFFSET_SPAN, SqliteLog } from './sqlite-log.ts'
 
 export type EmbeddedBusOptions = {
@@ -40,14 +49,19 @@ export type EmbeddedBusOptions = {
   readonly onPoison?: (event: PoisonedEvent, group: string, error: unknown) => void
 }
 
-type Cursor = { next: number; committed: number; stopped: boolean; lastSequence: Map<string, number> | undefined }
+type Cursor = {
+  next: number
+  committed: number
+  stopped: Stop | undefined
+  lastSequence: Map<string, number> | undefined
+}
 type Reader = { readonly subscription: Subscription; readonly epoch: number; readonly cursors: Map<number, Cursor> }
 type Log = { readonly topic: Topic; readonly partition: number; readonly index: number; start: number; end: number }
 
 /** Events delivered in one go before the loop gets its turn: bounds a turn and so the commit's size. */
 const BATCH = 1000
 
-export class EmbeddedBus implements Bus {
+export class EmbeddedBus implements Bus, LogReader {
   readonly #options: EmbeddedBusOptions
   readonly #store: SqliteStore
   readonly #logs: Log[] = []
@@ -72,6 +86,8 @@ export class EmbeddedBus implements Bus {
   #stopped = false
   #draining = false
   #scheduled = false
+  /** Market time of the event delivered last. */
+  #timeUs = 0
 
   constructor(options: EmbeddedBusOptions) {
     this.#options = options
@@ -133,7 +149,7 @@ export class EmbeddedBus implements Bus {
           next = subscription.start === 'latest' ? log.end : 0
           this.#putOffset.run(subscription.group, topic, partition, next, epoch)
         }
-        cursors.set(log.index, { next, committed: next, stopped: false, lastSequence: undefined })
+        cursors.set(log.index, { next, committed: next, stopped: undefined, lastSequence: undefined })
       }
     }
     const reader = { subscription, epoch, cursors }
@@ -176,6 +192,24 @@ export class EmbeddedBus implements Bus {
 
   read(topic: Topic, options?: ReadOptions): AsyncIterable<BusEvent> {
     return this.#log.read(topic, options)
+  }
+
+  stops(): readonly Stop[] {
+    return this.#readers.flatMap((reader) => stopsOf(reader))
+  }
+
+  async readAgain(): Promise<readonly Stop[]> {
+    for (const reader of this.#readers) {
+      for (const [index, cursor] of reader.cursors) {
+        if (cursor.stopped === undefined) continue
+        cursor.stopped = undefined
+        // In one go: what is published meanwhile is delivered from the queue, and must not come before this.
+        while (this.#catchUpAt(reader, cursor, this.#logs[index]!));
+      }
+      if (stopsOf(reader).length === 0) tellResumed(this.#store, reader.subscription.group, this.#timeUs)
+    }
+    await this.#store.durable()
+    return this.stops()
   }
 
   /** What is in the log of a partition, and how far every group that has ever read it has come: below that it is snapshotted. */
@@ -397,8 +431,10 @@ export class EmbeddedBus implements Bus {
     const cursor = reader.cursors.get(log.index)
     // Not read by this group, seen before (a queue that overlaps a catch-up), or held back behind a poison event.
     if (cursor === undefined || event.offset < cursor.next || cursor.stopped) return
+    const isWanted = isRead(reader.subscription, event)
     try {
-      if (isRead(reader.subscription, event)) {
+      if (isWanted) {
+        this.#timeUs = event.timeEventUs
         this.#checkSequence(cursor, event)
         this.#store.transact((turn) => reader.subscription.handle(event, turn))
       }
@@ -406,21 +442,20 @@ export class EmbeddedBus implements Bus {
       this.#poison(reader, cursor, log, event.offset, event, error)
       if (cursor.stopped) return
     }
+    if (isWanted) (cursor.lastSequence ??= new Map()).set(event.stream, event.sequence)
     cursor.next = event.offset + 1
     this.#dirtyCursors.set(cursor, { reader, log })
   }
 
   /** A stream's sequence is gap-free: a hole means that an event was lost, and folding on would make the state untrue. */
   #checkSequence(cursor: Cursor, event: BusEvent): void {
-    cursor.lastSequence ??= new Map()
-    const last = cursor.lastSequence.get(event.stream)
+    const last = cursor.lastSequence?.get(event.stream)
     if (last !== undefined && event.sequence !== last + 1 && !isCompacted(event.topic as Topic)) {
       throw new BusError(
         'SEQUENCE_GAP',
         `expected ${event.topic}/${event.stream} sequence ${last + 1}, found ${event.sequence}`,
       )
     }
-    cursor.lastSequence.set(event.stream, event.sequence)
   }
 
   #poison(reader: Reader, cursor: Cursor, log: Log, offset: number, event: PoisonedEvent, error: unknown): void {
@@ -430,8 +465,11 @@ export class EmbeddedBus implements Bus {
       { group, eventId: event.eventId, err: error },
       stops ? 'an event could not be handled: its partition is stopped' : 'an event could not be handled: dead letter',
     )
-    if (stops) cursor.stopped = true
-    else bury(this.#store, { topic: log.topic, partition: log.partition, offset, group, event, error })
+    if (stops) {
+      const reason = error instanceof Error ? error.message : String(error)
+      cursor.stopped = { reader: group, topic: log.topic, partition: log.partition, eventId: event.eventId, reason }
+      tellStop(this.#store, cursor.stopped, reader.subscription, this.#timeUs)
+    } else bury(this.#store, { topic: log.topic, partition: log.partition, offset, group, event, error })
     this.#options.onPoison?.(event, group, error)
   }
 
@@ -440,17 +478,20 @@ export class EmbeddedBus implements Bus {
     let more = false
     for (const reader of this.#readers) {
       for (const [index, cursor] of reader.cursors) {
-        const log = this.#logs[index]!
-        if (cursor.next >= log.end || cursor.stopped) continue
-        this.#skipDeleted(reader, cursor, log)
-        const rows = this.#log.rows(log.topic, log.partition, cursor.next, BATCH)
-        // What a compacted topic held to its end may be gone.
-        if (rows.length === 0) this.#advance(reader, cursor, log, log.end)
-        for (const row of rows) this.#deliverStored(reader, cursor, log, row)
-        more = true
+        if (this.#catchUpAt(reader, cursor, this.#logs[index]!)) more = true
       }
     }
     return more
+  }
+
+  #catchUpAt(reader: Reader, cursor: Cursor, log: Log): boolean {
+    if (cursor.next >= log.end || cursor.stopped) return false
+    this.#skipDeleted(reader, cursor, log)
+    const rows = this.#log.rows(log.topic, log.partition, cursor.next, BATCH)
+    // What a compacted topic held to its end may be gone.
+    if (rows.length === 0) this.#advance(reader, cursor, log, log.end)
+    for (const row of rows) this.#deliverStored(reader, cursor, log, row)
+    return true
   }
 
   /** A group that was away for longer than market data is kept goes on at the first that is left, and says so. */
@@ -489,4 +530,8 @@ export class EmbeddedBus implements Bus {
       this.#dirtyCursors.set(cursor, { reader, log })
     })
   }
+}
+
+function stopsOf({ cursors }: Reader): Stop[] {
+  return [...cursors.values()].flatMap(({ stopped }) => stopped ?? [])
 }

@@ -47,6 +47,26 @@ export interface Bus {
   lag(): readonly { group: string; topic: Topic; partition: number; lag: number }[]
 }
 
+/** Where a reader stands still: at an event that it could not take and must not pass over. */
+export type Stop = {
+  /** The group or, between processes, the unit. */
+  readonly reader: string
+  readonly topic: Topic
+  readonly partition: number
+  readonly eventId: string
+  readonly reason: string
+}
+
+/** What a process that reads the log says of where its groups stand still. Each stop is told as `LogStopped`, too. */
+export interface LogReader {
+  stops(): readonly Stop[]
+  /**
+   * Tries again where a group stands still, as a new start would, and returns where one stands all the same. A group that
+   * stands nowhere says so as `LogResumed`: what it was held for is over.
+   */
+  readAgain(): Promise<readonly Stop[]>
+}
+
 /** The partitions of a topic in which the streams lie that a group reads, and whether it reads a stream. */
 export function partitionsRead({ streams }: Subscription, topic: Topic): readonly number[] {
   const { partitions } = TOPICS[topic]

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { partitionOf, TOPICS, type BusEvent, type NewEvent } from '@jts/contracts'
 import fc from 'fast-check'
-import { defineTable, type Bus, type Store, type Subscription } from '../index.ts'
+import { defineTable, type Bus, type LogReader, type Store, type Subscription } from '../index.ts'
 
 export const positions = defineTable('test_positions', { id: 'text', quantity: 'text' }, ['id'])
 export const values = defineTable(
@@ -14,7 +14,7 @@ export const values = defineTable(
 
 export type Opened = {
   readonly store: Store
-  readonly bus: Bus
+  readonly bus: Bus & LogReader
   readonly failures: readonly unknown[]
   /** Everything written has been committed, delivered and handled. */
   settled(): Promise<void>
@@ -270,6 +270,58 @@ export function transportContract(engine: Engine): void {
     await second.bus.start()
     assert.deepEqual(numbersOf(seen), [1, 2])
     await second.close()
+  })
+
+  test(`${name}: where a group stands still is told, tried again when that is asked for, and told when it reads on`, async () => {
+    const place = await engine.place()
+    const opened = await place.open()
+    const seen: number[] = []
+    let isMended = false
+    opened.bus.subscribe({
+      group: 'a',
+      topics: ['orders.events'],
+      streams: { 'orders.events': [MAIN] },
+      handle: (event) => {
+        if (event.timeEventUs === 2 && !isMended) throw new Error('cannot take it')
+        seen.push(event.timeEventUs)
+      },
+    })
+    const told: unknown[] = []
+    opened.bus.subscribe({
+      group: 'ear',
+      topics: ['system.health'],
+      handle: ({ type, payload }) => void told.push({ type, ...payload }),
+    })
+    await opened.bus.start()
+    publish(opened, MAIN, 1, 2, 3)
+    await opened.settled()
+    const partition = partitionOf(MAIN, TOPICS['orders.events'].partitions)
+    const eventId = `orders.events/${MAIN}/2`
+    const stop = { reader: 'a', topic: 'orders.events', partition, eventId, reason: 'cannot take it' }
+    assert.deepEqual(opened.bus.stops(), [stop])
+    const stopped = { type: 'LogStopped', ...stop, streams: [MAIN] }
+    assert.deepEqual(told.splice(0), [stopped])
+
+    const resumed = (reader: string): unknown => ({ type: 'LogResumed', reader })
+    assert.deepEqual(await opened.bus.readAgain(), [stop])
+    publish(opened, MAIN, 4)
+    await opened.settled()
+    assert.deepEqual(told.splice(0), [stopped, resumed('ear')])
+    assert.deepEqual(seen, [1])
+
+    isMended = true
+    assert.deepEqual(await opened.bus.readAgain(), [])
+    publish(opened, MAIN, 5)
+    await opened.settled()
+    assert.deepEqual(seen, [1, 2, 3, 4, 5])
+    assert.deepEqual(told, [resumed('a'), resumed('ear')])
+    await opened.close()
+    // What was read is on disk: it does not come again.
+    const again = await place.open()
+    again.bus.subscribe({ ...collecting('a', []), handle: (event) => void seen.push(event.timeEventUs) })
+    await again.bus.start()
+    assert.deepEqual(seen, [1, 2, 3, 4, 5])
+    await again.close()
   })
 
   test(`${name}: an event that may be passed over ends in the dead letters with the reason, once`, async () => {

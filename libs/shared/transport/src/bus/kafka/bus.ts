@@ -14,14 +14,22 @@ import {
   TOPICS,
   TOPIC_NAMES,
   type BusEvent,
-  type PoisonedEvent,
   type Topic,
 } from '@jts/contracts'
 import type { Activity, Logger } from '@jts/runtime'
 import type { Handled, OffsetMove, PostgresStore } from '../../store/postgres.ts'
 import { isPassing, type Archive } from '../../archive/archive.ts'
-import { bury, stopsAt } from '../dead-letter.ts'
-import { BusError, isRead, partitionsRead, type Bus, type ReadOptions, type Subscription } from '../port.ts'
+import { bury, stopsAt, tellResumed, tellStop } from '../dead-letter.ts'
+import {
+  BusError,
+  isRead,
+  partitionsRead,
+  type Bus,
+  type LogReader,
+  type ReadOptions,
+  type Stop,
+  type Subscription,
+} from '../port.ts'
 import { beforeStart } from '../sqlite-log.ts'
 import { fromRecordHeaders, withHeaders } from '../../observe/event-headers.ts'
 import { KafkaClient, type KafkaOptions } from './client.ts'
@@ -42,8 +50,6 @@ export type KafkaBusOptions = {
   readonly readHeaders?: boolean
   /** Called before each event's handler: market time moves with the events. */
   readonly beforeHandle?: (event: BusEvent) => void
-  /** Told when a partition stops at an event that its handler could not take. */
-  readonly onPoison?: (event: PoisonedEvent, group: string, error: unknown) => void
 }
 
 type Cursor = {
@@ -54,7 +60,7 @@ type Cursor = {
   committed: number
   /** Where the log ends, as last told. */
   end: number
-  stopped: boolean
+  stopped: Stop | undefined
 }
 type Group = {
   readonly subscription: Subscription
@@ -70,7 +76,7 @@ const UNCOMMITTED_MAX = 2000
 const SHOW_OFFSETS_MS = 2000
 const ARCHIVE_BATCH = 1000
 
-export class KafkaBus implements Bus {
+export class KafkaBus implements Bus, LogReader {
   readonly #options: KafkaBusOptions
   readonly #store: PostgresStore
   readonly #client: KafkaClient
@@ -79,6 +85,8 @@ export class KafkaBus implements Bus {
   readonly #groups: Group[] = []
   readonly #dirtyCursors = new Set<Cursor>()
   #uncommitted = 0
+  /** Market time of the event delivered last. */
+  #timeUs = 0
   #started = false
   #stopped = false
   #showing: { cancel(): void } | undefined
@@ -160,6 +168,25 @@ export class KafkaBus implements Bus {
     return this.#log.read(topic, options)
   }
 
+  stops(): readonly Stop[] {
+    return this.#groups.flatMap((group) => stopsOf(group))
+  }
+
+  async readAgain(): Promise<readonly Stop[]> {
+    for (const group of this.#groups) {
+      const tried = [...group.cursors.values()].filter(({ stopped }) => stopped !== undefined)
+      const from = new Map(tried.map((cursor) => [cursor, cursor.next]))
+      for (const cursor of tried) {
+        cursor.stopped = undefined
+        group.reader?.add(cursor.topic, cursor.partition, cursor.next)
+      }
+      await this.#when(() => tried.every((cursor) => cursor.stopped !== undefined || cursor.next > from.get(cursor)!))
+      if (stopsOf(group).length === 0) tellResumed(this.#store, this.#shownName(group), this.#timeUs)
+    }
+    await this.#store.durable()
+    return this.stops()
+  }
+
   lag(): readonly { group: string; topic: Topic; partition: number; lag: number }[] {
     return this.#groups.flatMap((group) =>
       [...group.cursors.values()]
@@ -237,7 +264,7 @@ export class KafkaBus implements Bus {
           next = group.subscription.start === 'latest' ? end : first
           fresh.push({ topic, partition, next })
         }
-        group.cursors.set(place, { topic, partition, next, committed: next, end, stopped: false })
+        group.cursors.set(place, { topic, partition, next, committed: next, end, stopped: undefined })
       }
     }
     if (fresh.length > 0) {
@@ -340,6 +367,7 @@ export class KafkaBus implements Bus {
       const key = seenKey(event)
       if (isRead(group.subscription, event) && this.#isNew(group, event, key)) {
         const delivered = this.#withHeaders(event, record)
+        this.#timeUs = event.timeEventUs
         this.#options.beforeHandle?.(event)
         this.#store.transact((turn) => group.subscription.handle(delivered, turn))
         this.#markSeen(group, event, key)
@@ -388,12 +416,8 @@ export class KafkaBus implements Bus {
       { group: name, event: where, err: error },
       stops ? 'an event could not be handled: its partition is stopped' : 'an event could not be handled: dead letter',
     )
-    if (stops) {
-      cursor.stopped = true
-      group.reader?.drop(cursor.topic, cursor.partition)
-      this.#checkWaiters()
-    } else bury(this.#store, { topic, partition, offset, group: name, event: what ?? { topic, eventId: where }, error })
-    if (what !== undefined) this.#options.onPoison?.(what, name, error)
+    if (stops) this.#stopAt(group, cursor, where, error instanceof Error ? error.message : String(error))
+    else bury(this.#store, { topic, partition, offset, group: name, event: what ?? { topic, eventId: where }, error })
   }
 
   #onLost(group: Group, topic: Topic, partition: number, asked: number, start: number): boolean {
@@ -404,10 +428,19 @@ export class KafkaBus implements Bus {
         { group: group.subscription.group, topic, partition, asked, start },
         'events were moved to the archive before they were read: the partition is stopped; it is read there after a restart',
       )
-      cursor.stopped = true
+      const reason = `offset ${asked} was moved to the archive before it was read; it is read there after a restart`
+      this.#stopAt(group, cursor, `${topic}[${partition}]@${asked}`, reason)
     }
     this.#checkWaiters()
     return isPassing(topic)
+  }
+
+  #stopAt(group: Group, cursor: Cursor, eventId: string, reason: string): void {
+    const { topic, partition } = cursor
+    cursor.stopped = { reader: this.#shownName(group), topic, partition, eventId, reason }
+    group.reader?.drop(topic, partition)
+    tellStop(this.#store, cursor.stopped, group.subscription, this.#timeUs)
+    this.#checkWaiters()
   }
 
   /** What the next commit says about consumption: offsets move by compare-and-set. */
@@ -491,4 +524,8 @@ export class KafkaBus implements Bus {
 
 function seenKey({ topic, stream }: BusEvent): string {
   return `${topic}\n${stream}`
+}
+
+function stopsOf({ cursors }: Group): Stop[] {
+  return [...cursors.values()].flatMap(({ stopped }) => stopped ?? [])
 }

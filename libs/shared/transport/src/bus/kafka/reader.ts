@@ -47,8 +47,13 @@ export class KafkaReader {
     this.#consumer = client.consumer(role)
   }
 
+  /** A partition, or one that was dropped, from this offset on. */
   add(topic: Topic, partition: number, offset: number): void {
-    this.#positions.set(`${topic}/${partition}`, { topic, partition, offset, stopped: false })
+    const place = `${topic}/${partition}`
+    const known = this.#positions.get(place)
+    // The poll under way goes by this very object.
+    if (known !== undefined) Object.assign(known, { offset, stopped: false })
+    else this.#positions.set(place, { topic, partition, offset, stopped: false })
   }
 
   /** Reads this partition no more. */

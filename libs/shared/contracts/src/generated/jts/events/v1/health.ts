@@ -25,6 +25,26 @@ export interface Heartbeat {
   holds: AccountHold[];
 }
 
+/**
+ * Topic system.health: a reader of the event log stands still in one partition, at an event that it could not take and will not
+ * pass over. What it builds from that log is no longer true, until `LogResumed`.
+ */
+export interface LogStopped {
+  /** The group that reads or, between processes, the unit. */
+  reader: string;
+  topic: string;
+  partition: number;
+  /** The streams of the partition that it reads; empty: all of them. */
+  streams: string[];
+  eventId: string;
+  reason: string;
+}
+
+/** Topic system.health: asked to read again, the reader has passed every place at which it stood. */
+export interface LogResumed {
+  reader: string;
+}
+
 export interface AccountHold {
   account: string;
   reasonCode: string;
@@ -146,6 +166,226 @@ export const Heartbeat: MessageFns<Heartbeat> = {
     message.accounts = object.accounts?.map((e) => e) || [];
     message.places = object.places?.map((e) => e) || [];
     message.holds = object.holds?.map((e) => AccountHold.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseLogStopped(): LogStopped {
+  return { reader: "", topic: "", partition: 0, streams: [], eventId: "", reason: "" };
+}
+
+export const LogStopped: MessageFns<LogStopped> = {
+  encode(message: LogStopped, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reader !== "") {
+      writer.uint32(10).string(message.reader);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.partition !== 0) {
+      writer.uint32(24).int32(message.partition);
+    }
+    for (const v of message.streams) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(42).string(message.eventId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(50).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogStopped {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogStopped();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reader = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.partition = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.streams.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LogStopped {
+    return {
+      reader: isSet(object.reader) ? globalThis.String(object.reader) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      partition: isSet(object.partition) ? globalThis.Number(object.partition) : 0,
+      streams: globalThis.Array.isArray(object?.streams) ? object.streams.map((e: any) => globalThis.String(e)) : [],
+      eventId: isSet(object.eventId)
+        ? globalThis.String(object.eventId)
+        : isSet(object.event_id)
+        ? globalThis.String(object.event_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: LogStopped): unknown {
+    const obj: any = {};
+    if (message.reader !== "") {
+      obj.reader = message.reader;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.partition !== 0) {
+      obj.partition = Math.round(message.partition);
+    }
+    if (message.streams?.length) {
+      obj.streams = message.streams;
+    }
+    if (message.eventId !== "") {
+      obj.eventId = message.eventId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LogStopped>, I>>(base?: I): LogStopped {
+    return LogStopped.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LogStopped>, I>>(object: I): LogStopped {
+    const message = createBaseLogStopped();
+    message.reader = object.reader ?? "";
+    message.topic = object.topic ?? "";
+    message.partition = object.partition ?? 0;
+    message.streams = object.streams?.map((e) => e) || [];
+    message.eventId = object.eventId ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseLogResumed(): LogResumed {
+  return { reader: "" };
+}
+
+export const LogResumed: MessageFns<LogResumed> = {
+  encode(message: LogResumed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reader !== "") {
+      writer.uint32(10).string(message.reader);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogResumed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogResumed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reader = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LogResumed {
+    return { reader: isSet(object.reader) ? globalThis.String(object.reader) : "" };
+  },
+
+  toJSON(message: LogResumed): unknown {
+    const obj: any = {};
+    if (message.reader !== "") {
+      obj.reader = message.reader;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LogResumed>, I>>(base?: I): LogResumed {
+    return LogResumed.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LogResumed>, I>>(object: I): LogResumed {
+    const message = createBaseLogResumed();
+    message.reader = object.reader ?? "";
     return message;
   },
 };

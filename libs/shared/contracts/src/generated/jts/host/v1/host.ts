@@ -104,6 +104,24 @@ export interface HostState {
   memoryBytes: number;
   /** For how long the oldest commit has been waiting for the database; 0 when none waits. */
   commitWaitsMs: number;
+  /** Where it stands still in the event log, at an event that it could not take. */
+  stops: Stop[];
+}
+
+export interface Stop {
+  reader: string;
+  topic: string;
+  partition: number;
+  eventId: string;
+  reason: string;
+}
+
+export interface ReadAgainRequest {
+}
+
+export interface ReadAgainResponse {
+  /** Where it stands still all the same. */
+  stops: Stop[];
 }
 
 export interface ReconcileRequest {
@@ -1234,6 +1252,7 @@ function createBaseHostState(): HostState {
     kafkaBreaker: "",
     memoryBytes: 0,
     commitWaitsMs: 0,
+    stops: [],
   };
 }
 
@@ -1274,6 +1293,9 @@ export const HostState: MessageFns<HostState> = {
     }
     if (message.commitWaitsMs !== 0) {
       writer.uint32(96).int64(message.commitWaitsMs);
+    }
+    for (const v of message.stops) {
+      Stop.encode(v!, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -1387,6 +1409,14 @@ export const HostState: MessageFns<HostState> = {
             message.commitWaitsMs = longToNumber(reader.int64());
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.stops.push(Stop.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1433,6 +1463,9 @@ export const HostState: MessageFns<HostState> = {
         : isSet(object.commit_waits_ms)
         ? globalThis.Number(object.commit_waits_ms)
         : 0,
+      stops: globalThis.Array.isArray(object?.stops)
+        ? object.stops.map((e: any) => Stop.fromJSON(e))
+        : [],
     };
   },
 
@@ -1474,6 +1507,9 @@ export const HostState: MessageFns<HostState> = {
     if (message.commitWaitsMs !== 0) {
       obj.commitWaitsMs = Math.round(message.commitWaitsMs);
     }
+    if (message.stops?.length) {
+      obj.stops = message.stops.map((e) => Stop.toJSON(e));
+    }
     return obj;
   },
 
@@ -1494,6 +1530,263 @@ export const HostState: MessageFns<HostState> = {
     message.kafkaBreaker = object.kafkaBreaker ?? "";
     message.memoryBytes = object.memoryBytes ?? 0;
     message.commitWaitsMs = object.commitWaitsMs ?? 0;
+    message.stops = object.stops?.map((e) => Stop.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseStop(): Stop {
+  return { reader: "", topic: "", partition: 0, eventId: "", reason: "" };
+}
+
+export const Stop: MessageFns<Stop> = {
+  encode(message: Stop, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reader !== "") {
+      writer.uint32(10).string(message.reader);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.partition !== 0) {
+      writer.uint32(24).int32(message.partition);
+    }
+    if (message.eventId !== "") {
+      writer.uint32(34).string(message.eventId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Stop {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStop();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reader = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.partition = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.eventId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Stop {
+    return {
+      reader: isSet(object.reader) ? globalThis.String(object.reader) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      partition: isSet(object.partition) ? globalThis.Number(object.partition) : 0,
+      eventId: isSet(object.eventId)
+        ? globalThis.String(object.eventId)
+        : isSet(object.event_id)
+        ? globalThis.String(object.event_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: Stop): unknown {
+    const obj: any = {};
+    if (message.reader !== "") {
+      obj.reader = message.reader;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.partition !== 0) {
+      obj.partition = Math.round(message.partition);
+    }
+    if (message.eventId !== "") {
+      obj.eventId = message.eventId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Stop>, I>>(base?: I): Stop {
+    return Stop.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Stop>, I>>(object: I): Stop {
+    const message = createBaseStop();
+    message.reader = object.reader ?? "";
+    message.topic = object.topic ?? "";
+    message.partition = object.partition ?? 0;
+    message.eventId = object.eventId ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseReadAgainRequest(): ReadAgainRequest {
+  return {};
+}
+
+export const ReadAgainRequest: MessageFns<ReadAgainRequest> = {
+  encode(_: ReadAgainRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadAgainRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadAgainRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ReadAgainRequest {
+    return {};
+  },
+
+  toJSON(_: ReadAgainRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReadAgainRequest>, I>>(base?: I): ReadAgainRequest {
+    return ReadAgainRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReadAgainRequest>, I>>(_: I): ReadAgainRequest {
+    const message = createBaseReadAgainRequest();
+    return message;
+  },
+};
+
+function createBaseReadAgainResponse(): ReadAgainResponse {
+  return { stops: [] };
+}
+
+export const ReadAgainResponse: MessageFns<ReadAgainResponse> = {
+  encode(message: ReadAgainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.stops) {
+      Stop.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReadAgainResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReadAgainResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.stops.push(Stop.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReadAgainResponse {
+    return { stops: globalThis.Array.isArray(object?.stops) ? object.stops.map((e: any) => Stop.fromJSON(e)) : [] };
+  },
+
+  toJSON(message: ReadAgainResponse): unknown {
+    const obj: any = {};
+    if (message.stops?.length) {
+      obj.stops = message.stops.map((e) => Stop.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReadAgainResponse>, I>>(base?: I): ReadAgainResponse {
+    return ReadAgainResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReadAgainResponse>, I>>(object: I): ReadAgainResponse {
+    const message = createBaseReadAgainResponse();
+    message.stops = object.stops?.map((e) => Stop.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1670,6 +1963,16 @@ export const HostServiceService = {
     responseSerialize: (value: ReconcileResponse): Buffer => Buffer.from(ReconcileResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReconcileResponse => ReconcileResponse.decode(value),
   },
+  /** Where this unit stands still in the event log, it tries again. Answered when it has passed those places or stands again. */
+  readAgain: {
+    path: "/jts.host.v1.HostService/ReadAgain" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReadAgainRequest): Buffer => Buffer.from(ReadAgainRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReadAgainRequest => ReadAgainRequest.decode(value),
+    responseSerialize: (value: ReadAgainResponse): Buffer => Buffer.from(ReadAgainResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReadAgainResponse => ReadAgainResponse.decode(value),
+  },
   /** When ticks, signals and requests passed through this process, for the latency of a replay. */
   getMarks: {
     path: "/jts.host.v1.HostService/GetMarks" as const,
@@ -1691,6 +1994,8 @@ export interface HostServiceServer extends UntypedServiceImplementation {
   getState: handleUnaryCall<GetStateRequest, HostState>;
   /** Order execution only: compares an account with the venue now. False when the account would not hold still. */
   reconcile: handleUnaryCall<ReconcileRequest, ReconcileResponse>;
+  /** Where this unit stands still in the event log, it tries again. Answered when it has passed those places or stands again. */
+  readAgain: handleUnaryCall<ReadAgainRequest, ReadAgainResponse>;
   /** When ticks, signals and requests passed through this process, for the latency of a replay. */
   getMarks: handleUnaryCall<GetMarksRequest, Marks>;
 }
@@ -1745,6 +2050,22 @@ export interface HostServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReconcileResponse) => void,
+  ): ClientUnaryCall;
+  /** Where this unit stands still in the event log, it tries again. Answered when it has passed those places or stands again. */
+  readAgain(
+    request: ReadAgainRequest,
+    callback: (error: ServiceError | null, response: ReadAgainResponse) => void,
+  ): ClientUnaryCall;
+  readAgain(
+    request: ReadAgainRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReadAgainResponse) => void,
+  ): ClientUnaryCall;
+  readAgain(
+    request: ReadAgainRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReadAgainResponse) => void,
   ): ClientUnaryCall;
   /** When ticks, signals and requests passed through this process, for the latency of a replay. */
   getMarks(request: GetMarksRequest, callback: (error: ServiceError | null, response: Marks) => void): ClientUnaryCall;

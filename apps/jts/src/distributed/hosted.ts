@@ -53,8 +53,6 @@ export const RPC_OF: Readonly<Partial<Record<ServiceName, RpcService['definition
   'market-data-collector': CollectionServiceService,
 }
 
-const RECONCILE_FIRST_MS = 3000
-const RECONCILE_EVERY_MS = 60_000
 /** Longest wait for an event that a question refers to. */
 const CAUSE_MS = 2000
 
@@ -109,16 +107,6 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
       settings.accounts.map((one) => [one.account, createBroker(settings, plumbing, one)] as const),
     )
     const execution = createExecution(settings, plumbing, brokers as ReadonlyMap<AccountId, BrokerPort>)
-    const timers: NodeJS.Timeout[] = []
-    const reconcile = (): void => {
-      for (const account of brokers.keys()) {
-        execution
-          .reconcile(account)
-          .catch((error: unknown) =>
-            plumbing.log.warn({ account, err: error }, 'the account could not be compared with the broker'),
-          )
-      }
-    }
     return {
       api: execution.api,
       reconcile: (account) => execution.reconcile(account),
@@ -126,11 +114,8 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
       start: async () => {
         for (const broker of brokers.values()) await untilAvailable(() => broker.start(), plumbing.log)
         await execution.start()
-        if (settings.replay) return
-        timers.push(setTimeout(reconcile, RECONCILE_FIRST_MS), setInterval(reconcile, RECONCILE_EVERY_MS))
       },
       stop: async () => {
-        for (const timer of timers) clearTimeout(timer)
         await execution.stop()
         for (const broker of brokers.values()) await broker.stop()
       },

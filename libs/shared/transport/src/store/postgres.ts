@@ -13,8 +13,8 @@ import { connectPostgres, isPassing, migrate, RETRY_MS } from './postgres-connec
 import { REFUSED, sharedSchemaName, unitSchemaName, unitSql } from './postgres-schema.ts'
 import { migrateTables } from './postgres-migrations.ts'
 import { headersOf, type EventHeaders } from '../observe/event-headers.ts'
-import type { LastRows, PublishHook, Store, Turn } from './port.ts'
-import { allSql, lastSql, type Row, type Table } from './table.ts'
+import type { PublishHook, Store, Turn } from './port.ts'
+import { allSql, type Row, type Table } from './table.ts'
 
 export type PostgresStoreOptions = {
   /** `postgres://user:password@host:port/database`. */
@@ -96,6 +96,8 @@ export class PostgresStore implements Store {
   #prepared: Promise<void> | undefined
   #commitSql = ''
   #epoch = 0
+  #takenUs = 0
+  #leaseEndsMs = Number.NEGATIVE_INFINITY
   #commits = 0
   #batch: Batch | undefined
   #handlerWrites: { readonly table: number; readonly key: string; readonly row: Row | null }[] = []
@@ -141,6 +143,25 @@ export class PostgresStore implements Store {
     return this.#epoch
   }
 
+  /**
+   * When this owner took the unit, by the database's clock, µs: what it is told from its predecessors by outside this database,
+   * where epochs of another one may be remembered.
+   */
+  get takenUs(): number {
+    return this.#takenUs
+  }
+
+  /** As far as is known without asking: nobody else can have taken the unit yet. */
+  get holdsLease(): boolean {
+    return !this.#closed && performance.now() < this.#leaseEndsMs
+  }
+
+  /** Asks, where that is not sure, and renews the lease. False when the unit has another owner, or nobody can say. */
+  async confirmLease(): Promise<boolean> {
+    if (!this.holdsLease) await this.#renew().catch(() => undefined)
+    return this.holdsLease
+  }
+
   /** Closed by its owner, or by a commit that could not be made. */
   get isClosed(): boolean {
     return this.#closed
@@ -173,14 +194,6 @@ export class PostgresStore implements Store {
     await this.#prepare()
     const rows = await this.sql.unsafe(allSql(table as unknown as Table<never>, `${this.#schema}.${table.name}`))
     return Array.from(rows, (row) => ({ ...row }) as unknown as R)
-  }
-
-  async last<R extends Row>(table: Table<R>, wanted: LastRows<R>): Promise<readonly R[]> {
-    await this.#prepare()
-    const name = `${this.#schema}.${table.name}`
-    const sql = lastSql(table as unknown as Table<never>, wanted, { name, markOf: (n) => `$${n}` })
-    const rows = await this.sql.unsafe(sql, Object.values(wanted.where) as never[])
-    return Array.from(rows, (row) => ({ ...row }) as unknown as R).reverse()
   }
 
   transact<T>(work: (turn: Turn) => T, durability: 'durable' | 'relaxed' = 'relaxed'): T {
@@ -425,17 +438,20 @@ export class PostgresStore implements Store {
 
   async #take(): Promise<void> {
     const { owner, address = '', leaseMs = LEASE_MS } = this.#options
+    const askedMs = performance.now()
     const [row] = await this.sql.unsafe(
       `INSERT INTO ${this.shared}.units AS u (unit, epoch, owner, lease_until, commits, address, since)
          VALUES ($1, 1, $2, now() + $3 * interval '1 millisecond', 0, $4, now())
          ON CONFLICT (unit) DO UPDATE SET epoch = u.epoch + 1, owner = excluded.owner, lease_until = excluded.lease_until,
-             address = excluded.address, since = excluded.since
+             address = excluded.address, since = greatest(excluded.since, u.since + interval '1 microsecond')
            WHERE u.lease_until < now() OR u.owner = excluded.owner
-         RETURNING epoch, commits`,
+         RETURNING epoch, commits, (extract(epoch FROM since) * 1000000)::bigint AS taken_us`,
       [this.unit, owner, leaseMs, address],
     )
     if (row === undefined) throw new UnitTakenError(`unit ${this.unit} is owned by another process`)
     this.#epoch = row['epoch'] as number
+    this.#takenUs = row['taken_us'] as number
+    this.#leaseEndsMs = askedMs + leaseMs
     this.#commits = row['commits'] as number
     await this.sql.unsafe(`UPDATE ${this.shared}.offsets SET epoch = $2 WHERE unit = $1`, [this.unit, this.#epoch])
     this.#keepLease(leaseMs)
@@ -445,16 +461,7 @@ export class PostgresStore implements Store {
   #keepLease(leaseMs: number): void {
     const renew = async (): Promise<void> => {
       try {
-        const rows = await this.sql.unsafe(
-          `UPDATE ${this.shared}.units SET lease_until = now() + $3 * interval '1 millisecond'
-             WHERE unit = $1 AND epoch = $2 RETURNING unit`,
-          [this.unit, this.#epoch, leaseMs],
-        )
-        if (rows.length === 0 && !this.#closed) {
-          this.#closed = true
-          const cause = new UnitTakenError(`unit ${this.unit} is no longer owned at epoch ${this.#epoch}`)
-          return this.#options.fatal('its unit was taken over by another process', cause)
-        }
+        if (!(await this.#renew())) return
         this.#isLeaseLate = false
       } catch (error) {
         // Once for each time that the database is away.
@@ -466,6 +473,27 @@ export class PostgresStore implements Store {
       if (!this.#closed) this.#keepLease(leaseMs)
     }
     this.#lease = this.#options.wallClock.after(leaseMs / 3, () => void renew())
+  }
+
+  /** False when another owns the unit: this process ends. */
+  async #renew(): Promise<boolean> {
+    const { leaseMs = LEASE_MS } = this.#options
+    const askedMs = performance.now()
+    const rows = await this.sql.unsafe(
+      `UPDATE ${this.shared}.units SET lease_until = now() + $3 * interval '1 millisecond'
+         WHERE unit = $1 AND epoch = $2 RETURNING unit`,
+      [this.unit, this.#epoch, leaseMs],
+    )
+    if (rows.length > 0) {
+      this.#leaseEndsMs = askedMs + leaseMs
+      return true
+    }
+    if (!this.#closed) {
+      this.#closed = true
+      const cause = new UnitTakenError(`unit ${this.unit} is no longer owned at epoch ${this.#epoch}`)
+      this.#options.fatal('its unit was taken over by another process', cause)
+    }
+    return false
   }
 }
 

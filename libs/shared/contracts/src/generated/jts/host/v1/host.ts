@@ -66,6 +66,8 @@ export interface IdleReport {
   begun: number;
   /** Changes with every start of the process. */
   startedAtUs: number;
+  /** Broker services: messages sent to the readers of their streams, by the names of the connections. */
+  sent: { [key: string]: number };
 }
 
 export interface IdleReport_ProducedEntry {
@@ -74,6 +76,11 @@ export interface IdleReport_ProducedEntry {
 }
 
 export interface IdleReport_ReceivedEntry {
+  key: string;
+  value: number;
+}
+
+export interface IdleReport_SentEntry {
   key: string;
   value: number;
 }
@@ -106,6 +113,8 @@ export interface HostState {
   commitWaitsMs: number;
   /** Where it stands still in the event log, at an event that it could not take. */
   stops: Stop[];
+  /** Broker services: where the unit answers the Broker API; empty until it does. */
+  httpUrl: string;
 }
 
 export interface Stop {
@@ -719,7 +728,7 @@ export const WhenIdleRequest_SentEntry: MessageFns<WhenIdleRequest_SentEntry> = 
 };
 
 function createBaseIdleReport(): IdleReport {
-  return { produced: {}, received: {}, begun: 0, startedAtUs: 0 };
+  return { produced: {}, received: {}, begun: 0, startedAtUs: 0, sent: {} };
 }
 
 export const IdleReport: MessageFns<IdleReport> = {
@@ -736,6 +745,9 @@ export const IdleReport: MessageFns<IdleReport> = {
     if (message.startedAtUs !== 0) {
       writer.uint32(32).int64(message.startedAtUs);
     }
+    globalThis.Object.entries(message.sent).forEach(([key, value]: [string, number]) => {
+      IdleReport_SentEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
     return writer;
   },
 
@@ -790,6 +802,17 @@ export const IdleReport: MessageFns<IdleReport> = {
             message.startedAtUs = longToNumber(reader.int64());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = IdleReport_SentEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.sent[entry5.key] = entry5.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -838,6 +861,20 @@ export const IdleReport: MessageFns<IdleReport> = {
         : isSet(object.started_at_us)
         ? globalThis.Number(object.started_at_us)
         : 0,
+      sent: isObject(object.sent)
+        ? (globalThis.Object.entries(object.sent) as [string, any][]).reduce(
+          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.Number(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
     };
   },
 
@@ -867,6 +904,15 @@ export const IdleReport: MessageFns<IdleReport> = {
     if (message.startedAtUs !== 0) {
       obj.startedAtUs = Math.round(message.startedAtUs);
     }
+    if (message.sent) {
+      const entries = globalThis.Object.entries(message.sent) as [string, number][];
+      if (entries.length > 0) {
+        obj.sent = {};
+        entries.forEach(([k, v]) => {
+          obj.sent[k] = Math.round(v);
+        });
+      }
+    }
     return obj;
   },
 
@@ -895,6 +941,15 @@ export const IdleReport: MessageFns<IdleReport> = {
     );
     message.begun = object.begun ?? 0;
     message.startedAtUs = object.startedAtUs ?? 0;
+    message.sent = (globalThis.Object.entries(object.sent ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
     return message;
   },
 };
@@ -1063,6 +1118,91 @@ export const IdleReport_ReceivedEntry: MessageFns<IdleReport_ReceivedEntry> = {
   },
   fromPartial<I extends Exact<DeepPartial<IdleReport_ReceivedEntry>, I>>(object: I): IdleReport_ReceivedEntry {
     const message = createBaseIdleReport_ReceivedEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseIdleReport_SentEntry(): IdleReport_SentEntry {
+  return { key: "", value: 0 };
+}
+
+export const IdleReport_SentEntry: MessageFns<IdleReport_SentEntry> = {
+  encode(message: IdleReport_SentEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).int64(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IdleReport_SentEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIdleReport_SentEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): IdleReport_SentEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: IdleReport_SentEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0) {
+      obj.value = Math.round(message.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<IdleReport_SentEntry>, I>>(base?: I): IdleReport_SentEntry {
+    return IdleReport_SentEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<IdleReport_SentEntry>, I>>(object: I): IdleReport_SentEntry {
+    const message = createBaseIdleReport_SentEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? 0;
     return message;
@@ -1253,6 +1393,7 @@ function createBaseHostState(): HostState {
     memoryBytes: 0,
     commitWaitsMs: 0,
     stops: [],
+    httpUrl: "",
   };
 }
 
@@ -1296,6 +1437,9 @@ export const HostState: MessageFns<HostState> = {
     }
     for (const v of message.stops) {
       Stop.encode(v!, writer.uint32(106).fork()).join();
+    }
+    if (message.httpUrl !== "") {
+      writer.uint32(114).string(message.httpUrl);
     }
     return writer;
   },
@@ -1417,6 +1561,14 @@ export const HostState: MessageFns<HostState> = {
             message.stops.push(Stop.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.httpUrl = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1466,6 +1618,11 @@ export const HostState: MessageFns<HostState> = {
       stops: globalThis.Array.isArray(object?.stops)
         ? object.stops.map((e: any) => Stop.fromJSON(e))
         : [],
+      httpUrl: isSet(object.httpUrl)
+        ? globalThis.String(object.httpUrl)
+        : isSet(object.http_url)
+        ? globalThis.String(object.http_url)
+        : "",
     };
   },
 
@@ -1510,6 +1667,9 @@ export const HostState: MessageFns<HostState> = {
     if (message.stops?.length) {
       obj.stops = message.stops.map((e) => Stop.toJSON(e));
     }
+    if (message.httpUrl !== "") {
+      obj.httpUrl = message.httpUrl;
+    }
     return obj;
   },
 
@@ -1531,6 +1691,7 @@ export const HostState: MessageFns<HostState> = {
     message.memoryBytes = object.memoryBytes ?? 0;
     message.commitWaitsMs = object.commitWaitsMs ?? 0;
     message.stops = object.stops?.map((e) => Stop.fromPartial(e)) || [];
+    message.httpUrl = object.httpUrl ?? "";
     return message;
   },
 };

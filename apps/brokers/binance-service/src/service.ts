@@ -1,8 +1,15 @@
 /** Binance as a process of its own: one market data port and one broker port an account, behind the Broker API. */
-import { BrokerGuard } from '@jts/broker-kit'
-import { startBrokerServer, type ApiKey, type BrokerServer, type StreamLimits } from '@jts/broker-kit/server'
+import { BrokerGuard, type StreamTimings } from '@jts/broker-kit'
+import {
+  startBrokerServer,
+  type AccountKeeping,
+  type ApiKey,
+  type BrokerServer,
+  type StreamLimits,
+} from '@jts/broker-kit/server'
 import type { AccountId } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
+import type { SharedBudget } from '@jts/transport/cache/port'
 import type { Credentials } from './adapters/auth.ts'
 import { createBinanceBroker } from './broker.ts'
 import type { BinanceEndpoints } from './config.ts'
@@ -14,6 +21,8 @@ export type BinanceServiceOptions = {
     readonly account: AccountId
     readonly credentials: Credentials
     readonly instruments?: readonly string[]
+    /** Where several processes may serve the account, one after the other. */
+    readonly keeping?: AccountKeeping
   }[]
   readonly keys: readonly ApiKey[]
   readonly journalFile: string | undefined
@@ -24,16 +33,33 @@ export type BinanceServiceOptions = {
   readonly activity?: Activity
   readonly log: Logger
   readonly streamLimits?: Partial<StreamLimits>
+  /** The venue's limits as all who use them count them. */
+  readonly shared?: SharedBudget | undefined
+  /** Of the streams of market data at the venue. */
+  readonly marketTimings?: Partial<StreamTimings>
+  /** A replay waits for its venue by the conductor; a breaker would only make two runs differ. */
+  readonly hasBreaker?: boolean
 }
 
 /** The venue may be away at the start: the service answers from the first moment, and says so. */
 export async function startBinanceService(options: BinanceServiceOptions): Promise<BrokerServer> {
-  const { endpoints, accounts, wallClock, activity, log, marketClock } = options
-  const common = { endpoints, wallClock, log, ...(activity === undefined ? {} : { activity }) }
-  const market = createBinanceMarketData(common)
-  const brokers = accounts.map(({ account, credentials, instruments = [] }) => {
+  const {
+    endpoints,
+    accounts,
+    wallClock,
+    activity,
+    log,
+    marketClock,
+    shared,
+    marketTimings,
+    hasBreaker = true,
+  } = options
+  const common = { endpoints, wallClock, log, shared, ...(activity === undefined ? {} : { activity }) }
+  const market = createBinanceMarketData({ ...common, ...(marketTimings && { streamTimings: marketTimings }) })
+  const brokers = accounts.map(({ credentials, instruments = [], ...one }) => {
     const clock = marketClock === undefined ? {} : { marketClock }
-    return { account, instruments, broker: createBinanceBroker({ ...common, ...clock, account, credentials }) }
+    const broker = createBinanceBroker({ ...common, ...clock, account: one.account, credentials })
+    return { ...one, instruments, broker }
   })
   const starting = [market, ...brokers.map(({ broker }) => broker)]
   const again = new AbortController()
@@ -48,13 +74,20 @@ export async function startBinanceService(options: BinanceServiceOptions): Promi
   const guard = new BrokerGuard({
     broker: 'binance',
     clock: wallClock,
-    onChange: ({ state, reason }) => log.warn({ state, reason }, 'the breaker of binance has changed'),
+    onChange: ({ state, reason }) => {
+      log.warn({ state, reason }, 'the breaker of binance has changed')
+      if (state === 'closed') activity?.present(BREAKER)
+      else activity?.absent(BREAKER)
+    },
   })
   const server = await startBrokerServer({
     service: 'binance-service',
     version: '0.1.0',
-    market: guard.guardMarket(market),
-    accounts: brokers.map(({ broker, ...rest }) => ({ ...rest, broker: guard.guardBroker(broker) })),
+    market: hasBreaker ? guard.guardMarket(market) : market,
+    accounts: brokers.map(({ broker, ...rest }) => ({
+      ...rest,
+      broker: hasBreaker ? guard.guardBroker(broker) : broker,
+    })),
     breaker: () => guard.view(),
     keys: options.keys,
     journalFile: options.journalFile,
@@ -76,6 +109,8 @@ export async function startBinanceService(options: BinanceServiceOptions): Promi
 }
 
 const START_AGAIN_MS = 1000
+/** Its name among what the process waits for, while it is not closed. */
+const BREAKER = 'binance breaker'
 
 async function untilStarted(port: { start(): Promise<void> }, clock: WallClock, ended: AbortSignal): Promise<void> {
   while (!ended.aborted) {

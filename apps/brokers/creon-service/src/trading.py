@@ -61,16 +61,23 @@ class Fences:
     def check(self, lease: int | None, version: int | None, is_cancel: bool) -> None:
         if lease is not None and lease < self.lease_epoch:
             raise NotSentError("STALE_LEASE", f"expected a lease of at least {self.lease_epoch}, found {lease}")
+        self.begin(lease)
         if not is_cancel and self.gate == "halted":
             raise NotSentError("GATE_HALTED", "the gate of the broker is halted")
         if not is_cancel and version is not None and version < self.trading_version:
             raise NotSentError(
                 "STALE_TRADING_STATE", f"expected a trading state of at least {self.trading_version}, found {version}"
             )
-        newer = (max(self.lease_epoch, lease or 0), max(self.trading_version, (version or 0) if not is_cancel else 0))
-        if newer != (self.lease_epoch, self.trading_version):
-            self.lease_epoch, self.trading_version = newer
+        if not is_cancel and version is not None and version > self.trading_version:
+            self.trading_version = version
             self.save()
+
+    def begin(self, lease: int | None) -> None:
+        """A new owner has read the trading state itself: it counts from its own versions."""
+        if lease is None or lease <= self.lease_epoch:
+            return
+        self.lease_epoch, self.trading_version = lease, 0
+        self.save()
 
 
 @dataclass
@@ -460,9 +467,7 @@ class Trading:
         with self._fences.lock:
             if epoch < self._fences.lease_epoch:
                 return False
-            if epoch > self._fences.lease_epoch:
-                self._fences.lease_epoch = epoch
-                self._fences.save()
+            self._fences.begin(epoch)
             return True
 
     # --- inside ---------------------------------------------------------------------------------------------------

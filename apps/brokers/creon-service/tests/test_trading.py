@@ -134,6 +134,7 @@ async def test_what_stands_before_the_wire_is_told_by_its_code(world: World) -> 
     assert (stale.status_code, stale.json()["code"]) == (409, "STALE_LEASE")
     assert (await world.place(leaseEpoch=6, tradingStateVersion=7))["kind"] == "accepted"
     assert (await world.place(tradingStateVersion=6))["code"] == "STALE_TRADING_STATE"
+    assert (await world.place(leaseEpoch=5, tradingStateVersion=99))["code"] == "STALE_LEASE"
     open_order = await world.place("open")
     assert open_order["kind"] == "accepted"
     gate = await world.call("PUT", f"/api/v1/accounts/{ACCOUNT}/gate", {"state": "halted", "reason": "사람이 멈춤"})
@@ -148,6 +149,9 @@ async def test_what_stands_before_the_wire_is_told_by_its_code(world: World) -> 
     assert halted["code"] == "GATE_HALTED"
     assert (await world.cancel("open"))["kind"] == "cancelled"
     assert len(world.venue_orders()) == 2
+    # The next owner has read the trading state itself, and counts from its own versions.
+    lease = await world.call("PUT", f"/api/v1/accounts/{ACCOUNT}/lease", {"epoch": 7})
+    assert (lease.json()["data"]["leaseEpoch"], lease.json()["data"]["tradingStateVersion"]) == (7, 0)
     # Not sent is for ever.
     await world.call("PUT", f"/api/v1/accounts/{ACCOUNT}/gate", {"state": "open", "reason": ""})
     again = await world.place("halted")

@@ -79,7 +79,8 @@ describe('from approval to the wire', () => {
     const { life, request } = onDisk as { life: { status: string }; request: PlaceOrderIntent }
     assert.equal(life.status, 'submitting')
     const { clientOrderId, intentTimeUs, sendBeforeUs } = w.broker.placed[0]!
-    assert.deepEqual({ ...request }, { number: 1, clientOrderId, intentTimeUs, sendBeforeUs })
+    const tradingStateVersion = 0
+    assert.deepEqual({ ...request }, { number: 1, clientOrderId, intentTimeUs, sendBeforeUs, tradingStateVersion })
     assert.equal(sendBeforeUs - intentTimeUs, 2 * SECOND)
   })
 

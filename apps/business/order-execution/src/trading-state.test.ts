@@ -101,6 +101,21 @@ describe('a reader of the log that stands still', () => {
 describe('a halt', () => {
   const halt = (w: World) => w.service.api.halt({ account: '', reason: 'enough', by: 'a person' })
 
+  it('is told to the broker with its version, which every later intent carries, over a restart', async () => {
+    const w = await world()
+    await w.approve('s1')
+    await halt(w)
+    assert.deepEqual([w.broker.gate, w.broker.gateVersion], ['halted', 1])
+    await w.service.api.resume({ account: '', by: 'a person' })
+    await w.approve('s2')
+    const versions = (): unknown => w.broker.placed.map(({ tradingStateVersion }) => tradingStateVersion)
+    assert.deepEqual(versions(), [0, 2])
+    await w.restart()
+    await w.approve('s3')
+    assert.deepEqual([w.broker.gate, w.broker.gateVersion], ['open', 2])
+    assert.deepEqual(versions(), [2])
+  })
+
   it('answers when the send in flight has ended, having cancelled what is open and denied what waited', async () => {
     const w = await world()
     await w.approve('s1')

@@ -38,6 +38,11 @@ export class TradingStates {
     return this.#states.said('').state === 'halted' || this.#states.said(account).state === 'halted'
   }
 
+  /** Of all that has been said for the account and for everything: it rises with each change. */
+  versionOf(account: AccountId): number {
+    return this.#states.said('').version + this.#states.said(account).version
+  }
+
   said(account: string): { readonly state: TradingState; readonly version: number; readonly reason: string } {
     return this.#states.said(account)
   }

@@ -56,10 +56,12 @@ import type { AccountId, Bar, ClientOrderId, Instrument, InstrumentId, Trade } f
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import { dataReader, reader } from './answers.ts'
 import { BrokerApiHttp, queryOf, type Acted, type ApiCall, type ApiCredentials } from './http.ts'
-import { openApiStream } from './stream.ts'
+import { openApiStream, type ApiStream } from './stream.ts'
 
 export type BrokerApiClientOptions = {
   readonly baseUrl: string
+  /** Where the service may move: asked where it is now, at the start and when it is lost. @throws when nobody knows. */
+  readonly locate?: () => Promise<string>
   readonly key: ApiCredentials
   /** Left out by one that reads market data only. */
   readonly account?: AccountId
@@ -85,6 +87,10 @@ const ACT_TIMEOUT_MS = 12_000
 const LONG_TIMEOUT_MS = 40_000
 const MEASURE_EVERY_MS = 60_000
 const GATE_AGAIN_MS = 1000
+const LOCATE_AGAIN_MS = 200
+/** Of a service that has ended, or has moved and left its place to another. */
+const LOST: ReadonlySet<string> = new Set(['BROKER_UNAVAILABLE', 'ACCOUNT_NOT_FOUND'])
+const GATE_REASON = 'by order execution'
 const CANDLES_MAX = 10_000
 const TRADES_MAX = 10_000
 const FILLS_MAX = 1000
@@ -120,13 +126,17 @@ const READ = {
 export class BrokerApiClient implements BrokerPort, MarketDataPort {
   readonly #options: BrokerApiClientOptions
   readonly #http: BrokerApiHttp
-  readonly #streams = new Set<{ stop(): Promise<void> }>()
+  readonly #streams = new Set<ApiStream>()
   readonly #timers = new Set<{ cancel(): void }>()
   #capabilities: Capabilities | undefined
   #offsetUs = 0
   #gate: 'open' | 'halted' = 'open'
+  /** Of the trading state by which the gate stands as it does. */
+  #gateVersion: number | undefined
   /** The gate as it was last asked for reaches the service, one request after the other; undefined when it has. */
   #gateOnItsWay: Promise<void> | undefined
+  #locating: Promise<void> | undefined
+  #isFollowing = false
   #stopped = false
 
   constructor(options: BrokerApiClientOptions) {
@@ -143,7 +153,8 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
 
   /** Reads what the service is and can, measures its clock, announces the lease. @throws BrokerError */
   async start(): Promise<void> {
-    const { broker, account, leaseEpoch } = this.#options
+    const { broker, account } = this.#options
+    await this.#locate()
     const found = await this.#ask({ method: 'GET', path: '/capabilities' }, READ.capabilities)
     if (found.contractVersion.split('.')[0] !== api.CONTRACT_VERSION.split('.')[0]) {
       throw new BrokerError(
@@ -162,9 +173,7 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
     }
     this.#capabilities = fromWireCapabilities(found)
     await this.measureClock()
-    const epoch = leaseEpoch?.()
-    if (epoch !== undefined && account !== undefined) await this.announceLease(epoch)
-    if (this.#gate === 'halted') await this.#putGate()
+    await this.#announce()
     this.#every(MEASURE_EVERY_MS, () => this.measureClock())
   }
 
@@ -275,7 +284,10 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
           listener.onBalances(message.balances.map(fromWireBalance), message.timeUs)
         }
       },
-      onState: (state, reason) => listener.onOrderStream(state, reason),
+      onState: (state, reason) => {
+        if (state === 'up') void this.#onBack()
+        listener.onOrderStream(state, reason)
+      },
     })
   }
 
@@ -291,7 +303,8 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
    * Closed here at once, and at the service as soon as it hears it. Opening is told to the service only after this client has
    * closed it: a gate that someone else closed is not ours to open.
    */
-  setGate(state: 'open' | 'halted'): void {
+  setGate(state: 'open' | 'halted', tradingStateVersion?: number): void {
+    this.#gateVersion = tradingStateVersion
     if (state === this.#gate) return
     this.#gate = state
     if (this.#capabilities === undefined || this.#options.account === undefined) return
@@ -397,7 +410,18 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
   }
 
   #ask<T>(call: ApiCall, read: (body: unknown) => T): Promise<T> {
-    return this.#during(() => this.#http.ask(call, read))
+    return this.#during(async () => {
+      const asked = this.#http.origin
+      try {
+        return await this.#http.ask(call, read)
+      } catch (error) {
+        const isLost = error instanceof BrokerError && LOST.has(error.code)
+        if (!isLost || this.#options.locate === undefined) throw error
+        await this.#locate().catch(() => undefined)
+        if (this.#http.origin === asked) throw error
+        return await this.#http.ask(call, read)
+      }
+    })
   }
 
   async #act<T>(
@@ -408,6 +432,7 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
     const refusal = check()
     if (refusal !== undefined) return refusal
     const acted: Acted = await this.#during(() => this.#http.act(call, check))
+    if (acted.kind === 'not_sent' && acted.code === 'BROKER_UNAVAILABLE') this.#onLost()
     if (acted.kind !== 'answered') return acted
     try {
       return read(acted.body)
@@ -418,7 +443,18 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
 
   #during<T>(work: () => Promise<T>): Promise<T> {
     const { activity } = this.#options
-    return activity === undefined ? work() : activity.during('broker service', work)
+    if (activity === undefined) return work()
+    activity.enter(this.#name)
+    const answer = work()
+    // After every consumer of the answer has run: between the two the process would look idle.
+    const leave = (): void => void setImmediate(() => activity.leave(this.#name))
+    answer.then(leave, leave)
+    return answer
+  }
+
+  /** What it is called where somebody waits for it. */
+  get #name(): string {
+    return `${this.#options.broker ?? 'broker'}-service`
   }
 
   #whyHalted(): NotSent | undefined {
@@ -443,8 +479,68 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
     }
   }
 
+  /**
+   * Who owns the account, and how its gate is to stand, for a service that has not heard it or has forgotten it. A gate that was
+   * closed from here under an older trading state is opened: a person has said so since, and this word of it was lost.
+   */
+  async #announce(): Promise<void> {
+    const { account, leaseEpoch } = this.#options
+    const epoch = leaseEpoch?.()
+    if (account === undefined) return
+    const found =
+      epoch === undefined
+        ? (await this.health()).accounts.find((one) => one.account === account)
+        : await this.announceLease(epoch)
+    const isLeftClosed =
+      found?.gate === 'halted' &&
+      found.gateReason === GATE_REASON &&
+      found.tradingStateVersion < (this.#gateVersion ?? 0)
+    if (this.#gate === 'halted' || isLeftClosed) await this.#putGate()
+  }
+
+  /** One at a time. What stood at the former place is given up there: it may still be open, and say nothing. */
+  #locate(): Promise<void> {
+    const { locate } = this.#options
+    if (locate === undefined) return Promise.resolve()
+    this.#locating ??= (async () => {
+      const origin = new URL(await locate()).origin
+      if (origin === this.#http.origin) return
+      this.#http.moveTo(origin)
+      for (const stream of this.#streams) stream.reconnect(`the service is at ${origin} now`)
+    })().finally(() => (this.#locating = undefined))
+    return this.#locating
+  }
+
+  /** Asks until somebody says where the service is. */
+  #onLost(): void {
+    if (this.#options.locate === undefined || this.#isFollowing) return
+    this.#isFollowing = true
+    void (async () => {
+      while (!this.#stopped) {
+        try {
+          return await this.#locate()
+        } catch (error) {
+          this.#options.log.debug({ err: error }, 'nobody says where the broker service is; asking again')
+          await new Promise<void>((resolve) => this.#options.wallClock.after(LOCATE_AGAIN_MS, resolve))
+        }
+      }
+    })().finally(() => (this.#isFollowing = false))
+  }
+
+  /** After a while without it the service may be another process, which has not heard what the former one had. */
+  async #onBack(): Promise<void> {
+    if (this.#options.account === undefined || this.#options.locate === undefined) return
+    try {
+      await this.#announce()
+      await this.measureClock()
+    } catch (error) {
+      this.#options.log.warn({ err: error }, 'the broker service was not told who owns the account')
+    }
+  }
+
   async #putGate(): Promise<void> {
-    const body = { state: this.#gate, reason: 'by order execution' }
+    const version = this.#gateVersion === undefined ? {} : { tradingStateVersion: this.#gateVersion }
+    const body = { state: this.#gate, reason: GATE_REASON, ...version }
     await this.#ask(
       { method: 'PUT', path: `/accounts/${this.#account}/gate`, body, timeoutMs: LONG_TIMEOUT_MS },
       READ.account,
@@ -468,11 +564,12 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
     name: string,
     parts: Pick<Parameters<typeof openApiStream>[0], 'subscriptions' | 'onMessage' | 'onState'>,
   ): { stop(): Promise<void> } {
-    const { wallClock: clock, activity, log, streamTimings: timings, random, baseUrl } = this.#options
+    const { wallClock: clock, activity, log, streamTimings: timings, random } = this.#options
     const stream = openApiStream({
       ...parts,
-      url: this.#http.streamUrl,
-      participant: `broker service ${new URL(baseUrl).host}, ${name}`,
+      url: () => this.#http.streamUrl,
+      participant: `${this.#name}, ${name}`,
+      onLost: () => this.#onLost(),
       headers: () => this.#http.headers('GET', '/api/v1/stream', ''),
       ...{ clock, activity, log, timings, random },
     })

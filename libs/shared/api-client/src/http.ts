@@ -41,10 +41,10 @@ const PASSING: ReadonlySet<string> = new Set(['BROKER_UNAVAILABLE', 'VENUE_TIMEO
 
 export class BrokerApiHttp {
   readonly #options: HttpOptions
-  readonly #origin: string
+  #origin: string
   /** Apart, so that an order never queues behind a long answer. */
-  readonly #trading: Pool
-  readonly #questions: Pool
+  #trading: Pool
+  #questions: Pool
   #stopped = false
 
   constructor(options: HttpOptions) {
@@ -52,6 +52,19 @@ export class BrokerApiHttp {
     this.#origin = originOf(options.baseUrl)
     this.#trading = createPool(this.#origin, TRADING_CONNECTIONS)
     this.#questions = createPool(this.#origin, QUESTION_CONNECTIONS)
+  }
+
+  get origin(): string {
+    return this.#origin
+  }
+
+  /** The service answers elsewhere from now on; whatever is under way where it was has no answer any more. */
+  moveTo(baseUrl: string): void {
+    const before = [this.#trading, this.#questions]
+    this.#origin = originOf(baseUrl)
+    this.#trading = createPool(this.#origin, TRADING_CONNECTIONS)
+    this.#questions = createPool(this.#origin, QUESTION_CONNECTIONS)
+    for (const pool of before) void pool.destroy().catch(() => undefined)
   }
 
   get streamUrl(): string {
@@ -181,6 +194,8 @@ const NOT_SENT: Readonly<Partial<Record<Problem['code'], NotSent['code']>>> = {
   AUTHENTICATION_FAILED: 'BROKER_UNAVAILABLE',
   CLOCK_SKEW: 'BROKER_UNAVAILABLE',
   FORBIDDEN: 'BROKER_UNAVAILABLE',
+  // The service has moved, and another has taken its place.
+  ACCOUNT_NOT_FOUND: 'BROKER_UNAVAILABLE',
   RATE_LIMITED: 'RATE_BUDGET',
   STALE_LEASE: 'STALE_LEASE',
 }

@@ -10,7 +10,13 @@ import { after, test, type TestContext } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { problem, type ProblemCode } from '@jts/contracts/broker-api'
 import type { Capabilities, MarketDataPort, PlaceOrderIntent, PlaceOutcome } from '@jts/broker-kit'
-import { parseKeys, startBrokerServer, type BrokerServer } from '@jts/broker-kit/server'
+import {
+  parseKeys,
+  startBrokerServer,
+  type AccountKeeping,
+  type AccountRow,
+  type BrokerServer,
+} from '@jts/broker-kit/server'
 import { accountId, parseUnits, type ClientOrderId, type InstrumentId } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
 import { FakeBroker } from '@jts/testkit/fake-broker'
@@ -32,7 +38,12 @@ function order(id: string, change: Partial<PlaceOrderIntent> = {}): PlaceOrderIn
 
 type Serving = { readonly broker: FakeBroker; readonly server: BrokerServer }
 
-async function serve(file: string | undefined, capabilities: Partial<Capabilities> = {}, port = 0): Promise<Serving> {
+async function serve(
+  file: string | undefined,
+  capabilities: Partial<Capabilities> = {},
+  port = 0,
+  keeping?: AccountKeeping,
+): Promise<Serving> {
   const broker = new FakeBroker(systemClock, capabilities)
   const market = {
     capabilities: broker.capabilities,
@@ -40,7 +51,7 @@ async function serve(file: string | undefined, capabilities: Partial<Capabilitie
   } as unknown as MarketDataPort
   const server = await startBrokerServer({
     ...{ service: 'test-service', version: '0', market, port, ...common },
-    accounts: [{ account, broker, instruments: [instrument] }],
+    accounts: [{ account, broker, instruments: [instrument], ...(keeping === undefined ? {} : { keeping }) }],
     keys: parseKeys({ keys: [{ ...key, right: 'trade' }] }),
     journalFile: file === undefined ? undefined : join(folder, file),
     streamLimits: { heartbeatMs: 200 },
@@ -112,6 +123,115 @@ test('an owner that was taken over sends nothing any more', async (t) => {
   assert.equal(outcome.kind === 'not_sent' && outcome.code, 'STALE_LEASE')
   assert.equal(broker.placed.length, 0)
   assert.equal((await next.placeOrder(order('next-1'))).kind, 'accepted')
+})
+
+test('an intent of an older trading state is not sent; a new owner counts from its own versions', async (t) => {
+  const { broker, server } = await serve(undefined)
+  t.after(() => server.stop())
+  const client = await connect(t, server.url, { leaseEpoch: () => 3 })
+  assert.equal((await client.placeOrder(order('state-1', { tradingStateVersion: 5 }))).kind, 'accepted')
+  const behind = order('state-2', { tradingStateVersion: 4 })
+  assert.equal(told(await client.placeOrder(behind)), 'not_sent STALE_TRADING_STATE')
+  const old = await connect(t, server.url)
+  const next = await connect(t, server.url, { leaseEpoch: () => 4 })
+  assert.equal((await next.placeOrder(order('state-3', { tradingStateVersion: 1 }))).kind, 'accepted')
+  const late = order('state-4', { tradingStateVersion: 9 })
+  assert.equal(told(await client.placeOrder(late)), 'not_sent STALE_LEASE')
+  const { leaseEpoch, tradingStateVersion } = server.health().accounts[0]!
+  assert.deepEqual({ leaseEpoch, tradingStateVersion }, { leaseEpoch: 4, tradingStateVersion: 1 })
+  assert.equal((await old.placeOrder(order('state-5'))).kind, 'accepted')
+  assert.deepEqual(
+    broker.placed.map(({ clientOrderId }) => clientOrderId),
+    ['state-1', 'state-3', 'state-5'],
+  )
+})
+
+test('a gate whose opening was never heard is opened by who comes back under a later state, and no other', async (t) => {
+  const { server } = await serve(undefined)
+  t.after(() => server.stop())
+  const gate = () => server.health().accounts[0]!.gate
+  const halted = await connect(t, server.url, { leaseEpoch: () => 1 })
+  halted.setGate('halted', 4)
+  while (gate() !== 'halted') await setTimeout(5)
+  const comeBack = async (tradingStateVersion: number): Promise<void> => {
+    const client = new BrokerApiClient({ baseUrl: server.url, key, account, ...common, leaseEpoch: () => 1 })
+    client.setGate('open', tradingStateVersion)
+    await client.start()
+    await client.stop()
+  }
+  await comeBack(4)
+  assert.equal(gate(), 'halted')
+  await comeBack(5)
+  assert.equal(gate(), 'open')
+})
+
+/** What several processes of a broker service keep together, as their database would. */
+function keepingOf(shared: { row?: AccountRow; isServed: boolean }): AccountKeeping {
+  return {
+    saved: shared.row,
+    save: (row) => {
+      shared.row = row
+      return Promise.resolve()
+    },
+    confirm: () => Promise.resolve(shared.isServed),
+    isServed: () => shared.isServed,
+  }
+}
+
+test('a service that another process goes on with is followed there, and what follows the account is there already', async (t) => {
+  const shared: { row?: AccountRow; isServed: boolean } = { isServed: true }
+  const first = await serve(undefined, {}, 0, keepingOf(shared))
+  let place = first.server.url
+  const client = await connect(t, 'http://127.0.0.1:9', { locate: () => Promise.resolve(place), leaseEpoch: () => 7 })
+  const states: string[] = []
+  client.subscribeOrders({
+    onOrder: () => undefined,
+    onBalances: () => undefined,
+    onOrderStream: (state) => states.push(state),
+  })
+  while (states.at(-1) !== 'up') await setTimeout(5)
+  assert.equal((await client.placeOrder(order('moved-1', { tradingStateVersion: 2 }))).kind, 'accepted')
+  await first.server.stop()
+  // Before anybody has spoken to it: an owner that was taken over is known to be one.
+  const second = await serve(undefined, {}, 0, keepingOf(shared))
+  t.after(() => second.server.stop())
+  const zombie = await connect(t, second.server.url)
+  await assert.rejects(zombie.announceLease(6), { code: 'STALE_LEASE' })
+  const behind = order('moved-2', { tradingStateVersion: 1 })
+  assert.equal(told(await zombie.placeOrder(behind)), 'not_sent STALE_TRADING_STATE')
+  place = second.server.url
+  while (states.at(-1) !== 'up' || states.length < 3) await setTimeout(5)
+  assert.equal((await client.placeOrder(order('moved-3', { tradingStateVersion: 2 }))).kind, 'accepted')
+  await client.balances()
+  assert.deepEqual(
+    [first, second].map(({ broker }) => broker.placed.map(({ clientOrderId }) => clientOrderId)),
+    [['moved-1'], ['moved-3']],
+  )
+})
+
+test('a question finds the service where it is now, without a stream to tell that it has moved', async (t) => {
+  const first = await serve(undefined)
+  let place = first.server.url
+  const client = await connect(t, 'http://127.0.0.1:9', { locate: () => Promise.resolve(place) })
+  await first.server.stop()
+  const second = await serve(undefined)
+  t.after(() => second.server.stop())
+  place = second.server.url
+  assert.equal((await client.balances())[0]!.currency, 'USDT')
+})
+
+test('a process that may have lost the account sends nothing for it', async (t) => {
+  const shared = { isServed: false }
+  const { broker, server } = await serve(undefined, {}, 0, keepingOf(shared))
+  t.after(() => server.stop())
+  const client = await connect(t, server.url)
+  assert.equal(told(await client.placeOrder(order('lost-1'))), 'not_sent BROKER_UNAVAILABLE')
+  shared.isServed = true
+  assert.equal((await client.placeOrder(order('lost-2'))).kind, 'accepted')
+  assert.deepEqual(
+    broker.placed.map(({ clientOrderId }) => clientOrderId),
+    ['lost-2'],
+  )
 })
 
 test('where the broker takes no ids, a second order of a kind waits until the first is settled', async (t) => {
@@ -233,6 +353,7 @@ const ANSWERS: readonly (readonly [string, (request: IncomingMessage, response: 
   ['an unknown key', refused('AUTHENTICATION_FAILED'), 'not_sent BROKER_UNAVAILABLE'],
   ['a clock that is off', refused('CLOCK_SKEW'), 'not_sent BROKER_UNAVAILABLE'],
   ['too many requests', refused('RATE_LIMITED'), 'not_sent RATE_BUDGET'],
+  ['a service of other accounts', refused('ACCOUNT_NOT_FOUND'), 'not_sent BROKER_UNAVAILABLE'],
 ]
 for (const [name, answer, expected] of ANSWERS) {
   test(`an order answered by ${name} is ${expected}, and was asked once`, async (t) => {

@@ -1,6 +1,6 @@
 /** A connection to a broker service's stream that lasts: subscribes again, takes up where it was, drops one with a hole. */
 import type { ServerMessage, Subscription } from '@jts/contracts/broker-api'
-import { LastingStream, messageOf, UnreadableFrame, type StreamTimings } from '@jts/broker-kit'
+import { LastingStream, messageOf, streamConnectionName, UnreadableFrame, type StreamTimings } from '@jts/broker-kit'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import { readServerMessage } from './answers.ts'
 
@@ -8,7 +8,7 @@ import { readServerMessage } from './answers.ts'
 const TIMINGS: Partial<StreamTimings> = { silenceMs: 15_000, backoffMinMs: 250, backoffMaxMs: 15_000, sendGapMs: 0 }
 
 export type ApiStreamOptions = {
-  readonly url: string
+  readonly url: () => string
   readonly participant: string
   readonly headers: () => Record<string, string>
   readonly clock: WallClock
@@ -22,9 +22,17 @@ export type ApiStreamOptions = {
   readonly onMessage: (message: ServerMessage) => void
   /** Everything subscribed is streamed, or something is not. */
   readonly onState: (state: 'up' | 'down', reason: string) => void
+  /** The connection was lost, or could not be made. */
+  readonly onLost: () => void
 }
 
-export function openApiStream(options: ApiStreamOptions): { stop(): Promise<void> } {
+export type ApiStream = {
+  /** Gives up the present connection for another. */
+  reconnect(reason: string): void
+  stop(): Promise<void>
+}
+
+export function openApiStream(options: ApiStreamOptions): ApiStream {
   let seq = 0
   /** By the id of the subscription: its state at the venue, undefined until it is answered. */
   let states = new Map<string, { readonly key: string; state: 'up' | 'down' | undefined; reason: string }>()
@@ -33,6 +41,7 @@ export function openApiStream(options: ApiStreamOptions): { stop(): Promise<void
   const stream: LastingStream = new LastingStream({
     ...options,
     timings: { ...TIMINGS, ...options.timings },
+    connectionName: ({ port }, localPort) => streamConnectionName(port, localPort),
     oneByOne: true,
     onOpen() {
       seq = 0
@@ -53,6 +62,7 @@ export function openApiStream(options: ApiStreamOptions): { stop(): Promise<void
     },
     onUp: () => undefined,
     onDown: (reason) => tell('down', reason),
+    onLost: () => options.onLost(),
   })
 
   function take(message: ServerMessage): void {
@@ -108,6 +118,7 @@ export function openApiStream(options: ApiStreamOptions): { stop(): Promise<void
   options.activity?.absent(`${options.participant}, at the venue`)
   stream.start()
   return {
+    reconnect: (reason) => stream.reconnect(reason),
     async stop() {
       await stream.stop()
       options.activity?.present(`${options.participant}, at the venue`)

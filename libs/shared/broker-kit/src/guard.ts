@@ -148,7 +148,7 @@ export class BrokerGuard {
         }),
       clockOffsetUs: () => port.clockOffsetUs(),
       ...(venueTimeUs === undefined ? {} : { venueTimeUs: () => this.#ask(() => venueTimeUs.call(port)) }),
-      setGate: (gate) => port.setGate(gate),
+      setGate: (gate, version) => port.setGate(gate, version),
       ...(state === undefined ? {} : { state: () => state.call(port) }),
     }
   }

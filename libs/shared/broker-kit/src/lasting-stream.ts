@@ -28,13 +28,16 @@ export const STREAM_TIMINGS: StreamTimings = {
 }
 
 export type StreamOptions = {
-  readonly url: string
+  /** A function where it may move: asked for each connection. */
+  readonly url: string | (() => string)
   /** Its name in the activity: while it is not up, the process is not idle. */
   readonly participant: string
   /** Asked for each connection; a signature is good only once. */
   readonly headers?: (() => Readonly<Record<string, string>>) | undefined
   readonly clock: WallClock
   readonly activity?: Activity | undefined
+  /** What both ends call a connection in the lock-step account; our port, where they do not say otherwise. */
+  readonly connectionName?: ((url: URL, localPort: string) => string) | undefined
   readonly log: Logger
   readonly timings?: Partial<StreamTimings> | undefined
   /** 0 … 1, spreads the reconnections of many clients. */
@@ -47,9 +50,11 @@ export type StreamOptions = {
   onText(text: string): void
   onUp(): void
   onDown(reason: string): void
+  /** A connection ended, or could not be made, and another will be tried. */
+  onLost?(): void
 }
 
-type Connection = { readonly socket: WebSocket; port: string; heard: boolean; closed: boolean; sendAtUs: number }
+type Connection = { readonly socket: WebSocket; name: string; heard: boolean; closed: boolean; sendAtUs: number }
 
 export class UnreadableFrame extends Error {
   override readonly name = 'UnreadableFrame'
@@ -124,17 +129,19 @@ export class LastingStream {
   }
 
   #connect(): void {
-    const socket = new WebSocket(this.#options.url, {
+    const { url: place, connectionName } = this.#options
+    const url = new URL(typeof place === 'string' ? place : place())
+    const socket = new WebSocket(url, {
       perMessageDeflate: false,
       headers: { ...this.#options.headers?.() },
       handshakeTimeout: this.#timings.setupMs,
       allowSynchronousEvents: this.#options.oneByOne !== true,
     })
-    const connection: Connection = { socket, port: '', heard: true, closed: false, sendAtUs: 0 }
+    const connection: Connection = { socket, name: '', heard: true, closed: false, sendAtUs: 0 }
     this.#connection = connection
     socket.on('upgrade', (response) => {
-      // The name of the connection that both ends know.
-      connection.port = String(response.socket.localPort)
+      const port = String(response.socket.localPort)
+      connection.name = connectionName?.(url, port) ?? port
     })
     socket.on('open', () => this.#opened(connection))
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#read(connection, data, isBinary))
@@ -149,7 +156,7 @@ export class LastingStream {
 
   #opened(connection: Connection): void {
     if (connection.closed || this.#stopped) return
-    this.#options.activity?.openConnection(connection.port)
+    this.#options.activity?.openConnection(connection.name)
     this.#after(this.#timings.setupMs, () => {
       if (!this.#isUp) this.reconnect(`no answer to the subscription within ${this.#timings.setupMs} ms`)
     })
@@ -172,7 +179,7 @@ export class LastingStream {
       this.reconnect(`unreadable frame: ${error.message}`)
     }
     // A frame may have ended its own connection (`reconnect` runs in its handler).
-    if (!this.#isClosed(connection)) this.#options.activity?.countReceived(connection.port)
+    if (!this.#isClosed(connection)) this.#options.activity?.countReceived(connection.name)
   }
 
   #isClosed(connection: Connection): boolean {
@@ -204,9 +211,10 @@ export class LastingStream {
       activity?.absent(participant)
       log.warn({ stream: participant, reason }, wasUp ? 'stream down' : 'stream not up')
     }
-    if (connection.port !== '') activity?.closeConnection(connection.port)
+    if (connection.name !== '') activity?.closeConnection(connection.name)
     if (this.#stopped) return
     if (wasUp) onDown(reason)
+    this.#options.onLost?.()
     this.#after(this.#backoffMs(wasUp), () => this.#connect())
   }
 

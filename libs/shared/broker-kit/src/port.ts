@@ -344,8 +344,8 @@ export interface BrokerPort {
   clockOffsetUs(): number
   /** The venue's own clock, asked now: by what it says, never by ours. Where `absenceProof` leans on it. @throws BrokerError */
   venueTimeUs?(): Promise<number>
-  /** The broker's own gate: while halted, new orders are refused (`not_sent`), cancels pass. */
-  setGate(state: 'open' | 'halted'): void
+  /** The broker's own gate: while halted, new orders are refused (`not_sent`), cancels pass. The version is of what closes or opens it. */
+  setGate(state: 'open' | 'halted', tradingStateVersion?: number): void
   /** How the broker is, as far as its adapter knows without asking. */
   state?(): BrokerState
 }

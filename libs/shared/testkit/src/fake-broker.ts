@@ -43,6 +43,8 @@ export class FakeBroker implements BrokerPort {
   readonly orders = new Map<string, OrderReport>()
   readonly trades: FillReport[] = []
   gate: 'open' | 'halted' = 'open'
+  /** Of the trading state by which the gate stands as it does. */
+  gateVersion = 0
   balanceList: Balance[] = [{ currency: 'USDT', free: parseUnits('10000'), locked: 0n }]
   /** Of a broker whose holdings are no balances. */
   positionList: PositionReport[] = []
@@ -85,9 +87,8 @@ export class FakeBroker implements BrokerPort {
     return this.onQuery(order.clientOrderId)
   }
 
-  async openOrders(): Promise<readonly OrderReport[]> {
-    if (this.away) throw new BrokerError('UNAVAILABLE', 'away', { retryable: true })
-    return [...this.orders.values()].filter(({ status }) => isOpen(status))
+  openOrders(): Promise<readonly OrderReport[]> {
+    return Promise.resolve([...this.orders.values()].filter(({ status }) => isOpen(status)))
   }
 
   async fills(query: { instrument: InstrumentId; afterTradeId?: string }): Promise<readonly FillReport[]> {
@@ -135,8 +136,9 @@ export class FakeBroker implements BrokerPort {
     return this.#clock.nowUs() + this.venueAheadUs
   }
 
-  setGate(state: 'open' | 'halted'): void {
+  setGate(state: 'open' | 'halted', tradingStateVersion = 0): void {
     this.gate = state
+    this.gateVersion = tradingStateVersion
   }
 
   up(): void {

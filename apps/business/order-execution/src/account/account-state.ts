@@ -32,6 +32,8 @@ export type AccountExecutionOptions = {
   readonly foreignOrders?: ForeignOrders
   /** Such an order was found where that blocks the account. */
   readonly onForeign?: (reason: string, turn: Turn) => void
+  /** By which a broker service tells an intent that was written before a later word. */
+  readonly tradingStateVersion: () => number
   /** Real-time figures: the request is about to be written; it was answered. */
   readonly onSent?: (order: OrderTermsRecord) => string | undefined
   readonly onAnswered?: (order: OrderTermsRecord, outcome: PlaceOutcome['kind']) => void

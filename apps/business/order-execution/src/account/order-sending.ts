@@ -70,6 +70,7 @@ export class OrderSending {
       clientOrderId: clientOrderIdOf(record.terms.orderId, number),
       intentTimeUs,
       sendBeforeUs: intentTimeUs + state.options.sendWindowUs,
+      tradingStateVersion: state.options.tradingStateVersion(),
     }
     state.orders.nameRequest(record, record.request.clientOrderId)
     record.life.move('submitting')

@@ -18,10 +18,8 @@ export class VenueReports {
   bind(record: OrderRecord, report: OrderReport, turn: Turn): void {
     const { options, orders } = this.#state
     record.lastNoticeUs = Math.max(record.lastNoticeUs, options.marketClock.nowUs())
-    record.missingSinceUs = 0
     const isLate = record.isGivenUp || record.life.status === 'approved'
-    if (record.venueOrderId === '' || record.lost) {
-      record.lost = false
+    if (record.venueOrderId === '') {
       record.venueOrderId = report.venueOrderId
       orders.nameAtVenue(record)
       if (isLate) this.#foundLate(record, report, turn)

@@ -46,6 +46,8 @@ export type OrderRequest = {
   readonly clientOrderId: ClientOrderId
   readonly intentTimeUs: number
   readonly sendBeforeUs: number
+  /** Of the trading state that the intent's transaction read; an earlier JTS did not keep it. */
+  readonly tradingStateVersion?: number
 }
 
 type RecordPlain = {
@@ -58,9 +60,8 @@ type RecordPlain = {
   readonly lastNoticeUs: number
   readonly cancels: number
   readonly cancelWanted: boolean
-  /** Missing, as the next one, in what was written before it was kept. */
+  /** Missing in what was written before it was kept. */
   readonly renewed?: boolean
-  readonly lost?: boolean
 }
 
 /** Stands for the quantity of an order sized in quote, which nobody knows before it has filled. */
@@ -86,10 +87,6 @@ export class OrderRecord {
   cancelWanted = false
   /** A request of it was proved absent, and the one new request that follows from that has been granted. */
   renewed = false
-  /** The venue had accepted it and no longer knew it, so that we have ended it. */
-  lost = false
-  /** Wall time at which a comparison did not find it at the venue, 0: it was found since, or never looked for. */
-  missingSinceUs = 0
   /** A cancel is on its way. */
   cancelling = false
   /** A query about it is under way. */
@@ -111,10 +108,9 @@ export class OrderRecord {
     return { orderId, correlationId }
   }
 
-  /** Ended by us, without a word of the venue that it has ever had it, or still has it. */
+  /** Ended by us, without a word of the venue that it has ever had it. */
   get isGivenUp(): boolean {
     const { status } = this.life
-    if (this.lost) return true
     return this.venueOrderId === '' && (status === 'expired' || status === 'denied' || status === 'rejected')
   }
 
@@ -157,6 +153,7 @@ export class OrderRecord {
       ...(terms.limitPrice === '' ? {} : { limitPrice: parseUnits(terms.limitPrice) }),
       intentTimeUs: request.intentTimeUs,
       sendBeforeUs: request.sendBeforeUs,
+      ...(request.tradingStateVersion === undefined ? {} : { tradingStateVersion: request.tradingStateVersion }),
     }
   }
 
@@ -182,7 +179,6 @@ export class OrderRecord {
       cancels: this.cancels,
       cancelWanted: this.cancelWanted,
       renewed: this.renewed,
-      lost: this.lost,
     }
     return JSON.stringify(plain)
   }
@@ -198,7 +194,6 @@ export class OrderRecord {
     record.lastNoticeUs = plain.lastNoticeUs
     record.cancels = plain.cancels
     record.cancelWanted = plain.cancelWanted
-    record.lost = plain.lost ?? false
     record.renewed = plain.renewed ?? (plain.request?.number ?? 0) > 1
     return record
   }

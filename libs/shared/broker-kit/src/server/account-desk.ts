@@ -16,7 +16,7 @@ import {
   toWireCancelled,
   toWirePlaced,
 } from '../wire/index.ts'
-import type { AccountRow, Journal, JournalRow, RequestKind } from './journal.ts'
+import { NEW_ACCOUNT, type AccountRow, type Journal, type JournalRow, type RequestKind } from './journal.ts'
 import { ProblemError } from './problems.ts'
 
 type Fence = { readonly leaseEpoch?: number; readonly tradingStateVersion?: number }
@@ -38,11 +38,23 @@ type Answered = Outcome & { readonly repeated: boolean }
 const UNKNOWN: Outcome = { kind: 'unknown', message: 'perhaps sent by the service before its restart' } as Outcome
 const notSent = (code: NotSentCode, message: string): NotSent => ({ kind: 'not_sent', code, message })
 
+/** What follows the account when another process serves it, where several may: kept outside this process's own journal. */
+export type AccountKeeping = {
+  readonly saved: AccountRow | undefined
+  /** Resolves when it is on disk. */
+  save(row: AccountRow): Promise<void>
+  /** Whether this process still serves the account, as far as it can find out; asked before a request is sent. */
+  confirm(): Promise<boolean>
+  /** The same without asking anybody, in the moment before the write. */
+  isServed(): boolean
+}
+
 export type DeskOptions = {
   readonly account: AccountId
   readonly broker: BrokerPort
   readonly journal: Journal
   readonly clock: WallClock
+  readonly keeping?: AccountKeeping | undefined
 }
 
 export class AccountDesk {
@@ -51,14 +63,17 @@ export class AccountDesk {
   readonly #journal: Journal
   readonly #clock: WallClock
   readonly #underWay = new Map<string, Promise<Outcome>>()
+  readonly #keeping: AccountKeeping | undefined
   #row: AccountRow
+  #saving: Promise<void> = Promise.resolve()
 
-  constructor({ account, broker, journal, clock }: DeskOptions) {
+  constructor({ account, broker, journal, clock, keeping }: DeskOptions) {
     this.account = account
     this.broker = broker
     this.#journal = journal
     this.#clock = clock
-    this.#row = journal.account(account)
+    this.#keeping = keeping
+    this.#row = keeping === undefined ? journal.account(account) : (keeping.saved ?? NEW_ACCOUNT)
     broker.setGate(this.#row.gate)
   }
 
@@ -122,15 +137,17 @@ export class AccountDesk {
   async setGate(gate: 'open' | 'halted', reason: string, version: number | undefined): Promise<AccountState> {
     this.#learn({ ...(version === undefined ? {} : { tradingStateVersion: version }) }, { gate, gateReason: reason })
     this.broker.setGate(gate)
+    await this.#saving
     await Promise.allSettled(this.#underWay.values())
     return this.state()
   }
 
-  setLease(epoch: number): AccountState {
+  async setLease(epoch: number): Promise<AccountState> {
     if (epoch < this.#row.leaseEpoch) {
       throw new ProblemError('STALE_LEASE', `expected an epoch of ${this.#row.leaseEpoch} or more, found ${epoch}`)
     }
     this.#learn({ leaseEpoch: epoch })
+    await this.#saving
     return this.state()
   }
 
@@ -176,6 +193,7 @@ export class AccountDesk {
   async #send(acting: Acting, twin: JournalRow | undefined): Promise<Outcome> {
     let outcome: Outcome
     try {
+      if (this.#keeping !== undefined) await Promise.all([this.#saving, this.#keeping.confirm()])
       outcome =
         twin === undefined
           ? (this.#whyNot(acting) ?? (await acting.send(() => this.#whyNot(acting))))
@@ -201,6 +219,9 @@ export class AccountDesk {
   /** Asked when a request comes and again right before the write, where it is the last word. */
   #whyNot({ kind, fence, sendBeforeUs }: Acting): NotSent | undefined {
     const { gate, leaseEpoch, tradingStateVersion } = this.#row
+    if (this.#keeping?.isServed() === false) {
+      return notSent('BROKER_UNAVAILABLE', 'another process may serve the account by now')
+    }
     if ((fence.leaseEpoch ?? leaseEpoch) < leaseEpoch) {
       return notSent('STALE_LEASE', `a later owner is known: epoch ${leaseEpoch}, found ${fence.leaseEpoch}`)
     }
@@ -223,14 +244,21 @@ export class AccountDesk {
       .find((row) => row.kind === 'place' && row.instrument === instrument && row.side === side)
   }
 
-  /** Only ever upwards, and on disk before anything leans on it. */
+  /** Only ever upwards, and on disk (or on its way there, as `#saving`) before anything leans on it. */
   #learn(seen: Fence, change: Partial<AccountRow> = {}): void {
-    const leaseEpoch = Math.max(this.#row.leaseEpoch, seen.leaseEpoch ?? 0)
-    const tradingStateVersion = Math.max(this.#row.tradingStateVersion, seen.tradingStateVersion ?? 0)
-    const next = { ...this.#row, ...change, leaseEpoch, tradingStateVersion }
+    const { leaseEpoch = this.#row.leaseEpoch, tradingStateVersion: version = 0 } = seen
+    // The word of a former owner moves nothing; a new one has read the trading state itself, and counts from its own versions.
+    if (leaseEpoch < this.#row.leaseEpoch) return
+    const before = leaseEpoch > this.#row.leaseEpoch ? 0 : this.#row.tradingStateVersion
+    const next = { ...this.#row, ...change, leaseEpoch, tradingStateVersion: Math.max(before, version) }
     if (JSON.stringify(next) === JSON.stringify(this.#row)) return
-    this.#journal.setAccount(this.account, next)
     this.#row = next
+    if (this.#keeping === undefined) this.#journal.setAccount(this.account, next)
+    else {
+      this.#saving = this.#keeping.save(next)
+      // Whoever leans on it awaits it; nobody else need hear that it failed.
+      this.#saving.catch(() => undefined)
+    }
   }
 
   /** The port says no time for a refused cancel; the wire does. */

@@ -124,9 +124,9 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
     return { data: await desk.setGate(state, reason, tradingStateVersion) }
   },
 
-  setLease: (request, context) => {
+  setLease: async (request, context) => {
     const { epoch } = request.body as LeaseRequest
-    return { data: deskOf(request, context, (request.params as { account: string }).account).setLease(epoch) }
+    return { data: await deskOf(request, context, (request.params as { account: string }).account).setLease(epoch) }
   },
 
   placeOrder: async (request, context) => {

@@ -29,7 +29,7 @@ export type AccountRow = {
   readonly tradingStateVersion: number
 }
 
-const NEW_ACCOUNT: AccountRow = { gate: 'open', gateReason: '', leaseEpoch: 0, tradingStateVersion: 0 }
+export const NEW_ACCOUNT: AccountRow = { gate: 'open', gateReason: '', leaseEpoch: 0, tradingStateVersion: 0 }
 const KEPT_US = 30 * 86_400 * 1_000_000
 
 const SCHEMA = `

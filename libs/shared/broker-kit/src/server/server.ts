@@ -17,7 +17,7 @@ import type { AccountId } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { BrokerPort, MarketDataPort } from '../port.ts'
-import { AccountDesk } from './account-desk.ts'
+import { AccountDesk, type AccountKeeping } from './account-desk.ts'
 import { Authentication, mayUse } from './authentication.ts'
 import { MarketFeed, OrderFeed } from './feeds.ts'
 import { FillRecordBook } from './fill-record.ts'
@@ -28,6 +28,7 @@ import type { ApiKey } from './keys.ts'
 import { ProblemError, toProblem } from './problems.ts'
 import { STREAM_LIMITS, StreamConnection, type StreamLimits } from './stream-connection.ts'
 import { compileValidator, readClientMessage } from './validation.ts'
+import { streamConnectionName } from '../wire/index.ts'
 
 export type BrokerServerOptions = {
   readonly service: string
@@ -38,6 +39,7 @@ export type BrokerServerOptions = {
     readonly broker: BrokerPort
     /** Whose fills are asked for although no order of ours was in them. */
     readonly instruments?: readonly string[]
+    readonly keeping?: AccountKeeping
   }[]
   readonly keys: readonly ApiKey[]
   /** Of the journal; undefined keeps it in memory, for tests that do not restart. */
@@ -56,7 +58,7 @@ export type BrokerServerOptions = {
 export type BrokerServer = {
   readonly url: string
   readonly health: () => Health
-  /** Frames sent on each stream connection, by the reader's port: the lock-step account. */
+  /** Messages sent on each stream connection, by its name: the lock-step account. */
   readonly sent: () => Readonly<Record<string, number>>
   stop(): Promise<void>
 }
@@ -74,7 +76,10 @@ export async function startBrokerServer(options: BrokerServerOptions): Promise<B
   const journal = new Journal(options.journalFile, startedAtUs)
   const authentication = new Authentication(keys, clock)
   const desks = new Map(
-    accounts.map(({ account, broker }) => [account as string, new AccountDesk({ account, broker, journal, clock })]),
+    accounts.map(({ account, broker, keeping }) => [
+      account as string,
+      new AccountDesk({ account, broker, journal, clock, keeping }),
+    ]),
   )
   const fills = new Map(
     accounts.map(({ account, broker, instruments = [] }) => [
@@ -140,10 +145,11 @@ export async function startBrokerServer(options: BrokerServerOptions): Promise<B
     { websocket: true, preValidation: (request, _, done) => done(asError(() => sign(request, { right: 'read' }))) },
     (socket, request) => {
       const key = (request as Signed).apiKey!
-      const port = String(request.raw.socket.remotePort)
-      socket.on('close', () => connections.delete(port))
+      const { localPort, remotePort } = request.raw.socket
+      const name = streamConnectionName(String(localPort), String(remotePort))
+      socket.on('close', () => connections.delete(name))
       connections.set(
-        port,
+        name,
         new StreamConnection(socket, {
           broker: market.capabilities.broker,
           clock,
@@ -168,7 +174,7 @@ export async function startBrokerServer(options: BrokerServerOptions): Promise<B
   return {
     url,
     health,
-    sent: () => Object.fromEntries([...connections].map(([reader, connection]) => [reader, connection.sent])),
+    sent: () => Object.fromEntries([...connections].map(([name, connection]) => [name, connection.sent])),
     async stop() {
       for (const connection of connections.values()) connection.close('GOING_AWAY')
       // Answers under way are given; a send is not cut off.

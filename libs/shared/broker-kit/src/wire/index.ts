@@ -1,3 +1,4 @@
 export * from './amounts.ts'
 export * from './market-data.ts'
 export * from './orders.ts'
+export * from './stream.ts'

@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder=.jts/containers
 network=jts-network
 # Names under which a service is called, and by which it asks itself whether it is well.
-services=(risk-management portfolio-tracker order-execution strategy-engine market-data-collector notification-service api-gateway)
+services=(risk-management portfolio-tracker order-execution binance-service strategy-engine market-data-collector notification-service api-gateway)
 days=3650
 
 fail() {

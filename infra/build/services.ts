@@ -26,6 +26,7 @@ export const BUILT_SERVICES: Readonly<Record<string, BuiltService>> = {
   'risk-management': hosted('risk-management'),
   'portfolio-tracker': hosted('portfolio-tracker'),
   'order-execution': hosted('order-execution'),
+  'binance-service': hosted('binance-service'),
   'strategy-engine': hosted('strategy-engine'),
   'market-data-collector': hosted('market-data-collector'),
   'notification-service': hosted('notification-service'),

@@ -22,7 +22,7 @@ import {
   type RiskLimits,
 } from '@jts/model'
 import { createNotificationService } from '@jts/notification-service'
-import { COMPARISON_TIMES, createOrderExecution, type OrderExecution } from '@jts/order-execution'
+import { createOrderExecution, type OrderExecution } from '@jts/order-execution'
 import { createPortfolioTracker, type PortfolioTracker } from '@jts/portfolio-tracker'
 import { createRiskManagement, type RiskManagement } from '@jts/risk-management'
 import {
@@ -40,6 +40,7 @@ import type { Bus, OrderPath, Store } from '@jts/transport'
 import type { SharedBudget } from '@jts/transport/cache/port'
 import { guardOf } from './broker-guards.ts'
 import { CREON_LIGHT, createCreonBroker, createCreonMarketData, type CreonAddress } from './brokers/creon.ts'
+import { createApartBroker, createApartMarketData, type BrokerServices } from './brokers/broker-services.ts'
 import type { BrokerAccount, ManagedBroker } from './brokers/managed-broker.ts'
 import { joinCollectors, type MarketData, type Markets } from './brokers/joined.ts'
 import { venueAt } from './config.ts'
@@ -89,6 +90,10 @@ export type Plumbing = {
   readonly unit?: string
   /** The venue's limits, as all accounts and processes count them together; a replay counts by its venue alone. */
   readonly sharedBudget?: SharedBudget | undefined
+  /** Between processes: where Binance's broker service is; without it its adapter is called in this process. */
+  readonly brokerServices?: BrokerServices | undefined
+  /** Tells a broker service an earlier owner of an account from a later one; see `BrokerApiClient`. */
+  readonly leaseEpoch?: (() => number) | undefined
 }
 
 // These three allow for the delays of this machine: in a market that runs faster they are as much longer.
@@ -102,7 +107,7 @@ const HANDLER_LIMIT_MS = 500
 const START_AGAIN_MS = 500
 
 /** A market stream that is silent is asked after half of this; risk waits another five seconds for its heartbeat. */
-const MARKET_SILENCE_MS = 4000
+export const MARKET_SILENCE_MS = 4000
 
 /** The market data of every venue on which something is traded, or could be. */
 export function createMarkets(settings: RunSettings, plumbing: Omit<Plumbing, 'store' | 'bus'>): Markets {
@@ -146,7 +151,10 @@ function createMarketData(venue: string, settings: RunSettings, plumbing: Omit<P
     if (creon === undefined || key === undefined) throw new Error('expected an account at Creon for KRX, found none')
     return createCreonMarketData(creon, key, plumbing)
   }
-  const { wallClock, activity, sharedBudget: shared } = plumbing
+  const { wallClock, activity, sharedBudget: shared, brokerServices: services } = plumbing
+  if (services !== undefined) {
+    return createApartMarketData('binance', { ...plumbing, services, isGuarded: !replay })
+  }
   const log = plumbing.log.child({ service: 'binance-service' })
   const streamTimings = replay ? {} : { silenceMs: MARKET_SILENCE_MS }
   const source = createBinanceMarketData({ endpoints, wallClock, activity, log, shared, streamTimings })
@@ -165,7 +173,17 @@ export function createBroker(
       throw new Error(`expected the address of Creon's service for ${account}, found none`)
     return createCreonBroker(settings.creon, key, plumbing)
   }
-  const { wallClock, activity, marketClock, metrics = noMetrics, sharedBudget: shared } = plumbing
+  const {
+    wallClock,
+    activity,
+    marketClock,
+    metrics = noMetrics,
+    sharedBudget: shared,
+    brokerServices: services,
+  } = plumbing
+  if (services !== undefined) {
+    return createApartBroker('binance', account, { ...plumbing, services, isGuarded: !settings.replay })
+  }
   const log = plumbing.log.child({ service: 'binance-service', account })
   const broker = createBinanceBroker({
     account,
@@ -291,7 +309,7 @@ export function createExecution(
     sendWindowUs: settings.sendWindowUs,
     quietMarketOrderUs: settings.replay ? 0 : QUIET_MARKET_ORDER_US * (settings.speed ?? 1),
     quietOrderUs: QUIET_ORDER_US * (settings.speed ?? 1),
-    ...(settings.replay ? {} : { heartbeats: HEARTBEAT, comparisons: COMPARISON_TIMES }),
+    ...(settings.replay ? {} : { heartbeats: HEARTBEAT }),
     onSent(order) {
       probe?.sent(order.correlationId)
       return path?.sent(order)
@@ -336,8 +354,9 @@ function collectorOf(
   venue: string,
   source: MarketData,
   settings: RunSettings,
-  { probe, bus: _, metrics = noMetrics, unit, sharedBudget: _budget, ...plumbing }: Plumbing,
+  { probe, bus: _, metrics = noMetrics, unit, sharedBudget: _budget, brokerServices, ...plumbing }: Plumbing,
 ): MarketDataCollector {
+  const isApart = venue === 'KRX' || brokerServices !== undefined
   const own = settings.instances.filter((one) => instrumentVenue(one.instrument.id) === venue)
   const series = new Map(
     own.map((one) => [
@@ -362,12 +381,12 @@ function collectorOf(
   let isStopped = false
   return {
     async start() {
-      if (venue !== 'KRX') {
+      if (!isApart) {
         await untilAvailable(() => source.start(), plumbing.log)
         return collector.start()
       }
       void untilItStarts(
-        CREON_LIGHT,
+        venue === 'KRX' ? CREON_LIGHT : 'binance-service',
         () => source.start(),
         plumbing,
         () => isStopped,

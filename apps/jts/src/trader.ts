@@ -76,6 +76,8 @@ export function createTrader(options: TraderOptions): Trader {
   const archive = new Archive(join(options.dataDir, ARCHIVE_FOLDER))
   const bus = new EmbeddedBus({ store, log, activity, archive, fatal })
   const marketClock = new MarketClock(options.replay ? undefined : systemClock)
+  // One process at a time has the folder: its start tells a broker service this owner of the accounts from the last one.
+  const startedAtUs = systemClock.nowUs()
   const { metrics, path } = look
   // A market that runs at a speed of its own is counted by its own time.
   const isShared = !options.replay && options.speed === undefined
@@ -89,6 +91,7 @@ export function createTrader(options: TraderOptions): Trader {
     probe,
     metrics,
     path,
+    leaseEpoch: () => startedAtUs,
     ...(isShared ? { sharedBudget: new MemorySharedBudget() } : {}),
   }
   const markets = createMarkets(options, plumbing)

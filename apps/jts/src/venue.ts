@@ -58,17 +58,30 @@ const KEY_VARIABLES: Readonly<Record<BrokerName, readonly [key: string, secret: 
   creon: ['JTS_CREON_KEY_ID', 'JTS_CREON_KEY_SECRET'],
 }
 
-/** @throws UserError naming the variables in which an account's keys were expected */
-export function keysFromEnvironment(choice: Pick<VenueChoice, 'mode' | 'accounts'>): TradedAccount[] {
+/** The variables of each account's keys, in the accounts' order. */
+export function keyVariablesOf(
+  accounts: VenueChoice['accounts'],
+): { readonly broker: BrokerName; readonly keyName: string; readonly secretName: string }[] {
   const seen = new Map<BrokerName, number>()
-  return choice.accounts.map((account) => {
-    const { name, broker, apiKeyEnv, apiSecretEnv } = account
+  return accounts.map(({ broker, apiKeyEnv, apiSecretEnv }) => {
     const nth = (seen.get(broker) ?? 0) + 1
     seen.set(broker, nth)
     const suffix = nth === 1 ? '' : `_${nth}`
     const [keyDefault, secretDefault] = KEY_VARIABLES[broker]
-    const keyName = apiKeyEnv ?? `${keyDefault}${suffix}`
-    const secretName = apiSecretEnv ?? `${secretDefault}${suffix}`
+    return {
+      broker,
+      keyName: apiKeyEnv ?? `${keyDefault}${suffix}`,
+      secretName: apiSecretEnv ?? `${secretDefault}${suffix}`,
+    }
+  })
+}
+
+/** @throws UserError naming the variables in which an account's keys were expected */
+export function keysFromEnvironment(choice: Pick<VenueChoice, 'mode' | 'accounts'>): TradedAccount[] {
+  const variables = keyVariablesOf(choice.accounts)
+  return choice.accounts.map((account, i) => {
+    const { name } = account
+    const { keyName, secretName } = variables[i]!
     const apiKey = keepSecret(process.env[keyName])
     const apiSecret = keepSecret(process.env[secretName])
     if (!apiKey || !apiSecret) {

@@ -1,8 +1,7 @@
 #!/bin/sh
 # Starts Kafka as the official image does: KAFKA_* variables become properties (`_` a dot, `__` an underscore, `___` a dash),
 # and a data folder is formatted once.
-# Without globbing: Java itself reads the star of its class path.
-set -euf
+set -eu
 properties=$(mktemp)
 env | sed -n 's/^KAFKA_\([A-Z][A-Z0-9_]*\)=\(.*\)$/\1 \2/p' | while read -r name value; do
   case $name in

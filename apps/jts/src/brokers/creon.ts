@@ -1,9 +1,9 @@
 /** Creon behind the ports: the client of its broker service, which runs on Windows or, in sim, beside us with a simulated COM. */
-import { CAPABILITY_TABLE, type Capabilities } from '@jts/broker-kit'
 import { CreonApiClient } from '@jts/api-client'
 import type { AccountId } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import { guardOf } from '../broker-guards.ts'
+import { documentedCapabilities } from './broker-services.ts'
 import type { MarketData } from './joined.ts'
 import type { BrokerAccount, ManagedBroker } from './managed-broker.ts'
 
@@ -12,11 +12,12 @@ export const CREON_LIGHT = 'creon-service'
 
 export type CreonAddress = { readonly host: string; readonly port: number }
 
-type Parts = { readonly activity: Activity; readonly wallClock: WallClock; readonly log: Logger }
-
-/** Until the service has said what it can: the broker's documentation. */
-const { asOf: _asOf, leftOut: _leftOut, ...documented } = CAPABILITY_TABLE['creon']!
-const CAPABILITIES: Capabilities = { broker: 'creon', ...documented }
+type Parts = {
+  readonly activity: Activity
+  readonly wallClock: WallClock
+  readonly log: Logger
+  readonly leaseEpoch?: (() => number) | undefined
+}
 
 export function createCreonMarketData(address: CreonAddress, key: BrokerAccount, parts: Parts): MarketData {
   const client = clientOf(address, key, parts)
@@ -31,7 +32,7 @@ export function createCreonBroker(address: CreonAddress, key: BrokerAccount, par
 function clientOf(
   { host, port }: CreonAddress,
   { apiKey, apiSecret }: BrokerAccount,
-  { activity, wallClock, log }: Parts,
+  { activity, wallClock, log, leaseEpoch }: Parts,
   account?: AccountId,
 ): CreonApiClient {
   return new CreonApiClient({
@@ -39,7 +40,8 @@ function clientOf(
     port,
     key: { id: apiKey, secret: apiSecret },
     ...(account === undefined ? {} : { account }),
-    capabilities: CAPABILITIES,
+    capabilities: documentedCapabilities('creon'),
+    ...(leaseEpoch === undefined ? {} : { leaseEpoch }),
     wallClock,
     activity,
     log: log.child({ service: 'creon-service', ...(account === undefined ? {} : { account }) }),
@@ -48,5 +50,5 @@ function clientOf(
 
 /** What waits for Creon, of what a process says it waits for: no other light is red because of it. */
 export function isOfCreon(participant: string): boolean {
-  return ['creon', 'broker service'].some((start) => participant.startsWith(start)) || participant.includes('.creon.')
+  return participant.startsWith('creon') || participant.includes('.creon.')
 }

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { hostname } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import {
   PortfolioServiceService as BarePortfolio,
   RiskManagementServiceService as BareRisk,
@@ -175,6 +175,7 @@ type JoinOptions = Parameters<typeof tlsFiles>[0] & {
   readonly owner: string | undefined
   readonly host: string | undefined
   readonly advertise: string | undefined
+  readonly 'data-dir': string | undefined
   readonly wait: boolean
   readonly 'grpc-port': number | undefined
   readonly 'metrics-port': number | undefined
@@ -225,12 +226,19 @@ async function serveRun(word: string, file: string, options: JoinOptions): Promi
     // A run of before may name servers that are no more.
     if (!(await Promise.race([isReady, stopped.then(() => false)]))) process.exit(EXIT.ok)
   }
+  const advertised = options.advertise ?? (isMember ? `${fixed.host}:${fixed.port}` : undefined)
   const replica = await startReplica({
     run,
     service,
     name,
     listen: { host, port },
-    advertised: options.advertise ?? (isMember ? `${fixed.host}:${fixed.port}` : undefined),
+    advertised,
+    brokerHost: {
+      listen: host,
+      reached: advertised === undefined ? host : advertised.slice(0, advertised.lastIndexOf(':')),
+      folder: options['data-dir'] ?? join(dirname(resolve(file)), 'brokers', name),
+      key: run.brokerKey,
+    },
     observability,
     log,
     fatal: (reason, cause) => {

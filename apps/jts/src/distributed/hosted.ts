@@ -6,9 +6,10 @@ import { OrderExecutionServiceService } from '@jts/contracts/orders-api'
 import { PortfolioServiceService } from '@jts/contracts/portfolio-api'
 import { RiskManagementServiceService, type RiskCheckRequest } from '@jts/contracts/risk-api'
 import { StrategyServiceService } from '@jts/contracts/strategy-api'
-import type { AccountId } from '@jts/model'
+import { accountBroker, type AccountId } from '@jts/model'
 import type { RpcService } from '@jts/transport'
 import type { KafkaBus } from '@jts/transport/bus/kafka/bus'
+import type { PostgresStore } from '@jts/transport/store/postgres'
 import {
   createBroker,
   createCandleCollections,
@@ -19,16 +20,20 @@ import {
   createPortfolio,
   createRisk,
   createStrategies,
-  untilAvailable,
+  untilItStarts,
   type Plumbing,
   type RunSettings,
 } from '../services.ts'
+import { hostBinance, type BrokerHost } from './hosted-binance.ts'
 import type { ServiceName } from './run-file.ts'
 
 export type Hosted = {
   /** What answers for it, by the definition in `RPC_OF`. */
   readonly api: object
   reconcile?(account: AccountId): Promise<boolean>
+  /** A broker service: where it answers the Broker API, empty until it does; and what it has sent to its readers. */
+  httpUrl?(): string
+  sent?(): Readonly<Record<string, number>>
   /** State, before the log is read. */
   restore(): Promise<void>
   /** The outside world, after it. */
@@ -42,6 +47,9 @@ export type HostContext = {
   readonly plumbing: Plumbing
   /** Risk, wherever it is. */
   readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
+  /** The unit's own store. */
+  readonly owned: PostgresStore
+  readonly brokerHost: BrokerHost
 }
 
 /** What each service answers over gRPC. */
@@ -53,6 +61,8 @@ export const RPC_OF: Readonly<Partial<Record<ServiceName, RpcService['definition
   'market-data-collector': CollectionServiceService,
 }
 
+const RECONCILE_FIRST_MS = 3000
+const RECONCILE_EVERY_MS = 60_000
 /** Longest wait for an event that a question refers to. */
 const CAUSE_MS = 2000
 
@@ -107,20 +117,48 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
       settings.accounts.map((one) => [one.account, createBroker(settings, plumbing, one)] as const),
     )
     const execution = createExecution(settings, plumbing, brokers as ReadonlyMap<AccountId, BrokerPort>)
+    const timers: NodeJS.Timeout[] = []
+    let isStopped = false
+    const reconcile = (): void => {
+      for (const account of brokers.keys()) {
+        execution
+          .reconcile(account)
+          .catch((error: unknown) =>
+            plumbing.log.warn({ account, err: error }, 'the account could not be compared with the broker'),
+          )
+      }
+    }
     return {
       api: execution.api,
       reconcile: (account) => execution.reconcile(account),
       restore: () => execution.restore(),
       start: async () => {
-        for (const broker of brokers.values()) await untilAvailable(() => broker.start(), plumbing.log)
-        await execution.start()
+        await execution.start({ except: () => true })
+        // A broker service that is away keeps neither a halt nor another account waiting.
+        for (const [account, broker] of brokers) {
+          const participant = `${accountBroker(account)}-service ${account}`
+          void untilItStarts(
+            participant,
+            () => broker.start(),
+            plumbing,
+            () => isStopped,
+          ).then(() => {
+            if (!isStopped) execution.startAccount(account)
+          })
+        }
+        if (settings.replay) return
+        timers.push(setTimeout(reconcile, RECONCILE_FIRST_MS), setInterval(reconcile, RECONCILE_EVERY_MS))
       },
       stop: async () => {
+        isStopped = true
+        for (const timer of timers) clearTimeout(timer)
         await execution.stop()
         for (const broker of brokers.values()) await broker.stop()
       },
     }
   },
+
+  'binance-service': ({ settings, plumbing, owned, brokerHost }) => hostBinance(settings, plumbing, owned, brokerHost),
 
   'market-data-collector': ({ settings, plumbing }) => {
     const markets = createMarkets(settings, plumbing)

@@ -1,6 +1,7 @@
 /** What a person is shown of each process: up, or what is missing. */
 import { breakerReason, openBreakers } from '../broker-guards.ts'
 import { isOfCreon } from '../brokers/creon.ts'
+import { isOfBinance } from '../brokers/broker-services.ts'
 import type { HostState } from '@jts/contracts/host-api'
 import { systemClock } from '@jts/runtime'
 import type { Living, Owned } from '@jts/transport/store/unit-table'
@@ -29,7 +30,7 @@ export function lightOf(process: SupervisedState, seen: Seen): ServiceLight {
   }
   if (process.state === 'starting') return { ...shown, state: 'starting', reason: 'its process is starting' }
   const own = seen.states.filter((state) => state.pid === process.pid)
-  return { ...shown, ...judge(name, own, seen) }
+  return { ...shown, ...judge({ name, service }, own, seen) }
 }
 
 /** Of every service, where others start the processes: only who says that he lives is known. */
@@ -43,7 +44,7 @@ export function lightsElsewhere(seen: Seen): ServiceLight[] {
       const units = new Set(seen.owners.filter(({ owner }) => owner === replica).map(({ unit }) => unit))
       const own = seen.states.filter(({ unit }) => units.has(unit))
       const name = replicas.length === 1 ? service : replica
-      return { name, owns: ownedBy(replica, service, seen), sinceUs, ...judge(replica, own, seen) }
+      return { name, owns: ownedBy(replica, service, seen), sinceUs, ...judge({ name: replica, service }, own, seen) }
     })
   })
 }
@@ -55,7 +56,11 @@ function ownedBy(name: string, service: string, { owners }: Seen): string[] {
 }
 
 /** Up: the process says that it lives, and every unit that it owns is ready. It may own none, and stand by. */
-function judge(name: string, own: readonly HostState[], { living, owners }: Seen): Omit<ServiceLight, 'name'> {
+function judge(
+  { name, service }: { readonly name: string; readonly service: string },
+  own: readonly HostState[],
+  { living, owners, states }: Seen,
+): Omit<ServiceLight, 'name'> {
   const isAsked = owners.some(({ owner, sinceUs }) => owner === name && sinceUs < systemClock.nowUs() - FRESH_US)
   if (own.length === 0 && (isAsked || !living.some(({ replica }) => replica === name))) {
     return { state: 'down', reason: 'its process does not answer' }
@@ -68,8 +73,18 @@ function judge(name: string, own: readonly HostState[], { living, owners }: Seen
   }
   const stop = own.flatMap(({ stops }) => stops)[0]
   if (stop !== undefined) return { state: 'down', reason: stopReason(stop) }
-  const absent = own.flatMap((state) => state.absent).filter((one) => !isOfCreon(one))
+  const absent =
+    service === 'binance-service'
+      ? waitedFor(own, states)
+      : own.flatMap((state) => state.absent).filter((one) => !isOfCreon(one) && !isOfBinance(one))
   const [broker] = openBreakers(absent)
   if (broker !== undefined) return { state: 'down', reason: breakerReason(broker), breaker: 'open' }
   return absent.length === 0 ? { state: 'up' } : { state: 'starting', reason: `waiting for: ${absent.join(', ')}` }
+}
+
+/** What Binance's service itself waits for; and where that is nothing, what others wait for from it: one light for one broker. */
+function waitedFor(own: readonly HostState[], all: readonly HostState[]): string[] {
+  const ours = own.flatMap((state) => state.absent)
+  if (ours.length > 0 || own.length === 0) return ours
+  return [...new Set(all.flatMap((state) => state.absent).filter(isOfBinance))]
 }

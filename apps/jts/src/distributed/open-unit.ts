@@ -19,8 +19,10 @@ import { KafkaBus } from '@jts/transport/bus/kafka/bus'
 import { PostgresStore, type PostgresStoreOptions } from '@jts/transport/store/postgres'
 import { LatencyMarks } from '../latency.ts'
 import { lookOf, showBreaker } from '../observe.ts'
+import type { BrokerServices } from '../brokers/broker-services.ts'
 import type { Plumbing } from '../services.ts'
 import { HOSTED, type Hosted } from './hosted.ts'
+import type { BrokerHost } from './hosted-binance.ts'
 import type { RunFile, ServiceName } from './run-file.ts'
 import type { Unit } from './units.ts'
 
@@ -32,6 +34,8 @@ export type OpenUnitOptions = Pick<PostgresStoreOptions, 'url' | 'sql' | 'owner'
   readonly observability: Observability
   readonly sharedBudget: SharedBudget | undefined
   readonly topicsMade: Promise<unknown>
+  readonly brokerServices: BrokerServices
+  readonly brokerHost: BrokerHost
   readonly log: Logger
 }
 
@@ -108,10 +112,19 @@ export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
     path: look.path,
     unit: unit.name,
     sharedBudget: options.sharedBudget,
+    brokerServices: options.brokerServices,
+    leaseEpoch: () => store.takenUs,
   }
   showBreaker(metrics, `kafka ${unit.name}`, () => bus.breakerState)
   metrics.onScrape('jts_outbox_depth_events', () => [{ labels: { unit: unit.name }, value: bus.outboxDepth }])
-  const hosted = HOSTED[service]({ settings: unit.settings, bus, plumbing, risk })
+  const hosted = HOSTED[service]({
+    settings: unit.settings,
+    bus,
+    plumbing,
+    risk,
+    owned: store,
+    brokerHost: options.brokerHost,
+  })
   const leaving = new AbortController()
   let calls = 0
   const control = new UnitControl({ service, unit, store, bus, activity, marketClock, marks, hosted })
@@ -185,7 +198,7 @@ class UnitControl {
   }
 
   async whenIdle(request: WhenIdleRequest, signal: AbortSignal): Promise<IdleReport> {
-    const { activity, bus, marketClock } = this.#options
+    const { activity, bus, hosted, marketClock } = this.#options
     if (request.advanceToUs > 0) marketClock.advanceTo(request.advanceToUs)
     for (;;) {
       await bus.whenCaughtUp(request.produced)
@@ -197,13 +210,14 @@ class UnitControl {
     return {
       produced: bus.produced(),
       received: activity.received(),
+      sent: { ...hosted.sent?.() },
       begun: activity.begun,
       startedAtUs: this.#startedAtUs,
     }
   }
 
   getState(): Promise<HostState> {
-    const { service, unit, store, bus, activity, marketClock } = this.#options
+    const { service, unit, store, bus, activity, hosted, marketClock } = this.#options
     return Promise.resolve({
       service,
       unit: unit.name,
@@ -218,6 +232,7 @@ class UnitControl {
       memoryBytes: process.memoryUsage.rss(),
       commitWaitsMs: Math.round(store.commitWaitsMs),
       stops: [...bus.stops()],
+      httpUrl: hosted.httpUrl?.() ?? '',
     })
   }
 

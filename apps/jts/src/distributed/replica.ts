@@ -14,7 +14,9 @@ import { connectPostgres } from '@jts/transport/store/postgres-connection'
 import { UnitTable, type Heard } from '@jts/transport/store/unit-table'
 import { UserError } from '../cli.ts'
 import { dispatched, unitFinder } from './dispatch.ts'
+import { brokerServicesOf } from './broker-whereabouts.ts'
 import { RPC_OF } from './hosted.ts'
+import type { BrokerHost } from './hosted-binance.ts'
 import { openUnit, type OpenUnit } from './open-unit.ts'
 import { databaseUrlOf, membersOf, settingsOf, tlsOf, type RunFile, type ServiceName } from './run-file.ts'
 import { shareUnits } from './share.ts'
@@ -29,6 +31,7 @@ export type ReplicaOptions = {
   /** Where it listens, and where the others reach it. */
   readonly listen: { readonly host: string; readonly port: number }
   readonly advertised?: string | undefined
+  readonly brokerHost: BrokerHost
   readonly observability: Observability
   readonly log: Logger
   readonly fatal: (reason: string, cause: unknown) => void
@@ -109,7 +112,7 @@ class SharingReplica implements Replica {
     // Once for all units, and while the database is asked: after a kill each moment counts.
     this.#topicsMade = this.#kafka.ensureTopics(TOPIC_NAMES)
     this.#topicsMade.catch(() => undefined)
-    const [settings] = await Promise.all([settingsOf(run), this.#table.prepare()])
+    const [settings] = await Promise.all([settingsOf(run, service), this.#table.prepare()])
     this.#units = unitsOf(service, settings)
     const find = unitFinder(this.#open, (account) =>
       service === 'order-execution' || service === 'portfolio-tracker' ? unitOfAccount(service, account) : service,
@@ -240,6 +243,8 @@ class SharingReplica implements Replica {
         observability,
         sharedBudget: this.#shared.budget,
         topicsMade: this.#topicsMade,
+        brokerServices: brokerServicesOf(run, this.#links),
+        brokerHost: this.#options.brokerHost,
         log: log.child({ unit: unit.name }),
         fatal,
       })

@@ -3,6 +3,7 @@
  * for its owner alone, read by each service that joins. Keys of a real account and the password of a database that was given
  * stay in the environment; only what this run made up itself is in it (a local venue's keys, its own database's password).
  */
+import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -12,9 +13,9 @@ import { keepSecret, keepSecretsOf, type Logger } from '@jts/runtime'
 import type { PlainText, TlsFiles } from '@jts/transport/rpc/tls'
 import { UserError } from '../cli.ts'
 import type { RunSettings } from '../services.ts'
-import { accountOf, BROKER_NAMES, foreignOrdersOf } from '../config.ts'
+import { accountOf, BROKER_NAMES, foreignOrdersOf, type BrokerName } from '../config.ts'
 import { findStrategy } from '../strategies.ts'
-import { keysFromEnvironment } from '../venue.ts'
+import { keysFromEnvironment, keyVariablesOf } from '../venue.ts'
 import { SERVICE_NAMES, type ServiceName } from './service-names.ts'
 
 export const RUN_FILE = 'run-distributed.json'
@@ -45,6 +46,8 @@ const schema = z.strictObject({
   endpoints: z.strictObject({ rest: z.string(), streams: z.string(), wsApi: z.string() }),
   /** Where Creon's broker service is. */
   creon: z.strictObject({ host: z.string(), port: z.number().int().positive() }).optional(),
+  /** Signs the calls to the broker services of this run: made up by it, and good nowhere else. */
+  brokerKey: z.strictObject({ id: z.string(), secret: z.string() }),
   accounts: z.array(
     z.strictObject({
       name: z.string(),
@@ -108,6 +111,7 @@ const schema = z.strictObject({
   ),
 })
 export type RunFile = z.infer<typeof schema>
+const earlierKey = z.looseObject({ brokerKey: schema.shape.brokerKey })
 
 export function writeRunFile(folder: string, run: RunFile): string {
   const file = join(folder, RUN_FILE)
@@ -118,6 +122,14 @@ export function writeRunFile(folder: string, run: RunFile): string {
   writeFileSync(`${file}.new`, `${text}\n`, { mode: 0o600 })
   renameSync(`${file}.new`, file)
   return file
+}
+
+/** The key of an earlier start in this folder, so that who joined then need not be started anew; or a new one. */
+export function brokerKeyOf(folder: string): RunFile['brokerKey'] {
+  const file = join(folder, RUN_FILE)
+  const known = existsSync(file) ? earlierKey.safeParse(JSON.parse(readFileSync(file, 'utf8'))) : undefined
+  if (known?.success === true) return known.data.brokerKey
+  return { id: 'jts', secret: keepSecret(randomBytes(32).toString('base64url')) }
 }
 
 /** Resolves when the file of a run is there: whoever writes it may be slower to start than who reads it. */
@@ -171,13 +183,17 @@ export function readRunFile(file: string): RunFile {
     throw new UserError(`${file}: expected JSON, found ${(cause as Error).message}`, { cause })
   }
   const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
+  if (parsed.success) {
+    keepSecret(parsed.data.brokerKey.secret)
+    return parsed.data
+  }
   // Only where and what was expected: the values may be secrets.
   const [issue] = parsed.error.issues
   throw new UserError(`${file}: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'not a run file'}`)
 }
 
-export async function settingsOf(run: RunFile): Promise<RunSettings> {
+/** @param service whose part it is: keys of real accounts are read for those alone that speak to their brokers. */
+export async function settingsOf(run: RunFile, service?: ServiceName): Promise<RunSettings> {
   const instruments = run.instruments as unknown as readonly Instrument[]
   const instances = await Promise.all(
     run.instances.map(async (one) => {
@@ -198,7 +214,7 @@ export async function settingsOf(run: RunFile): Promise<RunSettings> {
     mode: run.mode,
     endpoints: run.endpoints,
     creon: run.creon,
-    accounts: accountsOf(run),
+    accounts: accountsOf(run, service),
     foreignOrders: foreignOrdersOf(run.mode, run.accounts),
     instances,
     instruments,
@@ -212,9 +228,32 @@ export async function settingsOf(run: RunFile): Promise<RunSettings> {
   }
 }
 
+/** Who speaks to a broker with its account's keys; Creon's are those of its broker service. */
+const KEYS_FOR: Readonly<Record<BrokerName, readonly ServiceName[]>> = {
+  binance: ['binance-service'],
+  creon: ['order-execution', 'market-data-collector'],
+}
+
+const needsKeys = (service: ServiceName | undefined, broker: BrokerName): boolean =>
+  service !== undefined && KEYS_FOR[broker].includes(service)
+
+/** The environment of a service's process without the keys that it has no use for; without a service, with none. */
+export function environmentFor(service: ServiceName | undefined, accounts: RunFile['accounts']): NodeJS.ProcessEnv {
+  const others = keyVariablesOf(accounts).filter(({ broker }) => !needsKeys(service, broker))
+  const hidden = new Set(others.flatMap(({ keyName, secretName }) => [keyName, secretName]))
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !hidden.has(name)))
+}
+
 /** Play keys from the file, real ones from the environment. @throws UserError when they are not there */
-function accountsOf({ mode, accounts }: RunFile): RunSettings['accounts'] {
-  if (mode !== 'sim') return keysFromEnvironment({ mode, accounts })
+function accountsOf({ mode, accounts }: RunFile, service: ServiceName | undefined): RunSettings['accounts'] {
+  if (mode !== 'sim') {
+    const needed = accounts.map((one) => needsKeys(service, one.broker))
+    const read = keysFromEnvironment({ mode, accounts: accounts.filter((_, i) => needed[i]) })
+    return accounts.map((one) => {
+      const account = accountOf(mode, one)
+      return read.find((known) => known.account === account) ?? { account, apiKey: '', apiSecret: '' }
+    })
+  }
   return accounts.map(({ name, broker, play }) => {
     keepSecret(play?.apiSecret)
     if (play === undefined) throw new UserError(`expected the local venue's keys of account ${name}, found none`)

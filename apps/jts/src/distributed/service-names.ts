@@ -3,6 +3,7 @@ export const SERVICE_NAMES = [
   'risk-management',
   'portfolio-tracker',
   'order-execution',
+  'binance-service',
   'strategy-engine',
   'market-data-collector',
   'notification-service',

@@ -19,8 +19,8 @@ export type SharedThroughRedis = {
  * window.
  */
 const RESERVE = 0.5
-/** Besides the members: the supervisor, a gateway, a process that joins by hand, one that is ending. */
-const OTHERS = 4
+/** Besides the members: a process that joins by hand, and one that is ending. */
+const OTHERS = 2
 
 /** A replay, and a market that runs at a speed of its own, count by the venue alone and share nothing. */
 export function shareThroughRedis(run: RunFile, log: Logger): SharedThroughRedis {
@@ -30,7 +30,7 @@ export function shareThroughRedis(run: RunFile, log: Logger): SharedThroughRedis
     return { budget: undefined, hint: undefined, ping: nothing, close: nothing }
   }
   const client = new RedisClient({ url, namespace: run.namespace, log, random: Math.random })
-  const replicas = membersOf(run, 'order-execution').length + membersOf(run, 'market-data-collector').length + OTHERS
+  const replicas = membersOf(run, 'binance-service').length + OTHERS
   return {
     budget: new RedisSharedBudget(client, { replicas, reserve: RESERVE }),
     hint: new RedisLockHint(client, randomUUID),

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import type { Logger } from '@jts/runtime'
 import type { LastWords } from '../process.ts'
 import { STEADY_MEMORY } from '../steady-memory.ts'
-import type { Member } from './run-file.ts'
+import type { Member, ServiceName } from './run-file.ts'
 import { Spare } from './spare.ts'
 
 export type SupervisedState = {
@@ -38,19 +38,24 @@ const STOP_MS = 8000
 /** Its last words are in the pipe when it ends; for longer than this they are not waited for. */
 const LAST_WORDS_MS = 200
 
+/** The environment of a service's process, with the keys that it needs; without a service, with none. */
+export type EnvironmentFor = (service: ServiceName | undefined) => NodeJS.ProcessEnv
+
 export class Supervisor {
   readonly #runFile: string
   readonly #log: Logger
+  readonly #environmentFor: EnvironmentFor
   readonly #children = new Map<string, Child>()
   readonly #spare: Spare
   /** Told when a process has ended by itself, and how. */
   onEnded: (name: string, how: string) => void = () => undefined
   #stopped = false
 
-  constructor(runFile: string, log: Logger) {
+  constructor(runFile: string, log: Logger, environmentFor: EnvironmentFor) {
     this.#runFile = runFile
+    this.#environmentFor = environmentFor
     this.#log = log
-    this.#spare = new Spare(() => spawnService(runFile, ['--spare']))
+    this.#spare = new Spare(() => spawnService(runFile, ['--spare'], environmentFor(undefined)))
   }
 
   /**
@@ -61,8 +66,9 @@ export class Supervisor {
     await Promise.all(
       members.map((member) => {
         const child = new Child(member, this.#runFile, this.#log, {
+          environment: () => this.#environmentFor(member.service),
           isStopping: () => this.#stopped,
-          spare: (name) => this.#spare.take(name),
+          spare: (name) => (this.#fitsSpare(member.service) ? this.#spare.take(name) : undefined),
           onChange: () => this.#tell(),
           onEnded: (how) => this.onEnded(member.name, how),
         })
@@ -89,14 +95,25 @@ export class Supervisor {
     }
   }
 
+  /** It has no keys, and cannot be whoever needs some. */
+  #fitsSpare(service: ServiceName): boolean {
+    const variables = (of: ServiceName | undefined): number => Object.keys(this.#environmentFor(of)).length
+    return variables(service) === variables(undefined)
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true
     this.#spare.stop()
-    await Promise.all([...this.#children.values()].map((child) => child.stop()))
+    const all = [...this.#children.values()]
+    const isAsked = (child: Child): boolean => child.view().service === 'binance-service'
+    // What is on its way to a broker is answered before the broker service goes.
+    await Promise.all(all.filter((child) => !isAsked(child)).map((child) => child.stop()))
+    await Promise.all(all.filter(isAsked).map((child) => child.stop()))
   }
 }
 
 type Watcher = {
+  environment(): NodeJS.ProcessEnv
   isStopping(): boolean
   spare(name: string): ChildProcess | undefined
   onChange(): void
@@ -104,13 +121,13 @@ type Watcher = {
 }
 
 /** A group of its own: Ctrl-C in a terminal reaches the supervisor alone, which then stops them in order. */
-function spawnService(runFile: string, words: readonly string[]): ChildProcess {
+function spawnService(runFile: string, words: readonly string[], environment: NodeJS.ProcessEnv): ChildProcess {
   const args = ['serve', ...words, '--run', runFile, '--exit-with-stdin', '--json']
   const child = spawn(process.execPath, [...process.execArgv, ...STEADY_MEMORY, MAIN, ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
     detached: true,
     // What was compiled once is not compiled again: a third of a start, which matters after a kill.
-    env: { NODE_COMPILE_CACHE: join(dirname(runFile), 'compile-cache'), ...process.env },
+    env: { NODE_COMPILE_CACHE: join(dirname(runFile), 'compile-cache'), ...environment },
   })
   child.stdin?.on('error', () => undefined)
   return child
@@ -162,7 +179,9 @@ class Child {
     this.#state = 'starting'
     this.#sinceMs = Date.now()
     const { name } = this.#member
-    this.#process = this.#watcher.spare(name) ?? spawnService(this.#runFile, [name, '--owner', name])
+    const spawned = (): ChildProcess =>
+      spawnService(this.#runFile, [name, '--owner', name], this.#watcher.environment())
+    this.#process = this.#watcher.spare(name) ?? spawned()
     const said = new SaidLines(this.#process.stdout!, () => {
       this.#state = 'up'
       this.#ended = undefined

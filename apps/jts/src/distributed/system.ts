@@ -31,6 +31,7 @@ import { accountOf, type JtsConfig } from '../config.ts'
 import type { LoadedStrategy } from '../strategies.ts'
 import { observe, type ObserveSettings } from '../observe.ts'
 import { creonLightOf, type ServiceLight, type System } from '../system.ts'
+import { brokerServicesOf } from './broker-whereabouts.ts'
 import { HealthLog } from './health-log.ts'
 import { keepServer } from './keep-server.ts'
 import { lightOf, lightsElsewhere } from './lights.ts'
@@ -40,6 +41,8 @@ import { openArchiver } from './archiver.ts'
 import { DistributedRest } from './rest.ts'
 import { routedCollections, routedOrders, routedPortfolio, routedStrategies } from './routed.ts'
 import {
+  brokerKeyOf,
+  environmentFor,
   RUN_FILE,
   SERVICE_NAMES,
   tlsOf,
@@ -103,6 +106,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
   const members: Member[] = []
   const { metricsPort, tracing } = options.observe
   for (const service of elsewhere ? [] : SERVICE_NAMES) {
+    if (unitsOf(service, settings).length === 0) continue
     for (let n = 1; n <= (replicas[service] ?? 1); n++) {
       const metrics = metricsPort === undefined ? {} : { metricsPort: await freePort() }
       members.push({
@@ -124,6 +128,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     ...(redis?.server === undefined ? {} : { redisUrl: redis.url }),
     endpoints: { ...settings.endpoints },
     ...(settings.creon === undefined ? {} : { creon: { ...settings.creon } }),
+    brokerKey: brokerKeyOf(dataDir),
     accounts: options.accounts.map((one) => {
       const { name, broker, apiKeyEnv, apiSecretEnv, foreignOrders } = one
       const { apiKey, apiSecret } = settings.accounts.find(({ account }) => account === accountOf(settings.mode, one))!
@@ -161,7 +166,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     log,
   })
   const eventLog = new KafkaLog(client, 'supervisor', new Archive(join(dataDir, ARCHIVE_FOLDER)))
-  const supervisor = new Supervisor(join(dataDir, RUN_FILE), log)
+  const supervisor = new Supervisor(join(dataDir, RUN_FILE), log, (service) => environmentFor(service, run.accounts))
   const observability: Observability = await observe(
     { metricsPort },
     {
@@ -191,7 +196,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
         client(links.linkTo(unitOfAccount(service, account))),
       ]),
     )
-  // The supervisor asks the broker, and never acts on it.
+  // The supervisor asks the broker services, and never acts on an account.
   const activity = new Activity()
   const shared = shareThroughRedis(run, log)
   const plumbing = {
@@ -199,7 +204,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     marketClock: new MarketClock(systemClock),
     wallClock: systemClock,
     log,
-    sharedBudget: shared.budget,
+    brokerServices: brokerServicesOf(run, links),
   }
   const brokers = new Map(settings.accounts.map((one) => [one.account, createBroker(settings, plumbing, one)] as const))
   const markets = createMarkets(settings, plumbing)

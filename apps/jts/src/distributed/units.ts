@@ -1,9 +1,9 @@
 /**
- * What of a service one process can own apart from the rest: strategies by instance, orders and ledgers by account, market data
- * by partition. Risk and notifications are one unit each, with the other replicas standing by.
+ * What of a service one process can own apart from the rest: strategies by instance, orders, ledgers and the broker's credentials
+ * by account, market data by partition. Risk and notifications are one unit each, with the other replicas standing by.
  */
 import { candlesTopic, partitionOf, TOPICS, tradesTopic, type Topic } from '@jts/contracts'
-import { instrumentVenue, type InstrumentId } from '@jts/model'
+import { accountBroker, instrumentVenue, type InstrumentId } from '@jts/model'
 import { computedId } from '@jts/runtime'
 import { venuesOf, type RunSettings } from '../services.ts'
 import type { ServiceName } from './run-file.ts'
@@ -62,10 +62,27 @@ export function unitsOf(service: ServiceName, settings: RunSettings): readonly U
       }))
       return [...traded, ...others]
     }
+    case 'binance-service': {
+      const own = accounts.filter((one) => accountBroker(one.account) === 'binance')
+      const hasMarket = instances.some((one) => instrumentVenue(one.instrument.id) === 'BINANCE')
+      return [
+        ...own.map((one) => ({
+          name: unitOfBroker(one.account),
+          settings: { ...settings, accounts: [one] },
+          streams: {},
+        })),
+        ...(hasMarket ? [{ name: unitOfBroker(undefined), settings: { ...settings, accounts: [] }, streams: {} }] : []),
+      ]
+    }
     case 'risk-management':
     case 'notification-service':
       return [{ name: service, settings, streams: {} }]
   }
+}
+
+/** The unit of the broker service that holds an account's credential; without an account, the one that serves the market data. */
+export function unitOfBroker(account: string | undefined): string {
+  return unitName('binance-service', account ?? 'market-data')
 }
 
 /** The unit of a service that has to do with an account. */

@@ -1,19 +1,36 @@
-/** A Korean share at Creon's simulated COM beside Binance: traded, killed, red for a while, and Binance does not notice. */
+/**
+ * A Korean share at Creon's simulated COM beside Binance: traded, killed, red for a while, and Binance does not notice. In one
+ * process and in many.
+ */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { after, before, test } from 'node:test'
 import { CreonApiClient } from '@jts/api-client'
 import { accountId, parseUnits } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
+import {
+  provideKafka,
+  providePostgres,
+  provideRedis,
+  type ProvidedKafka,
+  type ProvidedPostgres,
+  type ProvidedRedis,
+} from '@jts/servers'
 import { runJts, sleep, startJts, type JtsProcess } from '@jts/testkit'
 import { openLog } from './open-log.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-creon-'))
 const started: JtsProcess[] = []
-after(() => {
+let servers: [ProvidedKafka, ProvidedPostgres, ProvidedRedis] | undefined
+before(async () => {
+  servers = await Promise.all([provideKafka(), providePostgres(), provideRedis()])
+})
+after(async () => {
   for (const { child } of started) child.kill('SIGKILL')
+  for (const { ended } of started) await ended
+  await Promise.all((servers ?? []).map((server) => server.stop()))
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -38,6 +55,29 @@ const daysAgo = (days: number): string => new Date(Date.now() - days * 86_400_00
 
 function collecting(dir: string, ...args: string[]): ReturnType<typeof runJts> {
   return runJts(['data', 'collect', ...args, '--data-dir', dir, '--json'])
+}
+
+const runOf = (stdout: string): Run => (JSON.parse(stdout) as { collections: Run[] }).collections[0]!
+
+/** What was collected of one share is exported whole. */
+async function checkExport(dir: string, collected: number): Promise<void> {
+  const file = join(folder, 'krx-005930-1m.csv')
+  const exported = await runJts([
+    'data',
+    'export',
+    '--instrument',
+    'KRX:005930',
+    '--timeframe',
+    '1m',
+    '--out',
+    file,
+    '--data-dir',
+    dir,
+    '--json',
+  ])
+  const { candles } = JSON.parse(exported.stdout) as { candles: number }
+  assert.ok(candles > 0)
+  assert.equal(SHARES.length * candles, collected)
 }
 
 type Light = { name: string; state: string; reason?: string }
@@ -79,7 +119,12 @@ function brokerOf(dir: string, log: string): CreonApiClient {
   return new CreonApiClient({ windowsHost: '127.0.0.1', port, key, account, wallClock: systemClock, log: silentLogger })
 }
 
-test('Korean shares are traded through a kill and a silence of Creon’s service, nothing twice, and Binance goes on meanwhile', async () => {
+for (const mode of ['in one process', 'between processes'] as const) {
+  test(`Korean shares are traded through what becomes of Creon’s service, nothing twice, and Binance goes on: ${mode}`, () =>
+    play(mode === 'in one process' ? 'embedded' : 'distributed'))
+}
+
+async function play(mode: 'embedded' | 'distributed'): Promise<void> {
   writeFileSync(join(folder, 'in-and-out.ts'), IN_AND_OUT)
   const config = join(folder, 'jts.yaml')
   writeFileSync(
@@ -101,8 +146,11 @@ test('Korean shares are traded through a kill and a silence of Creon’s service
       ],
     }),
   )
-  const dir = join(folder, 'data')
-  const jts = startJts(['up', '--config', config, '--data-dir', dir, '--port', '0'])
+  const dir = join(folder, mode)
+  const [kafka, postgres, redis] = servers!
+  const env = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url, REDIS_URL: redis.url }
+  const options = ['--config', config, '--data-dir', dir, '--port', '0']
+  const jts = mode === 'embedded' ? startJts(['up', ...options]) : startJts(['up', '--distributed', ...options], env)
   started.push(jts)
   let errors = ''
   jts.child.stderr!.on('data', (chunk: Buffer) => (errors += chunk.toString()))
@@ -121,7 +169,7 @@ test('Korean shares are traded through a kill and a silence of Creon’s service
 
   // Past minutes of three shares are being collected while their broker dies.
   const wanted = ['--instruments', SHARES.join(','), '--timeframe', '1m', '--from', daysAgo(12), '--to', daysAgo(1)]
-  const minutes = collecting(dir, ...wanted)
+  const minutes = mode === 'embedded' ? collecting(dir, ...wanted) : undefined
   process.kill(pid, 'SIGKILL')
   const red = await until('the light of Creon is not green', async () => {
     const light = await creonLight(url)
@@ -143,22 +191,28 @@ test('Korean shares are traded through a kill and a silence of Creon’s service
     (await fillsOf(url, 'KRX')).length > seen ? true : undefined,
   )
 
-  // Alive, its port open, and silent: what is asked of it is never answered until it goes on.
-  process.kill(pidOf(2)!, 'SIGSTOP')
-  await until('the light of Creon is not green while it hangs', async () =>
-    (await creonLight(url)).state === 'up' ? undefined : true,
-  )
-  const meanwhile = (await fillsOf(url, 'BINANCE')).length
-  await until('Binance trades on', async () => ((await fillsOf(url, 'BINANCE')).length > meanwhile ? true : undefined))
-  process.kill(pidOf(2)!, 'SIGCONT')
-  const stood = (await fillsOf(url, 'KRX')).length
-  await until('Korean shares are traded once more', async () =>
-    (await fillsOf(url, 'KRX')).length > stood ? true : undefined,
-  )
+  if (mode === 'embedded') {
+    // Alive, its port open, and silent: what is asked of it is never answered until it goes on.
+    process.kill(pidOf(2)!, 'SIGSTOP')
+    await until('the light of Creon is not green while it hangs', async () =>
+      (await creonLight(url)).state === 'up' ? undefined : true,
+    )
+    const meanwhile = (await fillsOf(url, 'BINANCE')).length
+    await until('Binance trades on', async () =>
+      (await fillsOf(url, 'BINANCE')).length > meanwhile ? true : undefined,
+    )
+    process.kill(pidOf(2)!, 'SIGCONT')
+    const stood = (await fillsOf(url, 'KRX')).length
+    await until('Korean shares are traded once more', async () =>
+      (await fillsOf(url, 'KRX')).length > stood ? true : undefined,
+    )
+  }
   const collected = await minutes
-  assert.equal(collected.code, 0, collected.stderr)
-  const [run] = (JSON.parse(collected.stdout) as { collections: Run[] }).collections
-  assert.deepEqual([run!.state, run!.done, run!.failures], ['done', 3, []])
+  if (collected !== undefined) {
+    assert.equal(collected.code, 0, collected.stderr)
+    const { state, done, failures } = runOf(collected.stdout)
+    assert.deepEqual([state, done, failures], ['done', 3, []])
+  }
   // Nothing moves any more: what the broker's own service says must be what we have.
   await fetch(`${url}/api/v1/halt`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })
   const broker = brokerOf(dir, errors)
@@ -196,25 +250,9 @@ test('Korean shares are traded through a kill and a silence of Creon’s service
   }
   await close()
   assert.equal(new Set(told).size, told.length, 'a candle was told twice')
-  const file = join(folder, 'krx-005930-1m.csv')
-  const exported = await runJts([
-    'data',
-    'export',
-    '--instrument',
-    'KRX:005930',
-    '--timeframe',
-    '1m',
-    '--out',
-    file,
-    '--data-dir',
-    dir,
-    '--json',
-  ])
-  const { candles } = JSON.parse(exported.stdout) as { candles: number }
-  assert.ok(candles > 0)
-  assert.equal(SHARES.length * candles, run!.candles)
+  if (collected !== undefined) await checkExport(dir, runOf(collected.stdout).candles)
   for (const [what, ids] of Object.entries({ requests, venueOrders, fills })) {
     assert.equal(new Set(ids).size, ids.length, `${what}: one was made twice`)
     assert.ok(ids.length >= 3, `${what}: found ${ids.length}`)
   }
-})
+}

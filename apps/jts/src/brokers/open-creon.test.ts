@@ -85,12 +85,7 @@ describe('the account of a strategy instance', () => {
 })
 
 it('what waits for Creon is told from what waits for others', () => {
-  const waiting = [
-    'creon-service',
-    'creon breaker',
-    'broker service 127.0.0.1:8001, market',
-    'order-execution sim.creon.krx',
-  ]
+  const waiting = ['creon-service', 'creon breaker', 'creon-service, market data 1', 'order-execution sim.creon.krx']
   assert.ok(waiting.every(isOfCreon))
-  assert.ok(!['binance user data sim.binance.main', 'market-data-collector', 'binance breaker'].some(isOfCreon))
+  assert.ok(!['binance-service, orders sim.binance.main', 'market-data-collector', 'binance breaker'].some(isOfCreon))
 })

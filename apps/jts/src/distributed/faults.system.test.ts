@@ -67,7 +67,9 @@ const slow =
 const isRequest = (hello: string): boolean => !/upgrade: websocket/i.test(hello)
 
 const UNANSWERED = /Order without an answer/
-const NO_VENUE = /(order-execution|market-data-collector) is degraded: waiting for: .*binance/
+const NO_VENUE = /binance-service is degraded: waiting for: .*binance/
+/** A broker service reads no topic. */
+const READERS = SERVICE_NAMES.filter((name) => name !== 'binance-service')
 
 const FAULTS: readonly Fault[] = [
   ...SERVICE_NAMES.map((unit): Fault => ({
@@ -167,7 +169,7 @@ const FAULTS: readonly Fault[] = [
   { what: 'slow links to the venue', harm: slow('venue', 400) },
 
   { what: 'Kafka delivers what it has delivered', harm: deliverAgain },
-  ...SERVICE_NAMES.map((unit): Fault => ({
+  ...READERS.map((unit): Fault => ({
     what: `the offsets of ${unit} are rewound`,
     told: new RegExp(`${unit} is down: its process was ended by SIGKILL`),
     harm: rewindOffsets(unit),
@@ -176,6 +178,11 @@ const FAULTS: readonly Fault[] = [
     what: 'another process takes order execution over in the middle of its orders',
     told: /order-execution is down: its process (does not answer|ended)/,
     harm: takeOver('order-execution'),
+  },
+  {
+    what: 'another process takes the broker service over in the middle of its orders',
+    told: /binance-service is down: its process (does not answer|ended)/,
+    harm: takeOver('binance-service'),
   },
 ]
 

@@ -25,6 +25,7 @@ const run: Omit<RunFile, 'databaseUrl'> = {
   mode: 'sim',
   replay: false,
   namespace: NAMESPACE,
+  brokerKey: { id: 'jts', secret: 's'.repeat(43) },
   kafkaBrokers: ['127.0.0.1:1'],
   endpoints: { rest: 'http://127.0.0.1:1', streams: 'ws://127.0.0.1:1', wsApi: 'ws://127.0.0.1:1/ws-api/v3' },
   accounts: ['main', 'second'].map((name) => ({

@@ -14,7 +14,7 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 test('a service that cannot start is told of with the reason that it gives itself', async () => {
   const runFile = join(folder, 'run-distributed.json')
   writeFileSync(runFile, '{ "mode": "sim" }')
-  const supervisor = new Supervisor(runFile, silentLogger)
+  const supervisor = new Supervisor(runFile, silentLogger, () => process.env)
   const told = new Promise<string>((resolve) => (supervisor.onEnded = (name, how) => resolve(`${name} ${how}`)))
   void supervisor.start([{ service: 'risk-management', name: 'risk-management', host: '127.0.0.1', port: 0 }])
   assert.match(await told, /^risk-management ended with code 2: .*run-distributed\.json: replay: /)

@@ -4,7 +4,7 @@ import { accountId, shippedInstrument, strategyInstanceId } from '@jts/model'
 import type { RunSettings } from '../services.ts'
 import { SERVICE_NAMES, type ServiceName } from './service-names.ts'
 import { instrumentId } from '@jts/model'
-import { unitOfAccount, unitsOf } from './units.ts'
+import { unitOfAccount, unitOfBroker, unitsOf } from './units.ts'
 
 const accounts = ['main', 'second'].map((name) => ({
   account: accountId(`sim.binance.${name}`),
@@ -41,6 +41,21 @@ test('orders and ledgers are by account, each with its account alone', () => {
       assert.deepEqual(Object.values(unit.streams), [[unit.settings.accounts[0]!.account]])
     }
   }
+})
+
+test('a broker service holds each credential alone, and the market data beside them', () => {
+  const units = unitsOf('binance-service', settings)
+  const { main, second } = { main: 'sim.binance.main', second: 'sim.binance.second' }
+  assert.deepEqual(
+    units.map((unit) => [unit.name, unit.settings.accounts.map(({ account }) => account as string)]),
+    [
+      [unitOfBroker(main), [main]],
+      [unitOfBroker(second), [second]],
+      [unitOfBroker(undefined), []],
+    ],
+  )
+  const atCreon = { account: accountId('sim.creon.krx'), apiKey: '', apiSecret: '' }
+  assert.deepEqual(names('binance-service', { ...settings, accounts: [atCreon], instances: [] }), [])
 })
 
 test('strategies are by instance; in a replay those of one instrument stay together', () => {

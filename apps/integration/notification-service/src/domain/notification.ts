@@ -49,8 +49,7 @@ function words(event: BusEvent): Words | undefined {
       }
     case 'OrderExpired':
       return {
-        // What the venue has lost, a person looks for there.
-        severity: event.payload.reasonCode === 'NOT_FOUND' ? 'critical' : 'warning',
+        severity: 'warning',
         title: `Order expired: ${event.payload.ref?.instrument}`,
         text: `${event.payload.reasonCode}: ${event.payload.reason}`,
       }

@@ -2,7 +2,7 @@
 import { formatUnits, parseUnits, type Units } from './numbers.ts'
 import { KRX_HOLIDAYS_TO } from './krx/holidays.ts'
 import type { KstDate } from './krx/kst.ts'
-import { krxInstrument } from './krx/instrument.ts'
+import { krxInstrument, unlistedKrxInstrument } from './krx/instrument.ts'
 import type { KrxListing } from './krx/costs.ts'
 import type { KrxVenue } from './krx/sessions.ts'
 import type { TickBand } from './tick-size.ts'
@@ -10,10 +10,22 @@ import { IdError, instrumentId, instrumentSymbol, instrumentVenue, type Instrume
 
 /**
  * Why the venue or the exchange keeps an instrument from trading as others do: trading halted (거래정지), managed issue
- * (관리종목), investment warning (투자경고), investment danger (투자위험), trading until delisting (정리매매), volatility
- * interruption (VI).
+ * (관리종목), investment caution (투자주의), warning (투자경고) and danger (투자위험), trading until delisting (정리매매), volatility
+ * interruption (VI). `unlisted`: nobody has said yet what it is, so nothing is known that its orders could be judged by.
  */
-export type Restriction = 'halted' | 'managed' | 'warning' | 'danger' | 'delisting' | 'volatility-interruption'
+export const RESTRICTIONS = [
+  'halted',
+  'unlisted',
+  'managed',
+  'caution',
+  'warning',
+  'danger',
+  'delisting',
+  'volatility-interruption',
+] as const
+export type Restriction = (typeof RESTRICTIONS)[number]
+/** What a trader may accept; of a halt and of the unknown there is nothing to accept. */
+export type AcceptableRestriction = Exclude<Restriction, 'halted' | 'unlisted'>
 
 /** All amounts in units of 1e-8. A bound of 0 means that the venue sets none. */
 export type Instrument = {
@@ -24,9 +36,10 @@ export type Instrument = {
   /** Smallest price step; where it grows with the price, that of the lowest band (`tickSizeAt` knows the others). */
   readonly tickSize: Units
   readonly tickBands?: readonly TickBand[]
-  /** The day's price limits, where the venue sets some and they are known. */
+  /** Price limits, where the venue sets some and they are known: of one day, and of no other. */
   readonly priceMin?: Units
   readonly priceMax?: Units
+  readonly priceLimitsDate?: KstDate
   /** Smallest quantity step. */
   readonly lotSize: Units
   readonly quantityMin: Units
@@ -114,6 +127,7 @@ export function shippedInstrument(text: string, date: KstDate = KRX_HOLIDAYS_TO)
  * currencies of its own: nothing is guessed, no other balance moves, and the comparison with the broker tells of it.
  */
 export function instrumentByName(id: InstrumentId): Instrument {
+  if (instrumentVenue(id) === 'KRX') return unlistedKrxInstrument(id)
   try {
     return shippedInstrument(id)
   } catch {

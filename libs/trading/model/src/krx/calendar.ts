@@ -4,9 +4,9 @@ import { dayNumber, isoDate, KrxError, type KstDate } from './kst.ts'
 
 export type KrxCalendarOptions = {
   /** Closures that the shipped list does not have; weekends among them change nothing. */
-  readonly holidays?: readonly KstDate[]
+  readonly holidays?: readonly KstDate[] | undefined
   /** Last date for which the holidays are known; the end of the shipped list when not given. */
-  readonly knownTo?: KstDate
+  readonly knownTo?: KstDate | undefined
 }
 
 /** 1970-01-01 was a Thursday. */

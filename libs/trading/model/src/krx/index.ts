@@ -1,4 +1,5 @@
 export * from './kst.ts'
+export * from './holidays.ts'
 export * from './calendar.ts'
 export * from './ticks.ts'
 export * from './price-limits.ts'

@@ -4,21 +4,24 @@
  *
  * Sources: KRX 유가증권시장업무규정 제4조, https://global.krx.co.kr (trading hours), NXT's announcement of 2025-03-04.
  */
-import { KrxCalendar } from './calendar.ts'
+import { KrxCalendar, type KrxCalendarOptions } from './calendar.ts'
 import { kstDateOf, kstSecondsOf, KrxError, secondsOfTime, type KstDate } from './kst.ts'
 
-export type KrxVenue = 'KRX' | 'NXT'
+export const KRX_VENUES = ['KRX', 'NXT'] as const
+export type KrxVenue = (typeof KRX_VENUES)[number]
 
-export type SessionPhase =
-  /** Orders are collected for one price: 동시호가. */
-  | 'opening-auction'
-  | 'continuous'
-  | 'closing-auction'
-  /** NXT before and after the KRX's hours; limit orders only. */
-  | 'pre-market'
-  | 'after-market'
-  /** Off-hours trading at one price, which takes order types of its own. */
-  | 'off-hours'
+export const SESSION_PHASES = [
+  // Orders are collected for one price: 동시호가.
+  'opening-auction',
+  'continuous',
+  'closing-auction',
+  // NXT before and after the KRX's hours; limit orders only.
+  'pre-market',
+  'after-market',
+  // Off-hours trading at one price, which takes order types of its own.
+  'off-hours',
+] as const
+export type SessionPhase = (typeof SESSION_PHASES)[number]
 
 export type Session = {
   readonly venue: KrxVenue
@@ -153,6 +156,19 @@ function timeOf(seconds: number): string {
   const two = (value: number): string => String(value).padStart(2, '0')
   const text = `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}`
   return seconds % 60 === 0 ? text : `${text}:${two(seconds % 60)}`
+}
+
+/** What a configuration says beside the shipped tables, as plain data. */
+export type KrxHours = KrxCalendarOptions & {
+  readonly shiftedDays?: readonly ShiftedDay[] | undefined
+  /** From their dates on in place of the shipped ones. */
+  readonly sessions?: SessionTable | undefined
+}
+
+/** @throws KrxError for a date or a time that is none */
+export function krxSessionsOf({ holidays, knownTo, shiftedDays = [], sessions = [] }: KrxHours = {}): KrxSessions {
+  const calendar = new KrxCalendar({ holidays, knownTo })
+  return new KrxSessions({ calendar, table: [...KRX_SESSIONS, ...sessions], shiftedDays })
 }
 
 /** Whether an ordinary limit or market order may be sent in this phase. */

@@ -1,16 +1,18 @@
 import { parseUnits } from '../numbers.ts'
+import type { AcceptableRestriction } from '../instruments.ts'
 import type { RiskLimits } from './risk-types.ts'
 
 /** For configuration: limits from decimal text. */
 export function riskLimitsFromText(text: {
-  readonly notionalMaxPerOrder?: string
-  readonly marketCollar?: number
-  readonly duplicateWindowMs?: number
-  readonly signalAgeMaxMs?: number
-  readonly marketDataAgeMaxMs?: number
-  readonly priceCollar?: number
-  readonly ordersPerMinuteMax?: number
-  readonly exposureMaxPerInstrument?: string
+  readonly notionalMaxPerOrder?: string | undefined
+  readonly marketCollar?: number | undefined
+  readonly duplicateWindowMs?: number | undefined
+  readonly signalAgeMaxMs?: number | undefined
+  readonly marketDataAgeMaxMs?: number | undefined
+  readonly priceCollar?: number | undefined
+  readonly ordersPerMinuteMax?: number | undefined
+  readonly exposureMaxPerInstrument?: string | undefined
+  readonly restrictionsAllowed?: readonly AcceptableRestriction[] | undefined
 }): RiskLimits {
   return {
     ...(text.notionalMaxPerOrder !== undefined && { notionalMaxPerOrder: parseUnits(text.notionalMaxPerOrder) }),
@@ -22,6 +24,7 @@ export function riskLimitsFromText(text: {
     ...(text.exposureMaxPerInstrument !== undefined && {
       exposureMaxPerInstrument: parseUnits(text.exposureMaxPerInstrument),
     }),
+    ...(text.restrictionsAllowed !== undefined && { restrictionsAllowed: text.restrictionsAllowed }),
     ...(text.marketDataAgeMaxMs !== undefined && { marketDataAgeMaxUs: text.marketDataAgeMaxMs * 1000 }),
   }
 }

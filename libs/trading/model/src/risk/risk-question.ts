@@ -10,6 +10,7 @@ import {
   type Units,
 } from '../numbers.ts'
 import type { Instrument } from '../instruments.ts'
+import { kstDateOf } from '../krx/kst.ts'
 import type { KrxSessions } from '../krx/sessions.ts'
 import type { Hold } from './holds.ts'
 import type { RiskIntent, RiskLimits, TradingState } from './risk-types.ts'
@@ -38,7 +39,7 @@ export class RiskQuestion {
   instrument!: Instrument
   limits!: RiskLimits
   tradingState: TradingState = 'active'
-  /** Undefined where nobody keeps hours: a backtest, whose orders wait for the next price anyway. */
+  /** Undefined where nothing is traded that keeps hours. */
   sessions: KrxSessions | undefined = undefined
   /** What JTS itself holds the account or the instrument for. */
   hold: Hold | undefined = undefined
@@ -75,7 +76,7 @@ export class RiskQuestion {
       this.price = this.priceWorst = 0n
     } else if (isMarket) {
       this.price = unitsFromFloat(this.market.lastPrice)
-      this.priceWorst = worstPrice(instrument, this.price, collarUnits)
+      this.priceWorst = worstPrice(instrument, this.price, collarUnits, this.nowUs)
     } else {
       this.price = this.priceWorst = intent.limitPrice!
     }
@@ -133,7 +134,13 @@ export class RiskQuestion {
 }
 
 /** What a market buy may cost at most: the day's upper limit, as Korean brokers reserve it; elsewhere the collar. */
-function worstPrice(instrument: Instrument, price: Units, collarUnits: Units): Units {
-  if (instrument.priceMax !== undefined) return instrument.priceMax
-  return (price * (instrument.listing === undefined ? collarUnits : KRX_COLLAR)) / ONE
+function worstPrice(instrument: Instrument, price: Units, collarUnits: Units, nowUs: number): Units {
+  if (instrument.priceMax !== undefined && limitsHold(instrument, nowUs)) return instrument.priceMax
+  const isKrx = instrument.listing !== undefined || instrument.sessions !== undefined
+  return (price * (isKrx ? KRX_COLLAR : collarUnits)) / ONE
+}
+
+/** Yesterday's limits say nothing about today. */
+export function limitsHold({ priceLimitsDate }: Instrument, nowUs: number): boolean {
+  return priceLimitsDate === undefined || priceLimitsDate === kstDateOf(nowUs)
 }

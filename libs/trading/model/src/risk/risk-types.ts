@@ -2,7 +2,7 @@
 import type { Units } from '../numbers.ts'
 import type { AccountId, InstrumentId, SignalId, StrategyInstanceId } from '../ids.ts'
 import type { Side } from '../bars.ts'
-import type { Restriction } from '../instruments.ts'
+import type { AcceptableRestriction } from '../instruments.ts'
 import type { HoldCode } from './holds.ts'
 import type { OrderType, TimeInForce } from '../orders.ts'
 
@@ -38,8 +38,8 @@ export type RiskLimits = {
   /** What an account may have at risk in one instrument, in its quote currency: the position at the last price, and open buys. */
   readonly exposureMaxPerInstrument?: Units
   readonly marketDataAgeMaxUs?: number
-  /** Restrictions under which a person wants to buy all the same; a halt cannot be among them. */
-  readonly restrictionsAllowed?: readonly Exclude<Restriction, 'halted'>[]
+  /** Restrictions under which a person wants to buy all the same. */
+  readonly restrictionsAllowed?: readonly AcceptableRestriction[]
 }
 
 export const MARKET_COLLAR_DEFAULT = 0.01
@@ -59,12 +59,15 @@ export type DenialCode =
   | 'TICK_SIZE'
   | 'PRICE_LIMIT'
   | 'INSTRUMENT_HALTED'
+  | 'LISTING_UNKNOWN'
   | 'INSTRUMENT_MANAGED'
+  | 'INSTRUMENT_CAUTION'
   | 'INSTRUMENT_WARNING'
   | 'INSTRUMENT_DANGER'
   | 'INSTRUMENT_DELISTING'
   | 'VOLATILITY_INTERRUPTION'
   | 'SESSION_CLOSED'
+  | 'SESSION_PHASE'
   | 'SESSION_UNKNOWN'
   | 'LOT_SIZE'
   | 'QUANTITY_MIN'

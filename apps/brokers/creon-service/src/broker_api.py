@@ -67,8 +67,10 @@ class BrokerApi:
     async def balances(self) -> list[Json]:
         client = self._service.client
         cash = (await client.balance()).cash_in_two_days
-        free = min(await client.orderable_cash(CASH_OF), cash)
-        return [{"currency": "KRW", "free": str(free), "locked": str(max(0, cash - free))}]
+        power = await client.buying_power(CASH_OF)
+        free = min(power.orderable, cash)
+        held = str(max(0, cash - free))
+        return [{"currency": "KRW", "free": str(free), "locked": held, "settled": str(power.deposit)}]
 
     async def positions(self) -> list[Json]:
         now = self._service.venue_now_us()

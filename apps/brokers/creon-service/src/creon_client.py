@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from adapters.desk import Balance, Desk, HoldingRow, Levels, Listing, QuoteRow
+from adapters.desk import Balance, BuyingPower, Desk, HoldingRow, Levels, Listing, QuoteRow, Standing
 from adapters.errors import BudgetError, UnreadableError
 from adapters.sta_thread import Job, StaThread
 from domain.candles import ChartRow, pages_on, rows_needed
@@ -88,14 +88,17 @@ class CreonClient:
                 break
         return Balance(cash, tuple(holdings.values()))
 
-    async def orderable_cash(self, code: str) -> int:
-        return await self._ask("CpTdNew5331A", lambda: self._desk.orderable_cash(code), Priority.RECONCILE, "trade")
+    async def buying_power(self, code: str) -> BuyingPower:
+        return await self._ask("CpTdNew5331A", lambda: self._desk.buying_power(code), Priority.RECONCILE, "trade")
 
     async def listings(self, codes: Sequence[str] | None) -> list[Listing]:
         return await self._ask("CpCodeMgr", lambda: self._desk.listings(codes), Priority.QUOTES, None)
 
-    async def market_end(self) -> int:
-        return await self._ask("CpCodeMgr", self._desk.market_end, Priority.QUOTES, None)
+    async def market_hours(self) -> tuple[int, int]:
+        return await self._ask("CpCodeMgr", self._desk.market_hours, Priority.QUOTES, None)
+
+    async def standing(self, code: str) -> Standing:
+        return await self._ask("StockMst", lambda: self._desk.standing(code), Priority.QUOTES, "quote")
 
     async def quotes(self, codes: Sequence[str]) -> list[QuoteRow]:
         found: list[QuoteRow] = []

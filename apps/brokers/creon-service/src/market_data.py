@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from adapters.desk import Desk, Levels, Listing, QuoteRow, Tick
+from adapters.desk import Desk, Levels, Listing, QuoteRow, Standing, Tick
 from adapters.errors import CreonError
 from adapters.symbols import to_code, to_instrument
 from creon_client import CreonClient
 from domain.candles import DAY_US, MINUTE_US, MINUTES, Candle, date_of, is_final, to_candle
-from domain.words import Priority
+from domain.words import Kind, Priority
 from rate_limiter import SUBSCRIPTION_LIMIT
 from stream_hub import StreamHub
 
@@ -31,6 +31,11 @@ REALTIME = {
     "orderBook": ("Dscbo1.StockJpBid",),
 }
 CANDLE_LOOK_S = 0.5
+# Standings that are asked for in one answer, the oldest first: the quote budget is for prices.
+STANDINGS_AT_ONCE = 10
+STANDING_KEPT_US = 10_000_000
+# As CpCodeMgr tells a market without hours: a simulated one.
+NEVER_CLOSED = (0, 2400)
 # A bar is asked for a little after its end, when its last trades are in.
 CANDLE_DELAY_US = 1_000_000
 
@@ -54,9 +59,16 @@ class CandleQuery:
 
 
 class MarketData:
-    def __init__(self, client: CreonClient, hub: StreamHub, venue_now_us: Callable[[], int]) -> None:
-        self._client, self._hub, self._now_us = client, hub, venue_now_us
+    def __init__(
+        self,
+        client: CreonClient,
+        hub: StreamHub,
+        venue_now_us: Callable[[], int],
+        monotonic_us: Callable[[], int],
+    ) -> None:
+        self._client, self._hub, self._now_us, self._monotonic_us = client, hub, venue_now_us, monotonic_us
         self._listings: dict[str, Listing] = {}
+        self._standings: dict[str, tuple[int, Standing]] = {}
         self._listed_on = 0
         self._watched: Counter[tuple[str, str]] = Counter()
         self._candles: Counter[tuple[str, str]] = Counter()
@@ -64,15 +76,19 @@ class MarketData:
         self._told_until: dict[tuple[str, str], int] = {}
         self._books: dict[str, tuple[Levels, Levels]] = {}
         self._market_end: tuple[int, int] = (0, 1530)
+        self._always_open = False
 
     # --- asked ----------------------------------------------------------------------------------------------------
 
     async def refresh(self) -> None:
-        """Master data is of the login: read again with each session."""
+        """Master data is of the login: read with each session."""
         listings = await self._client.listings(None)
         self._listings = {listing.code: listing for listing in listings}
+        self._standings.clear()
         self._listed_on = date_of(self._now_us())
-        self._market_end = (self._listed_on, await self._client.market_end())
+        hours = await self._client.market_hours()
+        self._always_open = hours == NEVER_CLOSED
+        self._market_end = (self._listed_on, 1530 if self._always_open else hours[1])
 
     async def listing(self, instrument: str) -> Listing:
         code = to_code(instrument)
@@ -85,16 +101,38 @@ class MarketData:
             self._listings[code] = found[0]
         return self._listings[code]
 
-    def section_of(self, code: str) -> str:
+    def taxed_as(self, code: str) -> tuple[str, Kind]:
         listing = self._listings.get(code)
-        return "stock" if listing is None else listing.section
+        return ("KOSPI", "stock") if listing is None else (listing.market, listing.kind)
 
     async def instruments(self, wanted: list[str] | None) -> list[Json]:
         if wanted is None:
-            if not self._listings or self._listed_on != date_of(self._now_us()):
+            if not self._listings:
                 await self.refresh()
-            return [instrument_json(listing) for _, listing in sorted(self._listings.items())]
-        return [instrument_json(await self.listing(instrument)) for instrument in wanted]
+            return [self._told(listing) for _, listing in sorted(self._listings.items())]
+        listings = [await self.listing(instrument) for instrument in wanted]
+        await self._look_at_standings([listing.code for listing in listings])
+        return [self._told(listing) for listing in listings]
+
+    async def _look_at_standings(self, codes: list[str]) -> None:
+        """A halt comes in the middle of a day; what cannot be asked for now stays as it was last told."""
+        now = self._monotonic_us()
+        asked_us = {code: self._standings[code][0] if code in self._standings else 0 for code in codes}
+        due = [
+            code
+            for code in sorted(asked_us, key=lambda code: asked_us[code])
+            if code not in self._standings or now - asked_us[code] >= STANDING_KEPT_US
+        ]
+        for code in due[:STANDINGS_AT_ONCE]:
+            try:
+                self._standings[code] = (now, await self._client.standing(code))
+            except CreonError as error:
+                log.info("no standing of %s: %s", code, error)
+                return
+
+    def _told(self, listing: Listing) -> Json:
+        _, standing = self._standings.get(listing.code, (0, None))
+        return instrument_json(listing, standing, self._listed_on, self._always_open)
 
     async def candles(self, query: CandleQuery) -> list[Json]:
         await self.listing(to_instrument(query.code))
@@ -253,15 +291,19 @@ def _unsubscribe(desk: Desk, progids: list[str], code: str) -> None:
         desk.unwatch(progid, code)
 
 
-def instrument_json(listing: Listing) -> Json:
+def instrument_json(listing: Listing, standing: Standing | None, listed_on: int, always_open: bool) -> Json:
+    """Master data is of the day of the login; how it stands now, where that is known, is said in its place."""
+    halted = listing.status == 1 if standing is None else standing.halted
+    supervised = listing.supervised if standing is None else standing.supervised
+    control = listing.control if standing is None else standing.control
     reasons = []
-    if listing.status == 1:
+    if halted:
         reasons.append("HALTED")
     if listing.status == 2:
         reasons.append("SUSPENDED")
-    if listing.supervised:
+    if supervised:
         reasons.append("MANAGED")
-    reasons += {1: ["CAUTION"], 2: ["WARNING"], 3: ["DANGER"], 4: ["DANGER"]}.get(listing.control, [])
+    reasons += {1: ["CAUTION"], 2: ["WARNING"], 3: ["DANGER"], 4: ["DANGER"]}.get(control, [])
     instrument: Json = {
         "instrument": to_instrument(listing.code),
         "symbol": listing.code[1:],
@@ -275,9 +317,13 @@ def instrument_json(listing: Listing) -> Json:
         "marketQuantityMax": "0",
         "notionalMin": "0",
         "notionalMax": "0",
-        "tradable": listing.status == 0,
+        "tradable": not halted and listing.status != 2,
         "market": listing.market,
+        "kind": listing.kind,
+        "date": f"{listed_on // 10_000:04}-{listed_on // 100 % 100:02}-{listed_on % 100:02}",
     }
+    if always_open:
+        instrument["alwaysOpen"] = True
     if reasons:
         instrument["reasons"] = reasons
     if listing.upper > 0:

@@ -15,7 +15,7 @@ from domain.candles import date_of
 from domain.fees import estimated_fee
 from domain.settle import Provisional, settle
 from domain.status import cancelled_quantity, status_of
-from domain.words import Fill, Notice, OrderRecord, OrderType, TimeInForce, VenueOrder
+from domain.words import Fill, Kind, Notice, OrderRecord, OrderType, TimeInForce, VenueOrder
 
 log = logging.getLogger("creon.record")
 PublishOrder = Callable[[OrderRecord, Fill | None], None]
@@ -48,10 +48,10 @@ class AccountRecord:
         alert: Callable[[str, str], None],
         now_us: Callable[[], int],
         fee_ppm: int,
-        section_of: Callable[[str], str],
+        taxed_as: Callable[[str], tuple[str, Kind]],
     ) -> None:
         self._store, self._publish, self._alert, self._now_us = store, publish, alert, now_us
-        self._fee_ppm, self._section_of = fee_ppm, section_of
+        self._fee_ppm, self._taxed_as = fee_ppm, taxed_as
         self.date = date_of(now_us())
         self._lives: dict[int, _Life] = {}
         self._waiting: dict[int, list[Notice]] = {}
@@ -273,7 +273,7 @@ class AccountRecord:
         provisional: bool,
         corrects: str | None = None,
     ) -> Fill:
-        fee = estimated_fee(record.side, quantity, price, record.date, self._fee_ppm, self._section_of(record.code))
+        fee = estimated_fee(record.side, quantity, price, record.date, self._fee_ppm, *self._taxed_as(record.code))
         return Fill(
             fill_id,
             record.client_order_id,

@@ -71,9 +71,9 @@ class CreonService:
         self.sta = StaThread(com, self.limiters, _monotonic_us)
         desk = Desk(com, self._events())
         self.client = CreonClient(self.sta, desk, self.limiters, options.waits)
-        self.market = MarketData(self.client, self.hub, venue_now_us)
+        self.market = MarketData(self.client, self.hub, venue_now_us, _monotonic_us)
         self.record = AccountRecord(
-            store, self._publish_order, self._alert, venue_now_us, options.fee_ppm, self.market.section_of
+            store, self._publish_order, self._alert, venue_now_us, options.fee_ppm, self.market.taxed_as
         )
         self.fences = Fences(store)
         self.session = Session(

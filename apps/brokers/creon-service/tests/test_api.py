@@ -10,6 +10,9 @@ import pytest
 
 from adapters.auth import Key, SignatureCheck, Signed, canonical_text, read_keys, signature_of
 from adapters.problems import PROBLEMS, ProblemError
+from domain.fees import estimated_fee
+from domain.words import Kind
+from simulated_com.calendar import Sessions
 from worlds import ACCOUNT, KRX_SAMSUNG, World, scenario, signed, wall_us
 
 CONTRACT = Path(__file__).resolve().parents[4] / "libs/shared/contracts/broker-api"
@@ -192,3 +195,40 @@ def test_a_nonce_is_known_until_its_timestamp_is_out_of_the_window() -> None:
         with pytest.raises(ProblemError) as caught:
             check.check(early)
         assert caught.value.code == code
+
+
+@scenario()
+async def test_a_listing_is_told_as_what_it_is_and_as_it_stands_now(world: World) -> None:
+    asked = "/api/v1/instruments?instrument=KRX:069500&instrument=KRX:247540&instrument=KRX:900110"
+
+    async def told() -> list[tuple[str, str, bool, list[str]]]:
+        found = await world.get(asked)
+        assert {one["date"] for one in found} == {"2026-04-22"} and all("alwaysOpen" not in one for one in found)
+        return [(one["market"], one["kind"], one["tradable"], one.get("reasons", [])) for one in found]
+
+    halted = ("KOSDAQ", "stock", False, ["HALTED"])
+    assert await told() == [("KOSPI", "etf", True, []), ("KOSDAQ", "stock", True, []), halted]
+    assert (await world.get(asked))[0]["tickSize"] == "5"
+    world.terminal.exchange.restrict("A069500", halted=True)
+    world.terminal.exchange.restrict("A247540", administrative=True, control=2)
+    # Master data is of the login and does not know yet; a fresh look does.
+    world.service.market._standings.clear()
+    assert await told() == [
+        ("KOSPI", "etf", False, ["HALTED"]),
+        ("KOSDAQ", "stock", True, ["MANAGED", "WARNING"]),
+        halted,
+    ]
+
+
+@scenario(exchange={"sessions": Sessions(always_open=True)})
+async def test_a_simulated_market_that_never_closes_says_so(world: World) -> None:
+    assert (await world.get(f"/api/v1/instruments?instrument={KRX_SAMSUNG}"))[0]["alwaysOpen"] is True
+
+
+def test_the_estimated_tax_goes_by_what_is_sold_and_by_the_day_of_settlement() -> None:
+    def tax(date: int, market: str = "KOSPI", kind: Kind = "stock") -> int:
+        return estimated_fee("sell", 100, 10_000, date, 0, market, kind)
+
+    assert (tax(20251226), tax(20251229), tax(20241226), tax(20241227)) == (1500, 2000, 1800, 1500)
+    assert [tax(20260422, kind=kind) for kind in ("etf", "etn", "elw")] == [0, 0, 0]
+    assert (tax(20260422, "KOSDAQ"), tax(20260422, "KONEX")) == (2000, 1000)

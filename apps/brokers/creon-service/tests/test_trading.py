@@ -210,6 +210,12 @@ async def test_balances_and_positions_are_the_broker_s(world: World) -> None:
     cash = world.terminal.exchange.ledger.cash_in_the_end()
     assert int(balance["free"]) + int(balance["locked"]) == cash == 100_000_000 - 718_000 - 107
     assert int(balance["locked"]) >= 600_000
+    # What was bought is paid on the second trading day.
+    assert balance["settled"] == "100000000"
+    world.move_to(100000, 20260423)
+    assert (await world.get(f"/api/v1/accounts/{ACCOUNT}/balances"))[0]["settled"] == "100000000"
+    world.move_to(100000, 20260424)
+    assert (await world.get(f"/api/v1/accounts/{ACCOUNT}/balances"))[0]["settled"] == str(cash)
     position = (await world.get(f"/api/v1/accounts/{ACCOUNT}/positions"))[0]
     assert (position["instrument"], position["quantity"], position["totalCost"]) == (KRX_SAMSUNG, "10", "718000")
 

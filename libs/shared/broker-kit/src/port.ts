@@ -223,6 +223,8 @@ export type Balance = {
   readonly currency: string
   readonly free: Units
   readonly locked: Units
+  /** What is there today, where trades settle later. */
+  readonly settled?: Units
   /** Cash of trades not yet settled, by settlement day in Seoul. */
   readonly unsettled?: readonly { readonly date: string; readonly amount: Units }[]
 }

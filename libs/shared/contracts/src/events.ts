@@ -10,6 +10,7 @@ import { upcast, UPCASTERS, versionOf, type Upcasters } from './upcast.ts'
 const codecs = {
   Candle: marketData.Candle,
   PublicTrade: marketData.PublicTrade,
+  InstrumentListed: marketData.InstrumentListed,
   CollectionFailed: marketData.CollectionFailed,
   DeadLetter: marketData.DeadLetter,
   StrategySignal: signals.StrategySignal,

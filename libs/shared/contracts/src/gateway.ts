@@ -110,6 +110,22 @@ export type AccountView = {
   readonly positions: readonly PositionView[]
   /** Whether the ledger agrees with the broker's own record. */
   readonly reconciled: 'equal' | 'different' | 'unchecked'
+  /** Of a market that settles later than it trades. */
+  readonly settlement?: SettlementView
+}
+
+/** Cash by the day on which it changes hands. */
+export type SettlementView = {
+  readonly currency: string
+  /** Today, in Korea. */
+  readonly date: string
+  readonly settled: string
+  /** The coming days, in their order. */
+  readonly days: readonly { readonly date: string; readonly receivable: string; readonly payable: string }[]
+  /** On its way, of a day that nobody has said; signed, and absent when there is nothing. */
+  readonly undated?: string
+  /** What the broker said, and when, that a new order may use. */
+  readonly orderable?: { readonly amount: string; readonly timeUs: number }
 }
 
 export type PortfolioView = { readonly accounts: readonly AccountView[] }

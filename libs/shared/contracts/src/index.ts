@@ -1,5 +1,6 @@
 export * from './events.ts'
 export * from './fills.ts'
+export * from './listings.ts'
 export * from './lock-step.ts'
 export * from './partition.ts'
 export * from './rpc.ts'

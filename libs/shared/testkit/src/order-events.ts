@@ -23,9 +23,14 @@ export function openingBalance(account: string, balances: Record<string, string>
   return { ...about(account, timeUs), type: 'OpeningBalance', payload: { balances: amounts } }
 }
 
-export function balancesReported(account: string, balances: Record<string, string>, fillCount: number): NewEvent {
+export function balancesReported(
+  account: string,
+  balances: Record<string, string>,
+  fillCount: number,
+  { cash = [], timeUs = 1 }: { cash?: Payload<'BalancesReported'>['cash']; timeUs?: number } = {},
+): NewEvent {
   const amounts = Object.entries(balances).map(([currency, amount]) => ({ currency, amount }))
-  return { ...about(account, 1), type: 'BalancesReported', payload: { balances: amounts, fillCount } }
+  return { ...about(account, timeUs), type: 'BalancesReported', payload: { balances: amounts, fillCount, cash } }
 }
 
 let trades = 0

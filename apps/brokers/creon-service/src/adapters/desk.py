@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.candles import MINUTES, ChartRow
 from domain.matching import PRICE_TYPE
-from domain.words import Notice, Placement, Side, VenueOrder
+from domain.words import Kind, Notice, Placement, Side, VenueOrder
 
 from .com import ComModule, hresult_of
 from .errors import (
@@ -30,13 +30,21 @@ PAGE = 20
 CHART_FIELDS = [0, 1, 2, 3, 4, 5, 8]
 REGULAR_HOURS_ONLY = ord("3")
 
+# What trades like a share, and what else has rules of its own (creon.md 4.3); the rest is not for this service.
+KIND_OF_SECTION: dict[int, Kind] = {
+    **dict.fromkeys((1, 2, 3, 4, 5, 6, 13), "stock"),
+    **dict.fromkeys((10, 12), "etf"),
+    17: "etn",
+    9: "elw",
+}
+
 
 @dataclass(frozen=True)
 class Listing:
     code: str
     name: str
     market: str
-    section: str
+    kind: Kind
     control: int
     supervised: bool
     status: int
@@ -44,6 +52,20 @@ class Listing:
     upper: int
     lower: int
     tick: int
+
+
+@dataclass(frozen=True)
+class BuyingPower:
+    orderable: int
+    # 예수금: what has been settled.
+    deposit: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    control: int
+    supervised: bool
+    halted: bool
 
 
 @dataclass(frozen=True)
@@ -286,9 +308,12 @@ class Desk:
             )
         return Balance(integer(asked.GetHeaderValue(9), "D+2 cash"), tuple(holdings)), bool(asked.Continue)
 
-    def orderable_cash(self, code: str) -> int:
+    def buying_power(self, code: str) -> BuyingPower:
         inputs = {0: self.account, 1: self.goods, 2: code, 3: "01", 4: 0, 5: "Y", 6: ord("1")}
-        return integer(self._ask("CpTrade.CpTdNew5331A", inputs, True).GetHeaderValue(10), "cash orderable amount")
+        asked = self._ask("CpTrade.CpTdNew5331A", inputs, True)
+        return BuyingPower(
+            integer(asked.GetHeaderValue(10), "cash orderable amount"), integer(asked.GetHeaderValue(45), "deposit")
+        )
 
     # --- market data ----------------------------------------------------------------------------------------------
 
@@ -312,7 +337,7 @@ class Desk:
                     code,
                     name,
                     market,
-                    "etf" if integer(manager.GetStockSectionKind(code), "section") in (10, 12) else "stock",
+                    KIND_OF_SECTION.get(integer(manager.GetStockSectionKind(code), "section"), "other"),
                     integer(manager.GetStockControlKind(code), "control kind"),
                     integer(manager.GetStockSupervisionKind(code), "supervision kind") == 1,
                     integer(manager.GetStockStatusKind(code), "status kind"),
@@ -324,9 +349,20 @@ class Desk:
             )
         return found
 
-    def market_end(self) -> int:
+    def market_hours(self) -> tuple[int, int]:
         """HHMM of today; other on special days."""
-        return natural(self._object("CpUtil.CpCodeMgr").GetMarketEndTime(), "market end")
+        manager = self._object("CpUtil.CpCodeMgr")
+        return natural(manager.GetMarketStartTime(), "market start"), natural(manager.GetMarketEndTime(), "market end")
+
+    def standing(self, code: str) -> Standing:
+        """As it is now: master data is of the login."""
+        asked = self._ask("Dscbo1.StockMst", {0: code}, True)
+        supervised, halted = (code_or_text(asked.GetHeaderValue(index), "standing") == "Y" for index in (66, 68))
+        # '1' normal, '2' caution, '3' warning, '4' danger announced, '5' danger: one more than CpCodeMgr's.
+        control = code_or_text(asked.GetHeaderValue(67), "warning")
+        if control not in ("1", "2", "3", "4", "5"):
+            raise UnreadableError(f"expected a warning from 1 to 5, found {control!r}")
+        return Standing(int(control) - 1, supervised, halted)
 
     def chart(self, code: str, timeframe: str, count: int, adjusted: bool) -> Callable[[], tuple[list[ChartRow], bool]]:
         """Asks for pages, newest first. Counted, since minutes cannot be asked for by date."""

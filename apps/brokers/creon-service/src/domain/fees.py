@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from .words import Side
+from .words import Kind, Side
 
-# Basis points of the proceeds of a sale of listed shares, by the day it took effect (won, floored).
-SELL_TAX_BP = ((20260101, 20), (20250101, 15), (20240101, 18), (20230101, 20), (20210101, 23), (20190530, 25), (0, 30))
-TAX_FREE_SECTIONS = frozenset({"etf"})
+# Basis points of the proceeds of a sale of listed shares (won, floored), by the first day of trading whose sales settle
+# under the law: a change on 1 January holds from the last session but one of December.
+SELL_TAX_BP = ((20251229, 20), (20241227, 15), (20231227, 18), (20221228, 20), (20201229, 23), (20190530, 25), (0, 30))
+KONEX_TAX_BP = ((20190530, 10), (0, 30))
 
 
-def estimated_fee(side: Side, quantity: int, price: int, date: int, fee_ppm: int, section: str = "stock") -> int:
+def estimated_fee(
+    side: Side, quantity: int, price: int, date: int, fee_ppm: int, market: str = "KOSPI", kind: Kind = "stock"
+) -> int:
     amount = quantity * price
     fee = amount * fee_ppm // 1_000_000
-    if side == "buy" or section in TAX_FREE_SECTIONS:
+    # Funds, notes and warrants that trade like shares pay none.
+    if side == "buy" or kind in ("etf", "etn", "elw"):
         return fee
-    bp = next(bp for since, bp in SELL_TAX_BP if date >= since)
+    bp = next(bp for since, bp in (KONEX_TAX_BP if market == "KONEX" else SELL_TAX_BP) if date >= since)
     return fee + amount * bp // 10_000

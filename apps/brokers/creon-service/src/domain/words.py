@@ -9,6 +9,8 @@ from typing import Literal
 Side = Literal["buy", "sell"]
 OrderType = Literal["market", "limit"]
 TimeInForce = Literal["day", "ioc", "fok"]
+# What ticks, limits and taxes go by; `other` is none of what JTS trades.
+Kind = Literal["stock", "etf", "etn", "elw", "other"]
 Status = Literal["accepted", "partially_filled", "filled", "cancelled", "expired", "rejected"]
 
 

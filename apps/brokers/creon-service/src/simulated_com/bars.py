@@ -48,6 +48,8 @@ class Listing:
     listed_shares: int = 100_000_000
     halted: bool = False
     administrative: bool = False
+    # 0 normal, 1 caution, 2 warning, 3 danger announced, 4 danger.
+    control: int = 0
 
 
 def _chance(*parts: object) -> float:

@@ -95,6 +95,11 @@ class ControlServer:
             if path == "/shares":
                 exchange.give(str(body["code"]), int(body["quantity"]), int(body["price"]))
                 return {"given": True}
+            if path == "/restrict":
+                allowed = {"halted": bool, "administrative": bool, "control": int}
+                changes = {name: kind(body[name]) for name, kind in allowed.items() if name in body}
+                exchange.restrict(str(body["code"]), **changes)
+                return changes
             if path == "/session":
                 if body["state"] == "lost":
                     terminal.disconnect(bool(body.get("restart", False)))

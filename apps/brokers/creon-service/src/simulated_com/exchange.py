@@ -111,6 +111,10 @@ class Exchange:
             self._on_tick(market, tick)
         return market
 
+    def restrict(self, code: str, **changes: Any) -> None:
+        """The exchange halts an issue, or puts it under supervision or a warning, in the middle of the day."""
+        self.listings[code] = self.market_now(code).bars.listing = replace(self.listings[code], **changes)
+
     def print(self, code: str, price: int, volume: int) -> None:
         """A trade between others, said by a test."""
         market = self.market_now(code)

@@ -7,13 +7,14 @@ _TICKS_2023 = ((2_000, 1), (5_000, 5), (20_000, 10), (50_000, 50), (200_000, 100
 _TICKS_BEFORE = ((1_000, 1), (5_000, 5), (10_000, 10), (50_000, 50), (100_000, 100), (500_000, 500))
 _TICKS_CHANGED = 20230125
 
-# Sell tax in 1/100 of a percent of the proceeds (KOSPI: securities transaction tax and the farm tax together).
+# Sell tax in 1/100 of a percent of the proceeds (KOSPI: securities transaction tax and the farm tax together), by the
+# day of the trade. The law counts the day of settlement: what begins with a year begins two sessions before it.
 _SELL_TAX = (
-    (20260101, 20),
-    (20250101, 15),
-    (20240101, 18),
-    (20230101, 20),
-    (20210101, 23),
+    (20251229, 20),
+    (20241227, 15),
+    (20231227, 18),
+    (20221228, 20),
+    (20201229, 23),
     (20190530, 25),
     (0, 30),
 )

@@ -47,6 +47,8 @@ class Terminal:
         self.exchange.on_tick = self._on_tick
         self.limits = RequestLimits(lambda: time.monotonic_ns() // 1000, options.limit_window_us)
         self.connected = options.connected
+        # What is listed, as the HTS read it when it logged in.
+        self.master = dict(self.exchange.listings)
         self.trade_ready = False
         # Objects of an earlier run of the HTS are dead.
         self.generation = 1
@@ -84,6 +86,7 @@ class Terminal:
                 self.generation += 1
             self.connected = True
             self.trade_ready = False
+            self.master = dict(self.exchange.listings)
             return True
 
     def require_connection(self) -> None:

@@ -3,7 +3,7 @@ import type { Turn } from '@jts/transport'
 import type { AccountState } from './account-state.ts'
 import type { FillSearch } from './fill-search.ts'
 import type { OrderInquiry } from './order-inquiry.ts'
-import { totalsOf } from './totals.ts'
+import { holdingsOf } from './totals.ts'
 
 const RETRY_MS = 500
 
@@ -77,7 +77,7 @@ export class CatchingUp {
     const { account, cursor } = state
     const { broker, instruments, marketClock, store } = state.options
     for (const instrument of instruments) cursor.open(instrument, await broker.fills({ instrument }))
-    const balances = await totalsOf(broker)
+    const { totals: balances } = await holdingsOf(broker)
     for (const instrument of instruments) {
       const since = await broker.fills({ instrument, ...cursor.query(instrument) })
       if (since.length > 0) throw new Error(`the account traded while its opening balance was read`)

@@ -2,7 +2,7 @@
 import type { AccountState } from './account-state.ts'
 import type { FillSearch } from './fill-search.ts'
 import type { OrderInquiry } from './order-inquiry.ts'
-import { totalsOf } from './totals.ts'
+import { holdingsOf } from './totals.ts'
 
 const ATTEMPTS = 5
 
@@ -20,7 +20,7 @@ export async function reconcile(state: AccountState, inquiry: OrderInquiry, fill
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       await fillSearch.everywhere()
       const before = state.fillCount
-      const balances = await totalsOf(broker)
+      const { totals, cash } = await holdingsOf(broker)
       const readToTheEnd = await fillSearch.everywhere()
       if (!readToTheEnd || before !== state.fillCount) continue
       store.transact((turn) => {
@@ -31,7 +31,7 @@ export async function reconcile(state: AccountState, inquiry: OrderInquiry, fill
           correlationId: `reconciliation/${account}/${marketClock.nowUs()}`,
           causationId: '',
           timeEventUs: marketClock.nowUs(),
-          payload: { balances: [...balances], fillCount: before },
+          payload: { balances: totals, fillCount: before, cash },
         })
       })
       return true

@@ -1,7 +1,8 @@
 /** Market data and balances: the port's words ↔ the Broker API's. Pure, and the same for the server and the client. */
 import type * as api from '@jts/contracts/broker-api'
-import type { Bar, Instrument, InstrumentId, Trade } from '@jts/model'
+import { instrumentVenue, type Bar, type Instrument, type InstrumentId, type Trade } from '@jts/model'
 import type { Balance, Capabilities, OrderBookReport, PositionReport, QuoteReport } from '../port.ts'
+import { fromWireListing, toWireListing } from './krx-listing.ts'
 import { floatToText, fromWireTimeframe, present, textToFloat, toText, toUnits, toWireTimeframe } from './amounts.ts'
 
 export function toWireBar(bar: Bar): api.Candle {
@@ -48,10 +49,11 @@ const INSTRUMENT_AMOUNTS = [
 export function toWireInstrument(instrument: Instrument): api.InstrumentListing {
   const { id, symbol, baseCurrency, quoteCurrency, tradable } = instrument
   const amounts = present(instrument, INSTRUMENT_AMOUNTS, toText) as Record<(typeof INSTRUMENT_AMOUNTS)[number], string>
-  return { instrument: id, symbol, baseCurrency, quoteCurrency, ...amounts, tradable }
+  return { instrument: id, symbol, baseCurrency, quoteCurrency, ...amounts, tradable, ...toWireListing(instrument) }
 }
 
 export function fromWireInstrument(listing: api.InstrumentListing): Instrument {
+  if (instrumentVenue(listing.instrument as InstrumentId) === 'KRX') return fromWireListing(listing)
   const { instrument, symbol, baseCurrency, quoteCurrency, tradable } = listing
   const amounts = present(listing, INSTRUMENT_AMOUNTS, toUnits) as Record<(typeof INSTRUMENT_AMOUNTS)[number], bigint>
   return { id: instrument as InstrumentId, symbol, baseCurrency, quoteCurrency, ...amounts, tradable }
@@ -98,14 +100,22 @@ export function fromWireBook(report: api.OrderBook): OrderBookReport {
   return { instrument: id, timeUs, ...(book === undefined ? {} : { book }), bids: levels(bids), asks: levels(asks) }
 }
 
-export function toWireBalance({ currency, free, locked, unsettled }: Balance): api.Balance {
+export function toWireBalance({ currency, free, locked, settled, unsettled }: Balance): api.Balance {
   const days = unsettled?.map(({ date, amount }) => ({ date, amount: toText(amount) }))
-  return { currency, free: toText(free), locked: toText(locked), ...(days === undefined ? {} : { unsettled: days }) }
+  return {
+    ...{ currency, free: toText(free), locked: toText(locked) },
+    ...(settled === undefined ? {} : { settled: toText(settled) }),
+    ...(days === undefined ? {} : { unsettled: days }),
+  }
 }
 
-export function fromWireBalance({ currency, free, locked, unsettled }: api.Balance): Balance {
+export function fromWireBalance({ currency, free, locked, settled, unsettled }: api.Balance): Balance {
   const days = unsettled?.map(({ date, amount }) => ({ date, amount: toUnits(amount) }))
-  return { currency, free: toUnits(free), locked: toUnits(locked), ...(days === undefined ? {} : { unsettled: days }) }
+  return {
+    ...{ currency, free: toUnits(free), locked: toUnits(locked) },
+    ...(settled === undefined ? {} : { settled: toUnits(settled) }),
+    ...(days === undefined ? {} : { unsettled: days }),
+  }
 }
 
 export function toWirePosition(position: PositionReport): api.Position {

@@ -20,6 +20,9 @@ export const Balance = named(
     currency: Type.String({ pattern: '^[A-Z0-9]{1,16}$' }),
     free: described(Decimal, 'What the venue would let a new order use now.'),
     locked: described(DecimalUnsigned, 'Held for open orders.'),
+    settled: Type.Optional(
+      described(Decimal, 'There today, where trades settle later: free and locked count what is on its way.'),
+    ),
     unsettled: Type.Optional(
       Type.Array(Type.Object({ date: DateKst, amount: Decimal }), {
         description: 'Cash of trades not yet settled (KRX: T+2), by settlement day.',

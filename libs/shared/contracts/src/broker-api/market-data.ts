@@ -43,8 +43,17 @@ export const InstrumentListing = named(
       }),
     ),
     market: Type.Optional(Type.String({ description: 'KOSPI, KOSDAQ, KONEX, …', examples: ['KOSPI'] })),
+    kind: Type.Optional(
+      words(['stock', 'etf', 'etn', 'elw', 'other'], {
+        description: 'What its ticks, limits and taxes go by. `stock`: all that trades like one.',
+      }),
+    ),
     upperLimit: Type.Optional(DecimalPositive),
     lowerLimit: Type.Optional(DecimalPositive),
+    date: Type.Optional(described(DateKst, 'The day whose limits these are, and whose ticks.')),
+    alwaysOpen: Type.Optional(
+      Type.Boolean({ description: 'The market never closes, whatever its calendar: a simulated one.' }),
+    ),
   }),
 )
 

@@ -153,7 +153,7 @@ def snapshot(market: Market, now_us: int) -> dict[int, Any]:
             {"opening_auction": "1", "closing_auction": "5", "after_close": "4", "single_price": "4"}.get(phase, "2")
         ),
         66: ord("Y" if listing.administrative else "N"),
-        67: ord("1"),
+        67: ord("1") + listing.control,
         68: ord("Y" if listing.halted else "N"),
     }
 

@@ -50,8 +50,9 @@ class CpCybos(ComObject):
 
 class _Codes(ComObject):
     def _listing(self, code: str) -> Listing | None:
+        """As it was at the login."""
         self._terminal.require_connection()
-        return self._terminal.exchange.listings.get(code)
+        return self._terminal.master.get(code)
 
     def CodeToName(self, code: str) -> str:
         self._enter("CodeToName")
@@ -128,8 +129,8 @@ class CpCodeMgr(_Codes):
 
     def GetStockControlKind(self, code: str) -> int:
         self._enter("GetStockControlKind")
-        self._listing(code)
-        return 0
+        listing = self._listing(code)
+        return 0 if listing is None else listing.control
 
     def GetStockSupervisionKind(self, code: str) -> int:
         self._enter("GetStockSupervisionKind")
@@ -165,11 +166,13 @@ class CpCodeMgr(_Codes):
 
     def GetMarketStartTime(self) -> int:
         self._enter("GetMarketStartTime")
-        return self._terminal.options.exchange.sessions.open_at // 100
+        sessions = self._terminal.options.exchange.sessions
+        return 0 if sessions.always_open else sessions.open_at // 100
 
     def GetMarketEndTime(self) -> int:
         self._enter("GetMarketEndTime")
-        return self._terminal.options.exchange.sessions.close_at // 100
+        sessions = self._terminal.options.exchange.sessions
+        return 2400 if sessions.always_open else sessions.close_at // 100
 
     def IsSPAC(self, code: str) -> int:
         self._enter("IsSPAC")

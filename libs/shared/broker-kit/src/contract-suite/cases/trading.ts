@@ -1,5 +1,5 @@
 /** Orders, cancels and amendments, their notices and their fills. */
-import { ceilToStep, floorToStep, unitsFromFloat, type ClientOrderId, type Units } from '@jts/model'
+import { ceilToStep, floorToStep, floorToTick, unitsFromFloat, type ClientOrderId, type Units } from '@jts/model'
 import type { BrokerListener, FillReport, OrderReport, PlaceOrderIntent, PlaceOutcome } from '../../port.ts'
 import { expectEqual, expectSoon, expectTrue, pause, Unmet, type SuiteCase, type SuiteTarget } from '../suite.ts'
 import { timeframeOf } from './reading.ts'
@@ -33,7 +33,7 @@ async function last(target: SuiteTarget): Promise<number> {
 /** A buy so far below the market that it rests. */
 export async function farBuy(target: SuiteTarget, share = 0.8): Promise<PlaceOrderIntent> {
   const [found] = await target.market.instruments([target.instrument])
-  const limitPrice = floorToStep(unitsFromFloat((await last(target)) * share), found!.tickSize)
+  const limitPrice = floorToTick(found!, unitsFromFloat((await last(target)) * share))
   const { timeInForce } = target.broker.capabilities
   return {
     clientOrderId: newId(target),

@@ -37,6 +37,26 @@ export interface PublicTrade {
   aggressor: string;
 }
 
+/** Topic market-data.<venue>.candles: what the source says that is listed, before its first prices and whenever it changes. */
+export interface InstrumentListed {
+  instrument: string;
+  /** `KOSPI`, `KOSDAQ`, `KONEX`. */
+  market: string;
+  /** `stock`, `etf`, `etn`, `elw`; empty where it is none of what JTS trades. */
+  kind: string;
+  lotSize: string;
+  tradable: boolean;
+  /** `halted`, `managed`, `warning`, … */
+  restrictions: string[];
+  /** Of this date alone; empty where they are not known. */
+  priceMin: string;
+  priceMax: string;
+  /** In Korea, YYYY-MM-DD: the day that the source speaks of. */
+  date: string;
+  /** A simulated market that never closes. */
+  alwaysOpen: boolean;
+}
+
 /** Topic dead-letter.market-data.<venue>.candles: what a collector gave up asking for. */
 export interface CollectionFailed {
   topic: string;
@@ -481,6 +501,248 @@ export const PublicTrade: MessageFns<PublicTrade> = {
     message.price = object.price ?? 0;
     message.quantity = object.quantity ?? 0;
     message.aggressor = object.aggressor ?? "";
+    return message;
+  },
+};
+
+function createBaseInstrumentListed(): InstrumentListed {
+  return {
+    instrument: "",
+    market: "",
+    kind: "",
+    lotSize: "",
+    tradable: false,
+    restrictions: [],
+    priceMin: "",
+    priceMax: "",
+    date: "",
+    alwaysOpen: false,
+  };
+}
+
+export const InstrumentListed: MessageFns<InstrumentListed> = {
+  encode(message: InstrumentListed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instrument !== "") {
+      writer.uint32(10).string(message.instrument);
+    }
+    if (message.market !== "") {
+      writer.uint32(18).string(message.market);
+    }
+    if (message.kind !== "") {
+      writer.uint32(26).string(message.kind);
+    }
+    if (message.lotSize !== "") {
+      writer.uint32(34).string(message.lotSize);
+    }
+    if (message.tradable !== false) {
+      writer.uint32(40).bool(message.tradable);
+    }
+    for (const v of message.restrictions) {
+      writer.uint32(50).string(v!);
+    }
+    if (message.priceMin !== "") {
+      writer.uint32(58).string(message.priceMin);
+    }
+    if (message.priceMax !== "") {
+      writer.uint32(66).string(message.priceMax);
+    }
+    if (message.date !== "") {
+      writer.uint32(74).string(message.date);
+    }
+    if (message.alwaysOpen !== false) {
+      writer.uint32(80).bool(message.alwaysOpen);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InstrumentListed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInstrumentListed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instrument = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.market = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.lotSize = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.tradable = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.restrictions.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.priceMin = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.priceMax = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.date = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.alwaysOpen = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): InstrumentListed {
+    return {
+      instrument: isSet(object.instrument) ? globalThis.String(object.instrument) : "",
+      market: isSet(object.market) ? globalThis.String(object.market) : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      lotSize: isSet(object.lotSize)
+        ? globalThis.String(object.lotSize)
+        : isSet(object.lot_size)
+        ? globalThis.String(object.lot_size)
+        : "",
+      tradable: isSet(object.tradable) ? globalThis.Boolean(object.tradable) : false,
+      restrictions: globalThis.Array.isArray(object?.restrictions)
+        ? object.restrictions.map((e: any) => globalThis.String(e))
+        : [],
+      priceMin: isSet(object.priceMin)
+        ? globalThis.String(object.priceMin)
+        : isSet(object.price_min)
+        ? globalThis.String(object.price_min)
+        : "",
+      priceMax: isSet(object.priceMax)
+        ? globalThis.String(object.priceMax)
+        : isSet(object.price_max)
+        ? globalThis.String(object.price_max)
+        : "",
+      date: isSet(object.date) ? globalThis.String(object.date) : "",
+      alwaysOpen: isSet(object.alwaysOpen)
+        ? globalThis.Boolean(object.alwaysOpen)
+        : isSet(object.always_open)
+        ? globalThis.Boolean(object.always_open)
+        : false,
+    };
+  },
+
+  toJSON(message: InstrumentListed): unknown {
+    const obj: any = {};
+    if (message.instrument !== "") {
+      obj.instrument = message.instrument;
+    }
+    if (message.market !== "") {
+      obj.market = message.market;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.lotSize !== "") {
+      obj.lotSize = message.lotSize;
+    }
+    if (message.tradable !== false) {
+      obj.tradable = message.tradable;
+    }
+    if (message.restrictions?.length) {
+      obj.restrictions = message.restrictions;
+    }
+    if (message.priceMin !== "") {
+      obj.priceMin = message.priceMin;
+    }
+    if (message.priceMax !== "") {
+      obj.priceMax = message.priceMax;
+    }
+    if (message.date !== "") {
+      obj.date = message.date;
+    }
+    if (message.alwaysOpen !== false) {
+      obj.alwaysOpen = message.alwaysOpen;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<InstrumentListed>, I>>(base?: I): InstrumentListed {
+    return InstrumentListed.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<InstrumentListed>, I>>(object: I): InstrumentListed {
+    const message = createBaseInstrumentListed();
+    message.instrument = object.instrument ?? "";
+    message.market = object.market ?? "";
+    message.kind = object.kind ?? "";
+    message.lotSize = object.lotSize ?? "";
+    message.tradable = object.tradable ?? false;
+    message.restrictions = object.restrictions?.map((e) => e) || [];
+    message.priceMin = object.priceMin ?? "";
+    message.priceMax = object.priceMax ?? "";
+    message.date = object.date ?? "";
+    message.alwaysOpen = object.alwaysOpen ?? false;
     return message;
   },
 };

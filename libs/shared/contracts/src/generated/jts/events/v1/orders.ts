@@ -181,6 +181,16 @@ export interface BalanceDifference {
 export interface BalancesReported {
   balances: CurrencyAmount[];
   fillCount: number;
+  /** Where the venue settles later: what it says can be used, and what is there. */
+  cash: CashReported[];
+}
+
+export interface CashReported {
+  currency: string;
+  /** What the venue would let a new order use. */
+  orderable: string;
+  /** What has been settled; empty where the venue does not say. */
+  settled: string;
 }
 
 export interface ReconciliationReported {
@@ -2862,7 +2872,7 @@ export const BalanceDifference: MessageFns<BalanceDifference> = {
 };
 
 function createBaseBalancesReported(): BalancesReported {
-  return { balances: [], fillCount: 0 };
+  return { balances: [], fillCount: 0, cash: [] };
 }
 
 export const BalancesReported: MessageFns<BalancesReported> = {
@@ -2872,6 +2882,9 @@ export const BalancesReported: MessageFns<BalancesReported> = {
     }
     if (message.fillCount !== 0) {
       writer.uint32(16).int64(message.fillCount);
+    }
+    for (const v of message.cash) {
+      CashReported.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -2905,6 +2918,14 @@ export const BalancesReported: MessageFns<BalancesReported> = {
             message.fillCount = longToNumber(reader.int64());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cash.push(CashReported.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2927,6 +2948,7 @@ export const BalancesReported: MessageFns<BalancesReported> = {
         : isSet(object.fill_count)
         ? globalThis.Number(object.fill_count)
         : 0,
+      cash: globalThis.Array.isArray(object?.cash) ? object.cash.map((e: any) => CashReported.fromJSON(e)) : [],
     };
   },
 
@@ -2938,6 +2960,9 @@ export const BalancesReported: MessageFns<BalancesReported> = {
     if (message.fillCount !== 0) {
       obj.fillCount = Math.round(message.fillCount);
     }
+    if (message.cash?.length) {
+      obj.cash = message.cash.map((e) => CashReported.toJSON(e));
+    }
     return obj;
   },
 
@@ -2948,6 +2973,108 @@ export const BalancesReported: MessageFns<BalancesReported> = {
     const message = createBaseBalancesReported();
     message.balances = object.balances?.map((e) => CurrencyAmount.fromPartial(e)) || [];
     message.fillCount = object.fillCount ?? 0;
+    message.cash = object.cash?.map((e) => CashReported.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCashReported(): CashReported {
+  return { currency: "", orderable: "", settled: "" };
+}
+
+export const CashReported: MessageFns<CashReported> = {
+  encode(message: CashReported, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.currency !== "") {
+      writer.uint32(10).string(message.currency);
+    }
+    if (message.orderable !== "") {
+      writer.uint32(18).string(message.orderable);
+    }
+    if (message.settled !== "") {
+      writer.uint32(26).string(message.settled);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CashReported {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCashReported();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.orderable = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.settled = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CashReported {
+    return {
+      currency: isSet(object.currency) ? globalThis.String(object.currency) : "",
+      orderable: isSet(object.orderable) ? globalThis.String(object.orderable) : "",
+      settled: isSet(object.settled) ? globalThis.String(object.settled) : "",
+    };
+  },
+
+  toJSON(message: CashReported): unknown {
+    const obj: any = {};
+    if (message.currency !== "") {
+      obj.currency = message.currency;
+    }
+    if (message.orderable !== "") {
+      obj.orderable = message.orderable;
+    }
+    if (message.settled !== "") {
+      obj.settled = message.settled;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CashReported>, I>>(base?: I): CashReported {
+    return CashReported.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CashReported>, I>>(object: I): CashReported {
+    const message = createBaseCashReported();
+    message.currency = object.currency ?? "";
+    message.orderable = object.orderable ?? "";
+    message.settled = object.settled ?? "";
     return message;
   },
 };

@@ -63,6 +63,29 @@ export interface AccountView {
   fillCount: number;
   /** What differed in the last comparison with the broker. */
   differences: BalanceDifference[];
+  /** Cash by the day on which it changes hands, where the market settles later than it trades. */
+  settlements: SettlementView[];
+}
+
+export interface SettlementView {
+  currency: string;
+  /** The date in Korea that this is told on, YYYY-MM-DD. */
+  date: string;
+  /** There today. */
+  settled: string;
+  /** Of the coming days, in their order. */
+  days: SettlementDay[];
+  /** On its way by the broker's word from before JTS kept this ledger, of a day that nobody has said; signed. */
+  undated: string;
+  /** What the broker last said that a new order may use; empty before it has said anything. */
+  orderable: string;
+  orderableTimeUs: number;
+}
+
+export interface SettlementDay {
+  date: string;
+  receivable: string;
+  payable: string;
 }
 
 export interface BalanceDifference {
@@ -503,6 +526,7 @@ function createBaseAccountView(): AccountView {
     reconciled: "",
     fillCount: 0,
     differences: [],
+    settlements: [],
   };
 }
 
@@ -540,6 +564,9 @@ export const AccountView: MessageFns<AccountView> = {
     }
     for (const v of message.differences) {
       BalanceDifference.encode(v!, writer.uint32(90).fork()).join();
+    }
+    for (const v of message.settlements) {
+      SettlementView.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -645,6 +672,14 @@ export const AccountView: MessageFns<AccountView> = {
             message.differences.push(BalanceDifference.decode(reader, reader.uint32()));
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.settlements.push(SettlementView.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -690,6 +725,9 @@ export const AccountView: MessageFns<AccountView> = {
       differences: globalThis.Array.isArray(object?.differences)
         ? object.differences.map((e: any) => BalanceDifference.fromJSON(e))
         : [],
+      settlements: globalThis.Array.isArray(object?.settlements)
+        ? object.settlements.map((e: any) => SettlementView.fromJSON(e))
+        : [],
     };
   },
 
@@ -728,6 +766,9 @@ export const AccountView: MessageFns<AccountView> = {
     if (message.differences?.length) {
       obj.differences = message.differences.map((e) => BalanceDifference.toJSON(e));
     }
+    if (message.settlements?.length) {
+      obj.settlements = message.settlements.map((e) => SettlementView.toJSON(e));
+    }
     return obj;
   },
 
@@ -747,6 +788,277 @@ export const AccountView: MessageFns<AccountView> = {
     message.reconciled = object.reconciled ?? "";
     message.fillCount = object.fillCount ?? 0;
     message.differences = object.differences?.map((e) => BalanceDifference.fromPartial(e)) || [];
+    message.settlements = object.settlements?.map((e) => SettlementView.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSettlementView(): SettlementView {
+  return { currency: "", date: "", settled: "", days: [], undated: "", orderable: "", orderableTimeUs: 0 };
+}
+
+export const SettlementView: MessageFns<SettlementView> = {
+  encode(message: SettlementView, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.currency !== "") {
+      writer.uint32(10).string(message.currency);
+    }
+    if (message.date !== "") {
+      writer.uint32(18).string(message.date);
+    }
+    if (message.settled !== "") {
+      writer.uint32(26).string(message.settled);
+    }
+    for (const v of message.days) {
+      SettlementDay.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.undated !== "") {
+      writer.uint32(42).string(message.undated);
+    }
+    if (message.orderable !== "") {
+      writer.uint32(50).string(message.orderable);
+    }
+    if (message.orderableTimeUs !== 0) {
+      writer.uint32(56).int64(message.orderableTimeUs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettlementView {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettlementView();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.date = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.settled = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.days.push(SettlementDay.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.undated = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.orderable = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.orderableTimeUs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SettlementView {
+    return {
+      currency: isSet(object.currency) ? globalThis.String(object.currency) : "",
+      date: isSet(object.date) ? globalThis.String(object.date) : "",
+      settled: isSet(object.settled) ? globalThis.String(object.settled) : "",
+      days: globalThis.Array.isArray(object?.days) ? object.days.map((e: any) => SettlementDay.fromJSON(e)) : [],
+      undated: isSet(object.undated) ? globalThis.String(object.undated) : "",
+      orderable: isSet(object.orderable) ? globalThis.String(object.orderable) : "",
+      orderableTimeUs: isSet(object.orderableTimeUs)
+        ? globalThis.Number(object.orderableTimeUs)
+        : isSet(object.orderable_time_us)
+        ? globalThis.Number(object.orderable_time_us)
+        : 0,
+    };
+  },
+
+  toJSON(message: SettlementView): unknown {
+    const obj: any = {};
+    if (message.currency !== "") {
+      obj.currency = message.currency;
+    }
+    if (message.date !== "") {
+      obj.date = message.date;
+    }
+    if (message.settled !== "") {
+      obj.settled = message.settled;
+    }
+    if (message.days?.length) {
+      obj.days = message.days.map((e) => SettlementDay.toJSON(e));
+    }
+    if (message.undated !== "") {
+      obj.undated = message.undated;
+    }
+    if (message.orderable !== "") {
+      obj.orderable = message.orderable;
+    }
+    if (message.orderableTimeUs !== 0) {
+      obj.orderableTimeUs = Math.round(message.orderableTimeUs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SettlementView>, I>>(base?: I): SettlementView {
+    return SettlementView.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SettlementView>, I>>(object: I): SettlementView {
+    const message = createBaseSettlementView();
+    message.currency = object.currency ?? "";
+    message.date = object.date ?? "";
+    message.settled = object.settled ?? "";
+    message.days = object.days?.map((e) => SettlementDay.fromPartial(e)) || [];
+    message.undated = object.undated ?? "";
+    message.orderable = object.orderable ?? "";
+    message.orderableTimeUs = object.orderableTimeUs ?? 0;
+    return message;
+  },
+};
+
+function createBaseSettlementDay(): SettlementDay {
+  return { date: "", receivable: "", payable: "" };
+}
+
+export const SettlementDay: MessageFns<SettlementDay> = {
+  encode(message: SettlementDay, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.date !== "") {
+      writer.uint32(10).string(message.date);
+    }
+    if (message.receivable !== "") {
+      writer.uint32(18).string(message.receivable);
+    }
+    if (message.payable !== "") {
+      writer.uint32(26).string(message.payable);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettlementDay {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettlementDay();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.date = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.receivable = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.payable = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SettlementDay {
+    return {
+      date: isSet(object.date) ? globalThis.String(object.date) : "",
+      receivable: isSet(object.receivable) ? globalThis.String(object.receivable) : "",
+      payable: isSet(object.payable) ? globalThis.String(object.payable) : "",
+    };
+  },
+
+  toJSON(message: SettlementDay): unknown {
+    const obj: any = {};
+    if (message.date !== "") {
+      obj.date = message.date;
+    }
+    if (message.receivable !== "") {
+      obj.receivable = message.receivable;
+    }
+    if (message.payable !== "") {
+      obj.payable = message.payable;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SettlementDay>, I>>(base?: I): SettlementDay {
+    return SettlementDay.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SettlementDay>, I>>(object: I): SettlementDay {
+    const message = createBaseSettlementDay();
+    message.date = object.date ?? "";
+    message.receivable = object.receivable ?? "";
+    message.payable = object.payable ?? "";
     return message;
   },
 };

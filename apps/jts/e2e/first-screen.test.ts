@@ -117,6 +117,32 @@ describe('first screen', { timeout: 180_000 }, () => {
     })
   })
 
+  it('shows won by the day they are settled, and what the broker lets an order use, in both languages', async () => {
+    await withScreen({}, async ({ page, errors }) => {
+      await live(page)
+      const settlement = page.getByTestId('settlement')
+      const rows = () => settlement.locator('tr').allInnerTexts()
+      const said = (text: string) => text.replace(/\s+/g, ' ').trim()
+      assert.equal(await settlement.count(), 1, 'of the account whose market settles later, and of no other')
+      assert.deepEqual((await rows()).map(said), [
+        '결제일 받을 금액 낼 금액',
+        '예수금 03-14 32,054,020 KRW',
+        '03-17 – 1,428,214',
+        '03-18 1,712,442 857,748',
+        '주문 가능 (브로커) 10:14:00 30,629,190 KRW',
+      ])
+      await settlement.scrollIntoViewIfNeeded()
+      await picture(page, 'desktop-settlement-ko')
+      await page.getByRole('button', { name: 'English' }).click()
+      assert.deepEqual(
+        (await rows()).map(said).map((row) => row.replace(/ [\d–].*/, '')),
+        ['Day Receivable Payable', 'Settled', '03-17', '03-18', 'Orderable, by the broker'],
+      )
+      await picture(page, 'desktop-settlement-en')
+      assert.deepEqual(errors, [])
+    })
+  })
+
   it('shows a fill and a candle live, without a reload', async () => {
     await withScreen({}, async ({ page, ports }) => {
       await live(page)

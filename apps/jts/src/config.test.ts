@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConfigError, parseYamlConfig } from '@jts/runtime'
 import { configSchema, liveRiskLimits, readConfig, riskLimits, scheduledCollections } from './config.ts'
+import { krxSessionsOf, kstInstantUs, secondsOfTime } from '@jts/model'
 
 const parse = (text: string) => parseYamlConfig(text, 'jts.yaml', configSchema)
 
@@ -61,6 +62,32 @@ const refused: readonly [name: string, text: string, said: RegExp][] = [
     /:3: .*expected an instrument of BINANCE/,
   ],
   ['a collection without an account', 'collection:\n  creon: {}\n', /:2: .*expected an account at creon/],
+  [
+    'a holiday that is no day',
+    'krx:\n  holidays:\n    - 2027-01-01\n    - 2027-02-30\n',
+    /:4: .*expected a date.*"2027-02-30"/,
+  ],
+  ['a calendar shorter than the shipped one', 'krx:\n  knownTo: 2025-01-01\n', /:2: .*2026-12-31.*or later/],
+  [
+    'a day that shifts otherwise',
+    'krx:\n  shiftedDays:\n    - { date: 2027-11-18, minutes: 60, what: end }\n',
+    /:3: .*day or open/,
+  ],
+  [
+    'a session that ends before it begins',
+    'krx:\n  sessions:\n    - since: 2026-06-29\n      sessions:\n        - { phase: continuous, from: "09:00", to: "08:00" }\n',
+    /:5: .*after 09:00.*"08:00"/,
+  ],
+  [
+    'sessions within each other',
+    'krx:\n  sessions:\n    - since: 2026-06-29\n      sessions:\n        - { phase: continuous, from: "09:00", to: "15:30" }\n        - { phase: closing-auction, from: "15:20", to: "15:40" }\n',
+    /:6: .*closing-auction not within continuous/,
+  ],
+  [
+    'accepting a halt',
+    'risk:\n  restrictionsAllowed: [managed, halted]\n',
+    /:2: .*expected one of managed, .*"halted"/,
+  ],
   ['a key in the file', 'accounts:\n  - name: main\n    apiKey: abc\n', /apiKey/],
 ]
 
@@ -100,4 +127,28 @@ test('outside of replays a signal ages, at the speed of its market, whatever is 
   assert.equal(limits('{}').signalAgeMaxUs, 60_000_000)
   assert.equal(limits('risk: { notionalMaxPerOrder: "5" }', 50).signalAgeMaxUs, 3_000_000_000)
   assert.equal(limits('risk: { signalAgeMaxMs: 5000 }').signalAgeMaxUs, 5_000_000)
+})
+
+test('what the exchange announces stands beside the shipped tables', () => {
+  const { krx, ...config } = parse(`
+risk: { restrictionsAllowed: [managed, warning] }
+krx:
+  holidays: [2026-12-24, 2027-01-01]
+  knownTo: 2027-12-31
+  shiftedDays:
+    - { date: 2027-11-18, minutes: 60 }
+    - { date: 2026-11-19, minutes: 0 }
+  sessions:
+    - since: 2026-12-01
+      sessions:
+        - { phase: continuous, from: '07:00', to: '20:00' }
+`)
+  assert.deepEqual(riskLimits({ krx, ...config }).restrictionsAllowed, ['managed', 'warning'])
+  const sessions = krxSessionsOf(krx)
+  const at = (date: string, time: string) => sessions.at(kstInstantUs(date, secondsOfTime(time)))?.phase
+  assert.equal(at('2026-12-24', '10:00'), undefined)
+  assert.equal(at('2026-11-30', '19:00'), undefined)
+  assert.equal(at('2026-12-01', '19:00'), 'continuous')
+  assert.deepEqual([at('2027-11-18', '07:30'), at('2027-11-18', '08:00')], [undefined, 'continuous'])
+  assert.equal(at('2026-11-19', '09:00'), 'continuous', 'a shift of the shipped table may be taken back')
 })

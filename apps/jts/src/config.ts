@@ -6,7 +6,10 @@ import {
   instrumentId,
   MODES,
   parseUnits,
+  RESTRICTIONS,
+  riskLimitsFromText,
   timeframeUs,
+  type AcceptableRestriction,
   type AccountId,
   type Mode,
   type RiskLimits,
@@ -14,6 +17,7 @@ import {
 import { FOREIGN_ORDERS, type ForeignOrders } from '@jts/order-execution'
 import { keepSecretsOf, LOG_LEVELS, readYamlConfig } from '@jts/runtime'
 import { UserError } from './cli.ts'
+import { krxSchema } from './krx-config.ts'
 import { SERVICE_NAMES, type ServiceName } from './distributed/service-names.ts'
 
 const decimal = z
@@ -62,6 +66,8 @@ const strategySchema = z.strictObject({
   parameters: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
 })
 
+const acceptable = RESTRICTIONS.filter((one) => one !== 'halted' && one !== 'unlisted') as AcceptableRestriction[]
+
 const riskSchema = z.strictObject({
   notionalMaxPerOrder: positiveDecimal.optional(),
   marketCollar: z.number().min(0).max(1).optional(),
@@ -71,6 +77,8 @@ const riskSchema = z.strictObject({
   ordersPerMinuteMax: z.number().int().positive().max(10_000).optional(),
   priceCollar: z.number().positive().max(1).optional(),
   exposureMaxPerInstrument: positiveDecimal.optional(),
+  /** Under which of these a Korean share is bought all the same. */
+  restrictionsAllowed: z.array(z.enum(acceptable, { error: `expected one of ${acceptable.join(', ')}` })).optional(),
 })
 
 const MARKETS = ['KOSPI', 'KOSDAQ', 'KONEX'] as const
@@ -118,6 +126,7 @@ export const configSchema = z
       .optional(),
     strategies: z.array(strategySchema).optional(),
     risk: riskSchema.optional(),
+    krx: krxSchema.optional(),
     notifications: z
       .strictObject({ webhook: z.url({ protocol: /^https?$/, error: 'expected an http or https address' }).optional() })
       .optional(),
@@ -221,21 +230,8 @@ export function liveRiskLimits(config: JtsConfig, speed = 1): RiskLimits {
   return { signalAgeMaxUs: SIGNAL_AGE_MAX_DEFAULT_US * speed, ...riskLimits(config) }
 }
 
-export function riskLimits(config: JtsConfig): RiskLimits {
-  const { risk } = config
-  if (risk === undefined) return {}
-  return {
-    ...(risk.notionalMaxPerOrder === undefined ? {} : { notionalMaxPerOrder: parseUnits(risk.notionalMaxPerOrder) }),
-    ...(risk.marketCollar === undefined ? {} : { marketCollar: risk.marketCollar }),
-    ...(risk.duplicateWindowMs === undefined ? {} : { duplicateWindowUs: risk.duplicateWindowMs * 1000 }),
-    ...(risk.signalAgeMaxMs === undefined ? {} : { signalAgeMaxUs: risk.signalAgeMaxMs * 1000 }),
-    ...(risk.ordersPerMinuteMax === undefined ? {} : { ordersPerMinuteMax: risk.ordersPerMinuteMax }),
-    ...(risk.priceCollar === undefined ? {} : { priceCollar: risk.priceCollar }),
-    ...(risk.exposureMaxPerInstrument === undefined
-      ? {}
-      : { exposureMaxPerInstrument: parseUnits(risk.exposureMaxPerInstrument) }),
-    ...(risk.marketDataAgeMaxMs === undefined ? {} : { marketDataAgeMaxUs: risk.marketDataAgeMaxMs * 1000 }),
-  }
+export function riskLimits({ risk }: JtsConfig): RiskLimits {
+  return riskLimitsFromText(risk ?? {})
 }
 
 /** What each account does about orders that JTS has not made, where it says so. */

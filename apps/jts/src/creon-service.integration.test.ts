@@ -10,7 +10,7 @@ import { after, test } from 'node:test'
 import { BrokerApiClient } from '@jts/api-client'
 import { CASES, RawApi, runSuite, type VenueControl } from '@jts/broker-kit/contract-suite'
 import { readKeysFile } from '@jts/broker-kit/server'
-import { accountId, formatUnits, instrumentId } from '@jts/model'
+import { accountId, formatUnits, instrumentId, parseUnits, tickSizeAt } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
 import { environmentOf } from '@jts/servers/python'
 
@@ -74,6 +74,24 @@ async function connected(): Promise<void> {
   }
   assert.fail('expected the session to open within 30 s')
 }
+
+test('what is listed is told as what it is, and as it stands now', async () => {
+  await connected()
+  await tell('/restrict', { code: 'A069500', halted: true })
+  await tell('/restrict', { code: 'A247540', administrative: true, control: 2 })
+  const found = await client.instruments(['KRX:069500', 'KRX:247540'].map(instrumentId))
+  assert.deepEqual(
+    found.map(({ listing, restrictions, tradable, sessions }) => ({ ...listing, restrictions, tradable, sessions })),
+    [
+      { market: 'KOSPI', kind: 'etf', restrictions: ['halted'], tradable: true, sessions: undefined },
+      { market: 'KOSDAQ', kind: 'stock', restrictions: ['managed', 'warning'], tradable: true, sessions: undefined },
+    ],
+  )
+  assert.deepEqual(
+    found.map((one) => formatUnits(tickSizeAt(one, parseUnits('30000')))),
+    ['5', '50'],
+  )
+})
 
 test('every case of the contract suite passes, or is excused by the capability table', async () => {
   await connected()

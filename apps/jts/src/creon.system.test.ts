@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { CreonApiClient } from '@jts/api-client'
-import { accountId, parseUnits } from '@jts/model'
+import { accountId, formatUnits, parseUnits } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
 import {
   provideKafka,
@@ -48,6 +48,8 @@ export default defineStrategy({
 })
 `
 
+const ETF = 'KRX:069500'
+const KOSDAQ = 'KRX:247540'
 const SHARES = ['KRX:005930', 'KRX:000660', 'KRX:035420']
 type Run = { state: string; done: number; candles: number; failures: unknown[] }
 
@@ -81,12 +83,21 @@ async function checkExport(dir: string, collected: number): Promise<void> {
 }
 
 type Light = { name: string; state: string; reason?: string }
-type Fill = { instrument: string; fillId: string; account: string }
+type Fill = {
+  instrument: string
+  fillId: string
+  account: string
+  side: string
+  quantity: string
+  price: string
+  fee: string
+}
 type Account = {
   account: string
   equityCurrency: string
   cash: Record<string, string>
   positions: { quantity: string }[]
+  settlement?: { settled: string; undated?: string; orderable?: { amount: string } }
 }
 
 async function get<T>(url: string, path: string): Promise<T> {
@@ -143,6 +154,8 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
           parameters: { fast: 2, slow: 4 },
         },
         { instance: 'samsung', strategy: join(folder, 'in-and-out.ts'), instrument: 'KRX:005930' },
+        { instance: 'kodex', strategy: join(folder, 'in-and-out.ts'), instrument: ETF },
+        { instance: 'ecopro', strategy: join(folder, 'in-and-out.ts'), instrument: KOSDAQ },
       ],
     }),
   )
@@ -168,7 +181,7 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
   assert.equal((await creonLight(url)).state, 'up')
 
   // Past minutes of three shares are being collected while their broker dies.
-  const wanted = ['--instruments', SHARES.join(','), '--timeframe', '1m', '--from', daysAgo(12), '--to', daysAgo(1)]
+  const wanted = ['--instruments', SHARES.join(','), '--timeframe', '1m', '--from', daysAgo(7), '--to', daysAgo(1)]
   const minutes = mode === 'embedded' ? collecting(dir, ...wanted) : undefined
   process.kill(pid, 'SIGKILL')
   const red = await until('the light of Creon is not green', async () => {
@@ -207,6 +220,15 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
       (await fillsOf(url, 'KRX')).length > stood ? true : undefined,
     )
   }
+  const sales = await until('an ETF and a KOSDAQ share are sold', async () => {
+    const found = (await fillsOf(url, 'KRX')).filter(({ side }) => side === 'sell')
+    return [ETF, KOSDAQ].every((id) => found.some(({ instrument }) => instrument === id)) ? found : undefined
+  })
+  for (const { instrument, quantity, price, fee } of sales) {
+    const won = Number(quantity) * Number(price)
+    const tax = instrument === ETF ? 0 : Math.floor((won * 20) / 10_000)
+    assert.equal(Number(fee), Math.floor((won * 150) / 1_000_000) + tax, `the costs of ${instrument}`)
+  }
   const collected = await minutes
   if (collected !== undefined) {
     assert.equal(collected.code, 0, collected.stderr)
@@ -225,7 +247,11 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
     const theirs = (await broker.positions()).reduce((sum, one) => sum + one.quantity, 0n)
     const [won] = (await broker.balances()).filter(({ currency }) => currency === 'KRW')
     const isEqual = held === theirs && parseUnits(account.cash['KRW']!) === won!.free + won!.locked
-    return isEqual ? true : undefined
+    if (!isEqual) return undefined
+    // By our fills alone we know what has been settled; what an order may use is the broker's own word.
+    assert.equal(account.settlement?.undated, undefined)
+    assert.equal(parseUnits(account.settlement!.settled), won!.settled)
+    return account.settlement!.orderable?.amount === formatUnits(won!.free) ? true : undefined
   })
   await broker.stop()
   jts.child.kill('SIGTERM')

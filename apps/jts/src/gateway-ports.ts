@@ -131,6 +131,8 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
         return portfolioSoon()
       case 'StrategySignal':
         return tell({ type: 'decision', data: decisionView(event) })
+      case 'BalancesReported':
+        return portfolioSoon()
       case 'OrderFilled':
         tell({ type: 'fill', data: fillView(event) })
         tellOrder(event.stream, event.payload.ref!.orderId)
@@ -289,6 +291,7 @@ function accountView(account: AccountWire): AccountView {
     cash: amounts(account.cash),
     fees: amounts(account.fees),
     reconciled: account.reconciled as AccountView['reconciled'],
+    ...settlementView(account.settlements[0]),
     positions: account.positions.map((position) => {
       const quantity = parseUnits(position.quantity)
       const cost = parseUnits(position.totalCost)
@@ -303,6 +306,18 @@ function accountView(account: AccountWire): AccountView {
         realisedPnl: position.realisedPnl,
       }
     }),
+  }
+}
+
+function settlementView(said: AccountWire['settlements'][number] | undefined): Pick<AccountView, 'settlement'> {
+  if (said === undefined) return {}
+  const { currency, date, settled, days, undated, orderable, orderableTimeUs } = said
+  return {
+    settlement: {
+      ...{ currency, date, settled, days },
+      ...(undated === '0' ? {} : { undated }),
+      ...(orderable === '' ? {} : { orderable: { amount: orderable, timeUs: orderableTimeUs } }),
+    },
   }
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createBinanceMarketData, PRODUCTION, TESTNET, type BinanceEndpoints } from '@jts/binance-service'
-import { instrumentId, instrumentVenue, shippedInstrument, strategyInstanceId, type Instrument } from '@jts/model'
+import { instrumentId, instrumentVenue, strategyInstanceId, unlistedKrxInstrument, type Instrument } from '@jts/model'
 import { createLogger, NOT_OBSERVED, systemClock, type Logger } from '@jts/runtime'
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { lockFolder } from '@jts/transport'
@@ -123,6 +123,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     instances,
     instruments,
     limits: liveRiskLimits(config, speed),
+    krx: config.krx,
     runId,
     replay: false,
     sendWindowUs: (options['send-window-ms'] ?? SEND_WINDOW_MS) * 1000,
@@ -298,7 +299,7 @@ const NO_VENUE: Venue = {
 
 const isAtBinance = (instrument: string): boolean => instrumentVenue(instrumentId(instrument)) === 'BINANCE'
 
-/** Binance's own filters, asked once at start. Of a Korean share the table of the KRX is known, and nobody is waited for. */
+/** Binance's own filters, asked once at start. What is listed at the KRX is told by its broker, which nobody waits for. */
 async function instrumentsOf(
   endpoints: BinanceEndpoints,
   wanted: readonly string[],
@@ -306,7 +307,7 @@ async function instrumentsOf(
   isPatient: boolean,
 ): Promise<Instrument[]> {
   const ids = [...new Set(wanted)]
-  const shares = ids.filter((id) => !isAtBinance(id)).map((id) => shippedInstrument(id))
+  const shares = ids.filter((id) => !isAtBinance(id)).map((id) => unlistedKrxInstrument(instrumentId(id)))
   const asked = ids.filter(isAtBinance).map(instrumentId)
   if (asked.length === 0) return shares
   const source = createBinanceMarketData({ endpoints, wallClock: systemClock, log })

@@ -82,11 +82,12 @@ test('replayed through the services of today, the ledgers are those of then', as
     onPoison: (event, group, error) => poison.push(`${group} ${event.eventId}: ${(error as Error).message}`),
   })
   const instruments = ['BINANCE:BTCUSDT', 'BINANCE:ETHUSDT'].map((id) => shippedInstrument(id))
-  const common = { store, bus, log: silentLogger, instruments, marketTopics: ['market-data.binance.candles'] as const }
+  const marketClock = new MarketClock(undefined)
+  const marketTopics = ['market-data.binance.candles'] as const
+  const common = { store, bus, marketClock, log: silentLogger, instruments, marketTopics }
   const portfolio = createPortfolioTracker({ ...common, equityCurrencyOf: () => 'USDT' })
   const risk = createRiskManagement({
     ...common,
-    marketClock: new MarketClock(undefined),
     limits: {},
     approvalValidUs: 1,
   })

@@ -15,9 +15,11 @@ import {
 import {
   accountBroker,
   instrumentVenue,
+  krxSessionsOf,
   type AccountId,
   type Instrument,
   type InstrumentId,
+  type KrxHours,
   type Mode,
   type RiskLimits,
 } from '@jts/model'
@@ -59,6 +61,8 @@ export type RunSettings = {
   readonly instances: readonly StrategyInstance[]
   readonly instruments: readonly Instrument[]
   readonly limits: RiskLimits
+  /** What the configuration says of the hours of the KRX beside the shipped tables. */
+  readonly krx?: KrxHours | undefined
   /** Names this run in every computed id. */
   readonly runId: string
   /** A replay lets market time stand; everything else never falls behind the wall clock. */
@@ -217,6 +221,7 @@ export function createRisk(
     log: log.child({ service: 'risk-management' }),
     limits,
     instruments,
+    sessions: krxSessionsOf(settings.krx),
     marketTopics,
     approvalValidUs: APPROVAL_VALID_US * (settings.speed ?? 1),
     ...(settings.replay ? {} : { heartbeats: { times: HEARTBEAT, wallClock, accounts: accountInstruments(settings) } }),
@@ -230,12 +235,14 @@ export function createRisk(
 
 export function createPortfolio(
   settings: RunSettings,
-  { store, bus, log, metrics = noMetrics }: Plumbing,
+  { store, bus, marketClock, log, metrics = noMetrics }: Plumbing,
 ): PortfolioTracker {
   const { instruments, instances } = settings
   const portfolio = createPortfolioTracker({
     store,
     bus,
+    marketClock,
+    calendar: krxSessionsOf(settings.krx).calendar,
     log: log.child({ service: 'portfolio-tracker' }),
     instruments,
     marketTopics: marketTopicsOf(settings),
@@ -375,6 +382,7 @@ function collectorOf(
     series: [...series.values()],
     // The simulated venue of sim is open day and night.
     alwaysOpen: settings.mode === 'sim',
+    watchListings: venue === 'KRX' && !settings.replay,
     ...(settings.replay ? {} : { heartbeats: HEARTBEAT }),
     ...(probe === undefined ? {} : { onItem: (id: string) => probe.tick(id) }),
   })

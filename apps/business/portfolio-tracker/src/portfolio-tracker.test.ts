@@ -27,10 +27,11 @@ class World {
 
   async start(): Promise<this> {
     open.push(this.harness)
-    const { store, bus, log } = this.harness
+    const { store, bus, marketClock, log } = this.harness
     this.tracker = createPortfolioTracker({
       store,
       bus,
+      marketClock,
       log,
       instruments: [shippedInstrument(BTC)],
       marketTopics: ['market-data.binance.candles', 'market-data.binance.trades'],

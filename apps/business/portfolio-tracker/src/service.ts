@@ -14,6 +14,8 @@ import type {
 import {
   accountId,
   formatUnits,
+  KrxCalendar,
+  kstDateOf,
   Ledger,
   parseUnits,
   instrumentByName,
@@ -21,18 +23,23 @@ import {
   type InstrumentId,
   type LedgerPlain,
 } from '@jts/model'
-import type { Logger } from '@jts/runtime'
+import type { Logger, MarketClock } from '@jts/runtime'
 import type { Bus, Store, Turn } from '@jts/transport'
-import { ledgers, marks } from './adapters/tables.ts'
+import { ledgers, marks, settlements } from './adapters/tables.ts'
 import { compareBalances, holdings, type Difference } from './domain/reconcile.ts'
+import { Settlement, settlesLater, type SettlementPlain } from './domain/settlements.ts'
 import { accountView } from './domain/view.ts'
 
 export type PortfolioTrackerOptions = {
   readonly store: Store
   readonly bus: Bus
+  /** What day it is, where cash settles by the day. */
+  readonly marketClock: MarketClock
   readonly log: Logger
   readonly instruments: readonly Instrument[]
   readonly marketTopics: readonly Topic[]
+  /** The trading days of the KRX; the shipped ones when not given. */
+  readonly calendar?: KrxCalendar
   /** The currency that an account's equity is told in. */
   readonly equityCurrencyOf: (account: string) => string
 }
@@ -46,6 +53,8 @@ export type PortfolioTracker = {
 
 type Account = {
   readonly ledger: Ledger
+  /** Where its market settles later than it trades. */
+  settlement?: Settlement
   fillCount: number
   reconciled: string
   /** Of the last comparison that counted. */
@@ -59,7 +68,7 @@ const UPDATES_BEHIND_MAX = 10_000
 
 export function createPortfolioTracker(options: PortfolioTrackerOptions): PortfolioTracker {
   const service = new Service(options)
-  options.store.ensure([ledgers, marks] as never[])
+  options.store.ensure([ledgers, marks, settlements] as never[])
   options.bus.subscribe({
     group: 'portfolio-tracker',
     topics: [...options.marketTopics, 'orders.events'],
@@ -75,10 +84,12 @@ class Service implements PortfolioApi {
   readonly #marks = new Map<string, number>()
   /** When each was said, µs. */
   readonly #markedUs = new Map<string, number>()
+  readonly #calendar: KrxCalendar
   readonly #listeners = new Set<(update: PositionUpdate) => void>()
 
   constructor(options: PortfolioTrackerOptions) {
     this.#options = options
+    this.#calendar = options.calendar ?? new KrxCalendar()
     this.#instruments = new Map(options.instruments.map((instrument) => [instrument.id, instrument]))
   }
 
@@ -91,6 +102,10 @@ class Service implements PortfolioApi {
         reconciled: row.reconciled,
         differences: JSON.parse(row.differences) as Difference[],
       })
+    }
+    for (const { account, settlement } of await store.all(settlements)) {
+      const plain = JSON.parse(settlement) as SettlementPlain
+      this.#account(account).settlement = new Settlement(plain)
     }
     for (const { ledger } of this.#accounts.values()) {
       for (const { instrument } of ledger.positions()) this.#instrumentOf(instrument)
@@ -120,6 +135,8 @@ class Service implements PortfolioApi {
         account.ledger.open(
           Object.fromEntries(event.payload.balances.map((one) => [one.currency, parseUnits(one.amount)])),
         )
+        if (account.settlement !== undefined) turn.remove(settlements, { account: event.stream })
+        delete account.settlement
         return this.#keep(account, turn)
       }
       case 'OrderFilled':
@@ -185,7 +202,12 @@ class Service implements PortfolioApi {
     const fill = fillOfEvent(event)
     const instrument = this.#instrumentOf(fill.instrument)
     const account = this.#account(event.stream)
-    account.ledger.applyFill(fill, instrument)
+    if (settlesLater(fill)) {
+      const settlement = this.#settlementOf(account)
+      const before = account.ledger.cashOf(settlement.currency)
+      account.ledger.applyFill(fill, instrument)
+      settlement.book(fill, account.ledger.cashOf(settlement.currency) - before, this.#calendar)
+    } else account.ledger.applyFill(fill, instrument)
     account.fillCount++
     this.#keep(account, turn)
     const position = account.ledger.position(fill.strategy, fill.instrument)
@@ -218,7 +240,9 @@ class Service implements PortfolioApi {
   /** A comparison counts only at the same fill cursor; a difference must stand in two comparisons before it is one. */
   #compare(event: BusEventOf<'BalancesReported'>, turn: Turn): void {
     const account = this.#account(event.stream)
-    if (event.payload.fillCount !== account.fillCount) return
+    const isSameCount = event.payload.fillCount === account.fillCount
+    for (const said of event.payload.cash) this.#settlementOf(account).hear(said, event.timeEventUs, isSameCount)
+    if (!isSameCount) return event.payload.cash.length === 0 ? undefined : this.#keep(account, turn)
     const venue = new Map(event.payload.balances.map((one) => [one.currency, parseUnits(one.amount)]))
     const differences = compareBalances(holdings(account.ledger, this.#instruments), venue)
     const stands = JSON.stringify(account.differences) === JSON.stringify(differences)
@@ -276,6 +300,11 @@ class Service implements PortfolioApi {
     return account
   }
 
+  /** All that is there when its first trade is booked, or its broker first speaks of it, counts as settled until it says otherwise. */
+  #settlementOf(account: Account): Settlement {
+    return (account.settlement ??= new Settlement(account.ledger.cashOf('KRW')))
+  }
+
   #view(account: Account): AccountView {
     return accountView({
       ledger: account.ledger,
@@ -285,6 +314,7 @@ class Service implements PortfolioApi {
       marks: this.#marks,
       instruments: this.#instruments,
       equityCurrency: this.#options.equityCurrencyOf(account.ledger.account),
+      settlement: account.settlement?.view(kstDateOf(this.#options.marketClock.nowUs())),
     })
   }
 
@@ -296,5 +326,8 @@ class Service implements PortfolioApi {
       reconciled: account.reconciled,
       differences: JSON.stringify(account.differences),
     })
+    const { settlement } = account
+    if (settlement === undefined) return
+    turn.put(settlements, { account: account.ledger.account, settlement: JSON.stringify(settlement.toPlain()) })
   }
 }

@@ -4,7 +4,15 @@
  * Hears candles and public trades (marks) and orders.events (fills free reservations and move the books; ends release them; trading states).
  * Its answers travel with the signals; on system.health it says that it is there, and whom it misses.
  */
-import { fillOfEvent, RpcError, type BusEvent, type Payload, type RiskManagementApi, type Topic } from '@jts/contracts'
+import {
+  fillOfEvent,
+  instrumentOfListing,
+  RpcError,
+  type BusEvent,
+  type Payload,
+  type RiskManagementApi,
+  type Topic,
+} from '@jts/contracts'
 import {
   RiskCheckResponse,
   type PositionSizeRequest,
@@ -13,6 +21,7 @@ import {
 } from '@jts/contracts/risk-api'
 import {
   accountId,
+  KrxSessions,
   Ledger,
   parseUnits,
   RiskEngine,
@@ -26,6 +35,7 @@ import {
   type InstrumentId,
   type LedgerPlain,
   type ReservationPlain,
+  type RiskEngineOptions,
   type RiskIntent,
   type RiskLimits,
   type SignalId,
@@ -34,7 +44,7 @@ import {
 } from '@jts/model'
 import type { HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
 import { executionOf, Heartbeats, marketDataOf, placeOf, type Bus, type Store, type Turn } from '@jts/transport'
-import { answers, books, differences, marks, reservations, tradingStates } from './adapters/tables.ts'
+import { answers, books, differences, listings, marks, reservations, tradingStates } from './adapters/tables.ts'
 import { Differences } from './domain/differences.ts'
 import {
   findInstrument,
@@ -53,6 +63,8 @@ export type RiskManagementOptions = {
   readonly log: Logger
   readonly limits: RiskLimits
   readonly instruments: readonly Instrument[]
+  /** The hours of the KRX, outside which orders for what it lists are denied; the shipped ones when not given. */
+  readonly sessions?: KrxSessions
   /** Topics of candles and public trades, whose prices mark the instruments. */
   readonly marketTopics: readonly Topic[]
   /** Market time from an approval to the last moment at which its intent may be written, µs. */
@@ -91,12 +103,10 @@ type Remembered = { readonly intent: string; readonly response: string }
 
 /** Answers kept for repeated questions, in memory and in the table alike. */
 const ANSWERS_KEPT = 4096
-/** They are kept here, and need not be there too. */
-const ENGINE = { answersKept: 0 }
 
 export function createRiskManagement(options: RiskManagementOptions): RiskManagement {
   const service = new Service(options)
-  options.store.ensure([books, reservations, marks, answers, tradingStates, differences] as never[])
+  options.store.ensure([books, reservations, marks, answers, tradingStates, differences, listings] as never[])
   options.bus.subscribe({
     group: 'risk-management',
     topics: [
@@ -119,16 +129,22 @@ class Service implements RiskManagementHandlers {
   readonly #options: RiskManagementOptions
   readonly #lookup: InstrumentLookup
   readonly #instruments: Map<string, Instrument>
+  /** Those of them that may be asked about, as last told. */
+  readonly #traded: Map<string, Instrument>
   readonly #answers = new Map<string, Remembered>()
   readonly #differences = new Differences()
   readonly #heartbeats: Heartbeats | undefined
+  readonly #engineOptions: RiskEngineOptions
   #engine: RiskEngine
 
   constructor(options: RiskManagementOptions) {
     this.#options = options
-    this.#lookup = instrumentLookup(options.instruments)
     this.#instruments = new Map(options.instruments.map((instrument) => [instrument.id, instrument]))
-    this.#engine = new RiskEngine(options.limits, ENGINE)
+    this.#traded = new Map(this.#instruments)
+    this.#lookup = instrumentLookup(this.#traded)
+    // Answers are kept here, and need not be there too.
+    this.#engineOptions = { answersKept: 0, sessions: options.sessions ?? new KrxSessions() }
+    this.#engine = new RiskEngine(options.limits, this.#engineOptions)
     for (const instrument of options.instruments) this.#engine.setInstrument(instrument)
     const { heartbeats, store, log } = options
     if (heartbeats === undefined) return
@@ -167,7 +183,13 @@ class Service implements RiskManagementHandlers {
   }
 
   async restore(): Promise<void> {
-    const { store, limits, instruments } = this.#options
+    const { store, limits } = this.#options
+    for (const { listing } of await store.all(listings)) {
+      const instrument = instrumentOfListing(JSON.parse(listing) as Payload<'InstrumentListed'>)
+      if (!this.#traded.has(instrument.id)) continue
+      this.#traded.set(instrument.id, instrument)
+      this.#instruments.set(instrument.id, instrument)
+    }
     const states = await store.all(tradingStates)
     // The latest are the ones that may be asked for again, so they are remembered last.
     const given = [...(await store.all(answers))].sort((a, b) => a.time_us - b.time_us)
@@ -187,8 +209,8 @@ class Service implements RiskManagementHandlers {
         answers: [],
       },
       limits,
-      instruments,
-      ENGINE,
+      [...this.#traded.values()],
+      this.#engineOptions,
     )
     for (const { account, reported, accepted } of await store.all(differences)) {
       this.#differences.restore(account as AccountId, reported, accepted)
@@ -217,6 +239,8 @@ class Service implements RiskManagementHandlers {
         const { instrument, price, timeUs } = event.payload
         return this.#mark(instrument, price, timeUs, turn)
       }
+      case 'InstrumentListed':
+        return this.#list(event.payload, turn)
       case 'OpeningBalance': {
         const ledger = this.#engine.ledger(accountId(event.stream))
         ledger.open(Object.fromEntries(event.payload.balances.map((one) => [one.currency, parseUnits(one.amount)])))
@@ -393,6 +417,21 @@ class Service implements RiskManagementHandlers {
       this.#engine.setInstrument(instrument)
     }
     return fill
+  }
+
+  /** What is traded may turn out to be an ETF, be halted, or have other limits today. */
+  #list(said: Payload<'InstrumentListed'>, turn: Turn): void {
+    if (!this.#traded.has(said.instrument)) return
+    const instrument = instrumentOfListing(said)
+    this.#traded.set(instrument.id, instrument)
+    this.#instruments.set(instrument.id, instrument)
+    this.#engine.setInstrument(instrument)
+    turn.put(listings, { instrument: instrument.id, listing: JSON.stringify(said) })
+    const { id, listing, restrictions = [] } = instrument
+    this.#options.log.info(
+      { instrument: id, ...listing, restrictions, date: said.date },
+      'the broker says what is listed',
+    )
   }
 
   #mark(instrument: string, price: number, timeUs: number, turn: Turn): void {

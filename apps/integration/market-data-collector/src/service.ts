@@ -8,6 +8,7 @@ import type { Activity, HeartbeatTimes, Logger, MarketClock, WallClock } from '@
 import { Heartbeats, placeOf, type Store } from '@jts/transport'
 import { progress, tradeProgress } from './adapters/tables.ts'
 import { BarFeed, TradeFeed, type Feed, type Item } from './feed.ts'
+import { ListingWatch } from './listing-watch.ts'
 
 export type MarketDataCollectorOptions = {
   readonly store: Store
@@ -20,6 +21,8 @@ export type MarketDataCollectorOptions = {
   readonly participant?: string
   /** A market that never closes, whatever its calendar says: a simulated one. */
   readonly alwaysOpen?: boolean
+  /** Asks the source what is listed and tells what it says: for a venue whose listings change while it trades. */
+  readonly watchListings?: boolean
   readonly series: readonly MarketSubscription[]
   /** Its sign of life while its streams stand; a replay needs none. */
   readonly heartbeats?: HeartbeatTimes
@@ -66,6 +69,7 @@ class Service implements MarketDataCollector {
   #streamUp = false
   #stopped = false
   readonly #heartbeats: Heartbeats | undefined
+  readonly #listings: ListingWatch | undefined
   #stream: { stop(): Promise<void> } | undefined
 
   constructor(options: MarketDataCollectorOptions) {
@@ -76,6 +80,10 @@ class Service implements MarketDataCollector {
       // Silent while the stream is down or something missed has not come yet: the prices of others are older than they look.
       const says = () => (this.#streamUp && !this.#filling ? { places } : undefined)
       this.#heartbeats = new Heartbeats({ service: NAME, store, wallClock, log, times, says })
+    }
+    if (options.watchListings === true) {
+      const instruments = [...new Set(options.series.map(({ instrument }) => instrument))]
+      this.#listings = new ListingWatch({ ...options, instruments, mayBeAlwaysOpen: options.alwaysOpen === true })
     }
     for (const { instrument, timeframe } of options.series) {
       if (timeframe === undefined)
@@ -115,6 +123,8 @@ class Service implements MarketDataCollector {
     await this.restore()
     this.#options.activity.absent(this.#name)
     this.#heartbeats?.start()
+    await this.#listings?.start()
+    if (this.#stopped) return
     this.#stream = this.#options.source.subscribe(this.#options.series, {
       onBar: (bar) => this.#hear(this.#bars.get(keyOf(bar.instrument, bar.timeframe)), bar),
       onTrade: (trade) => this.#hear(this.#trades.get(trade.instrument), trade),
@@ -131,6 +141,7 @@ class Service implements MarketDataCollector {
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#listings?.stop()
     this.#heartbeats?.stop()
     await this.#stream?.stop()
   }

@@ -9,7 +9,7 @@ import {
 } from '@jts/contracts/bare-api'
 import { PortfolioServiceService } from '@jts/contracts/portfolio-api'
 import { RiskManagementServiceService } from '@jts/contracts/risk-api'
-import { shippedInstrument } from '@jts/model'
+import { instrumentId, instrumentVenue, krxSessionsOf, shippedInstrument, unlistedKrxInstrument } from '@jts/model'
 import { createPortfolioTracker } from '@jts/portfolio-tracker'
 import { createRiskManagement } from '@jts/risk-management'
 import { createLogger, MarketClock, systemClock } from '@jts/runtime'
@@ -119,10 +119,13 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   const store = new SqliteStore({ file: join(folder, 'jts.sqlite'), log, fatal: fatal(log), ...look.hooks })
   const bus = new EmbeddedBus({ store, log, fatal: fatal(log) })
   const instruments = [...new Set([...SHIPPED, ...(config.strategies ?? []).map((one) => one.instrument)])].map((id) =>
-    shippedInstrument(id),
+    // What is listed at the KRX a broker has to tell, and this service alone has none to ask.
+    instrumentVenue(instrumentId(id)) === 'KRX' ? unlistedKrxInstrument(instrumentId(id)) : shippedInstrument(id),
   )
+  const sessions = krxSessionsOf(config.krx)
   const common = {
     store,
+    marketClock: new MarketClock(systemClock),
     bus: look.bus(bus),
     log,
     instruments,
@@ -133,15 +136,15 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   if (name === 'risk-management') {
     const risk = createRiskManagement({
       ...common,
-      marketClock: new MarketClock(systemClock),
       limits: riskLimits(config),
+      sessions,
       approvalValidUs: 10_000_000,
       ...(path === undefined ? {} : { onCheck: (request) => path.checking(request) }),
     })
     await risk.start()
     services = [RiskManagementServiceService, BareRisk].map((definition) => ({ definition, handlers: risk.api }))
   } else {
-    const portfolio = createPortfolioTracker({ ...common, equityCurrencyOf: () => 'USDT' })
+    const portfolio = createPortfolioTracker({ ...common, calendar: sessions.calendar, equityCurrencyOf: () => 'USDT' })
     await portfolio.start()
     services = [PortfolioServiceService, BarePortfolio].map((definition) => ({ definition, handlers: portfolio.api }))
   }

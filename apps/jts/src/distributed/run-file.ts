@@ -7,7 +7,14 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { strategyInstanceId, type AccountId, type Instrument, type InstrumentId, type RiskLimits } from '@jts/model'
+import {
+  strategyInstanceId,
+  type AccountId,
+  type Instrument,
+  type InstrumentId,
+  type KrxHours,
+  type RiskLimits,
+} from '@jts/model'
 import { FOREIGN_ORDERS } from '@jts/order-execution'
 import { keepSecret, keepSecretsOf, type Logger } from '@jts/runtime'
 import type { PlainText, TlsFiles } from '@jts/transport/rpc/tls'
@@ -71,6 +78,7 @@ const schema = z.strictObject({
   ),
   instruments: z.array(z.looseObject({ id: z.string() })),
   limits: z.looseObject({}),
+  krx: z.looseObject({}).optional(),
   runId: z.string(),
   sendWindowUs: z.number(),
   speed: z.number().optional(),
@@ -219,6 +227,7 @@ export async function settingsOf(run: RunFile, service?: ServiceName): Promise<R
     instances,
     instruments,
     limits: run.limits as RiskLimits,
+    krx: run.krx as KrxHours | undefined,
     runId: run.runId,
     replay: run.replay,
     sendWindowUs: run.sendWindowUs,

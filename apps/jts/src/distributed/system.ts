@@ -145,6 +145,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     })),
     instruments: settings.instruments.map((instrument) => ({ ...instrument })),
     limits: { ...settings.limits },
+    ...(settings.krx === undefined ? {} : { krx: { ...settings.krx } }),
     runId: settings.runId,
     sendWindowUs: settings.sendWindowUs,
     ...(settings.speed === undefined ? {} : { speed: settings.speed }),

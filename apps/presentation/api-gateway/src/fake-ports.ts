@@ -30,6 +30,17 @@ const MARKETS: readonly Market[] = [
 const MINUTE_US = 60_000_000
 const START_US = Date.UTC(2025, 2, 14, 1, 0) * 1000
 const BARS = 240
+/** Bought on Thursday, sold and bought on Friday the 14th; the 17th and 18th are the days they are settled. */
+const SETTLEMENT: NonNullable<AccountView['settlement']> = {
+  currency: 'KRW',
+  date: '2025-03-14',
+  settled: '32054020',
+  days: [
+    { date: '2025-03-17', receivable: '0', payable: '1428214' },
+    { date: '2025-03-18', receivable: '1712442', payable: '857748' },
+  ],
+  orderable: { amount: '30629190', timeUs: START_US + 14 * MINUTE_US },
+}
 
 export class FakePorts implements GatewayPorts {
   readonly listeners = new Set<(update: GatewayUpdate) => void>()
@@ -344,6 +355,7 @@ export class FakePorts implements GatewayPorts {
       fees: { [currency]: currency === 'KRW' ? '1284' : '28.86120417' },
       positions: position.quantity === '0' ? [] : [position],
       reconciled: currency === 'KRW' ? 'unchecked' : 'equal',
+      ...(currency === 'KRW' ? { settlement: SETTLEMENT } : {}),
     }
   }
 

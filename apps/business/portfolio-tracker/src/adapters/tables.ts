@@ -1,4 +1,4 @@
-/** What the portfolio tracker keeps: one ledger an account, the last price of each instrument. */
+/** What the portfolio tracker keeps: one ledger an account, the last price of each instrument, what is yet to be settled. */
 import { defineTable } from '@jts/transport'
 
 export const ledgers = defineTable(
@@ -9,3 +9,5 @@ export const ledgers = defineTable(
 export const marks = defineTable('portfolio_marks', { instrument: 'text', price: 'real', time_us: 'integer' }, [
   'instrument',
 ])
+/** Cash that settles later, as JSON; of accounts that have some. */
+export const settlements = defineTable('portfolio_settlements', { account: 'text', settlement: 'text' }, ['account'])

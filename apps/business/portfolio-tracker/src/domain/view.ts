@@ -1,5 +1,5 @@
 /** An account as people see it: equity, PnL and positions at the last prices. */
-import type { AccountView } from '@jts/contracts/portfolio-api'
+import type { AccountView, SettlementView } from '@jts/contracts/portfolio-api'
 import { formatUnits, unitsFromFloat, type Instrument, type Ledger } from '@jts/model'
 
 export type AccountFacts = {
@@ -11,6 +11,7 @@ export type AccountFacts = {
   readonly instruments: ReadonlyMap<string, Instrument>
   /** The currency that equity is told in. */
   readonly equityCurrency: string
+  readonly settlement: SettlementView | undefined
 }
 
 /** A position without a mark counts at its cost, so that equity is never told too high by a price that nobody has seen. */
@@ -53,5 +54,6 @@ export function accountView(facts: AccountFacts): AccountView {
     reconciled: facts.reconciled,
     fillCount: facts.fillCount,
     differences: facts.differences.map((one) => ({ ...one })),
+    settlements: facts.settlement === undefined ? [] : [facts.settlement],
   }
 }

@@ -17,6 +17,8 @@ export const tradingStates = defineTable('risk_trading_states', { account: 'text
   'account',
   'strategy',
 ])
+/** What a venue last said that is listed there: its kind, its limits of the day, its restrictions. As JSON. */
+export const listings = defineTable('risk_listings', { instrument: 'text', listing: 'text' }, ['instrument'])
 /** What the last comparison with the broker's record has confirmed to differ, and what of it a person has accepted. */
 export const differences = defineTable('risk_differences', { account: 'text', reported: 'text', accepted: 'text' }, [
   'account',

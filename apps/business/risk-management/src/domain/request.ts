@@ -25,11 +25,11 @@ import {
 /** Instruments by id and by symbol; a bare symbol is taken where it is unique. */
 export type InstrumentLookup = (symbol: string) => Instrument | 'unknown' | 'ambiguous'
 
-export function instrumentLookup(instruments: readonly Instrument[]): InstrumentLookup {
-  const byId = new Map<string, Instrument>(instruments.map((instrument) => [instrument.id, instrument]))
+/** Looks into these as they are when it is asked. */
+export function instrumentLookup(instruments: ReadonlyMap<string, Instrument>): InstrumentLookup {
   return (symbol) => {
-    if (symbol.includes(':')) return byId.get(symbol) ?? 'unknown'
-    const matches = instruments.filter((instrument) => instrument.symbol === symbol)
+    if (symbol.includes(':')) return instruments.get(symbol) ?? 'unknown'
+    const matches = [...instruments.values()].filter((instrument) => instrument.symbol === symbol)
     return matches.length === 1 ? matches[0]! : matches.length === 0 ? 'unknown' : 'ambiguous'
   }
 }

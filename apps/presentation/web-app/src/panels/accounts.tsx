@@ -4,6 +4,7 @@ import { useLive } from '../live/live-context.tsx'
 import type { AccountView } from '../views.ts'
 import { Money, Pnl } from './cells.tsx'
 import { Panel } from './panel.tsx'
+import { Settlement } from './settlement.tsx'
 
 export function Accounts(): ReactNode {
   const messages = useMessages()
@@ -43,6 +44,7 @@ function AccountCard({ account }: { account: AccountView }): ReactNode {
         <Amounts name={messages.cash} amounts={account.cash} />
         <Amounts name={messages.fees} amounts={account.fees} />
       </dl>
+      {account.settlement !== undefined && <Settlement settlement={account.settlement} />}
     </article>
   )
 }

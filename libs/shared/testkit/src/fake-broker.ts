@@ -42,6 +42,8 @@ export class FakeBroker implements BrokerPort {
   readonly queriedAtUs: number[] = []
   readonly orders = new Map<string, OrderReport>()
   readonly trades: FillReport[] = []
+  /** Trades that the venue's list does not show yet, whatever it shows of later ones. */
+  readonly unlisted = new Set<string>()
   gate: 'open' | 'halted' = 'open'
   /** Of the trading state by which the gate stands as it does. */
   gateVersion = 0
@@ -95,7 +97,8 @@ export class FakeBroker implements BrokerPort {
     if (this.away) throw new BrokerError('UNAVAILABLE', 'away', { retryable: true })
     const all = this.trades.filter((one) => one.instrument === query.instrument)
     const place = all.findIndex(({ tradeId }) => tradeId === query.afterTradeId)
-    const found = this.#isCumulative ? all.slice(place + 1) : all.filter((one) => isAfter(one, query.afterTradeId))
+    const after = this.#isCumulative ? all.slice(place + 1) : all.filter((one) => isAfter(one, query.afterTradeId))
+    const found = after.filter(({ tradeId }) => !this.unlisted.has(tradeId))
     await this.onRead('fills')
     return found
   }
@@ -152,6 +155,16 @@ export class FakeBroker implements BrokerPort {
   /** The process that listened is gone, without a word. */
   forgetListeners(): void {
     this.#listeners = []
+  }
+
+  /** The venue stays what it was; another process asks it. */
+  goOnFrom(before: FakeBroker): void {
+    for (const [id, report] of before.orders) this.orders.set(id, report)
+    this.trades.push(...before.trades)
+    for (const id of before.unlisted) this.unlisted.add(id)
+    this.balanceList = before.balanceList
+    this.positionList = before.positionList
+    this.#nextId = before.#nextId
   }
 
   notice(report: OrderReport, fill?: FillReport): void {

@@ -1,8 +1,11 @@
 /** An account after a start, a kill or a break of the stream. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { instrumentId } from '@jts/model'
 import { deferred } from '@jts/testkit/fake-broker'
 import { ACCOUNT, BTC, UNKNOWN, notSent, world } from '../testing/world.ts'
+
+const ETH = instrumentId('BINANCE:ETHUSDT')
 
 describe('killed and started again', () => {
   it('approved and waiting: is sent then, in the order of approval', async () => {
@@ -140,6 +143,24 @@ describe('the account', () => {
     const w = await world({}, (broker) => void broker.executeForeign(BTC, '1'))
     await w.service.reconcile(ACCOUNT)
     assert.deepEqual(await w.said(), [])
+  })
+
+  it('asks for no trades of an instrument that it is not configured for, although one was told of', async () => {
+    const w = await world({}, (broker) => void broker.executeForeign(ETH, '1'))
+    const { report, fill } = w.broker.executeForeign(ETH, '2')
+    w.broker.notice(report, fill)
+    await w.restart()
+    await w.service.reconcile(ACCOUNT)
+    assert.deepEqual(await w.bookedTrades(), [fill.tradeId])
+  })
+
+  it('leaves trades of an instrument that is configured later to the opening balance', async () => {
+    const w = await world({}, (broker) => void broker.executeForeign(ETH, '1'))
+    w.instruments = [BTC, ETH]
+    await w.restart()
+    const { fill } = w.broker.executeForeign(ETH, '2')
+    await w.service.reconcile(ACCOUNT)
+    assert.deepEqual(await w.bookedTrades(), [fill.tradeId])
   })
 
   it('does not take a trade for foreign that happened while the opening balance was read', async () => {

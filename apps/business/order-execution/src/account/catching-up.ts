@@ -57,6 +57,7 @@ export class CatchingUp {
   async #askForEverything(): Promise<void> {
     const state = this.#state
     if (!state.opened) await this.#openBooks()
+    await this.#openNewInstruments()
     for (const record of state.orders.open) {
       // Whose request is on its way is settled by its answer.
       if (record.isUnsettled && record !== state.sending) await this.#inquiry.settle(record)
@@ -69,6 +70,19 @@ export class CatchingUp {
     }
     await this.#inquiry.openAtVenue()
     await this.#fillSearch.everywhere()
+  }
+
+  /** Configured since the first contact: what was traded in it until now is in the balances already. */
+  async #openNewInstruments(): Promise<void> {
+    const { cursor, options } = this.#state
+    for (const instrument of options.instruments) {
+      if (cursor.isOpened(instrument)) continue
+      const trades = await options.broker.fills({ instrument })
+      options.store.transact((turn) => {
+        cursor.open(instrument, trades)
+        this.#state.keep(turn)
+      })
+    }
   }
 
   /** First contact: what the account holds now is booked as its opening balance, and older trades are not ours. */

@@ -40,6 +40,10 @@ export class FillSearch {
     const { broker, store } = options
     const found = await broker.fills({ instrument, ...cursor.query(instrument) })
     for (const fill of found) {
+      if (cursor.has(instrument, fill.tradeId)) {
+        cursor.advance(instrument, fill.tradeId)
+        continue
+      }
       if (!store.transact((turn) => this.#bookFound(fill, report, turn))) return false
       // As with notices: what a strategy answers to this fill is decided before the next one is told.
       await store.durable()
@@ -56,7 +60,7 @@ export class FillSearch {
     const ownReport = fill.venueOrderId === report?.venueOrderId ? report : undefined
     if (record !== undefined) this.#booking.apply(record, fill, ownReport, turn)
     // It may belong to a request that has not been settled: then its cursor waits for that.
-    else if (state.orders.hasUnsettled(instrument) && !state.cursor.has(instrument, tradeId)) return false
+    else if (state.orders.hasUnsettled(instrument)) return false
     else this.#booking.bookForeign(fill, turn)
     state.cursor.advance(instrument, tradeId)
     state.keep(turn)

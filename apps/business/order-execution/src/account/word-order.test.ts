@@ -58,3 +58,41 @@ describe('whatever the order of the words', () => {
     })
   }
 })
+
+describe('whatever the list and the notices show first', () => {
+  it('every trade is booked once', async () => {
+    const trades = fc.integer({ min: 2, max: 6 })
+    type Step = { readonly what: 'show' | 'tell' | 'read' | 'restart'; readonly n: number }
+    const step = fc.record<Step>({
+      what: fc.constantFrom('show', 'show', 'tell', 'read', 'read', 'restart'),
+      n: fc.integer({ min: 0, max: 5 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(trades, fc.array(step, { maxLength: 20 }), async (count, steps) => {
+        const w = await world()
+        await w.approve('s1', { quantity: '9' })
+        const id = w.clientId
+        const made = Array.from({ length: count }, () => w.broker.execute(id, '1'))
+        for (const { fill } of made) w.broker.unlisted.add(fill.tradeId)
+        for (const { what, n } of steps) {
+          const { report, fill } = made[n % count]!
+          if (what === 'show') w.broker.unlisted.delete(fill.tradeId)
+          else if (what === 'tell') w.broker.notice(report, fill)
+          else if (what === 'read') await w.service.reconcile(ACCOUNT)
+          else await w.restart()
+          await w.run()
+        }
+        w.broker.unlisted.clear()
+        await w.service.reconcile(ACCOUNT)
+        await w.run()
+        const ids = made.map(({ fill }) => fill.tradeId)
+        assert.deepEqual(await w.bookedTrades(), ids)
+        const told = await w.harness.events('orders.events', 'OrderFilled')
+        assert.deepEqual(told.map((one) => one.payload.tradeId).sort(), ids)
+        assert.deepEqual(await w.harness.events('orders.events', 'ForeignFill'), [])
+        await remove(w)
+      }),
+      { numRuns: 25 },
+    )
+  })
+})

@@ -28,7 +28,7 @@ export const fills = defineTable(
   },
   ['account', 'instrument', 'trade_id'],
 )
-/** One row an account: whether its opening balance is booked, fills counted, and per instrument the trade id up to which the venue was asked. */
+/** One row an account: whether its opening balance is booked, fills counted, and per instrument where the list of its trades is read on from. */
 export const accounts = defineTable(
   'orders_accounts',
   { account: 'text', opened: 'integer', fill_count: 'integer', cursors: 'text' },

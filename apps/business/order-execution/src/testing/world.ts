@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach } from 'node:test'
 import type { Capabilities, NotSentCode, PlaceOutcome } from '@jts/broker-kit'
 import type { BusEvent, EventType } from '@jts/contracts'
-import { accountId, instrumentId, type SignalId, type StrategyInstanceId } from '@jts/model'
+import { accountId, instrumentId, type InstrumentId, type SignalId, type StrategyInstanceId } from '@jts/model'
 import type { HeartbeatTimes } from '@jts/runtime'
 import { FakeBroker } from '@jts/testkit/fake-broker'
 import { Harness } from '@jts/testkit/harness'
@@ -26,6 +26,8 @@ export class World {
   harness: Harness
   broker: FakeBroker
   service!: OrderExecution
+  /** That the account is configured for, from the next start on. */
+  instruments: InstrumentId[] = [BTC]
   readonly #capabilities: Partial<Capabilities>
   readonly #heartbeats: HeartbeatTimes | undefined
   readonly #foreignOrders: ForeignOrders | undefined
@@ -54,7 +56,9 @@ export class World {
       wallClock,
       activity,
       log,
-      accounts: [{ account: ACCOUNT, broker: this.broker, instruments: [BTC], foreignOrders: this.#foreignOrders }],
+      accounts: [
+        { account: ACCOUNT, broker: this.broker, instruments: this.instruments, foreignOrders: this.#foreignOrders },
+      ],
       sendWindowUs: 2 * SECOND,
       quietMarketOrderUs: 2 * SECOND,
       quietOrderUs: 30 * SECOND,
@@ -77,12 +81,8 @@ export class World {
     broker.forgetListeners()
     this.harness = harness.killed()
     abandoned.push(harness)
-    const again = new FakeBroker(this.harness.wallClock, this.#capabilities)
-    for (const [id, report] of broker.orders) again.orders.set(id, report)
-    again.trades.push(...broker.trades)
-    again.balanceList = broker.balanceList
-    again.positionList = broker.positionList
-    this.broker = again
+    this.broker = new FakeBroker(this.harness.wallClock, this.#capabilities)
+    this.broker.goOnFrom(broker)
     this.#build()
     await this.start()
   }

@@ -14,6 +14,9 @@ export type FillQuery = {
 }
 export type FillPage = { readonly fills: readonly FillRecord[]; readonly cursor: string; readonly more: boolean }
 
+/** Fills of the venue's list that are read again each time: a later one may be shown before an earlier one. */
+const READ_AGAIN = 100
+
 export class FillRecordBook {
   readonly #account: string
   readonly #broker: BrokerPort
@@ -51,7 +54,7 @@ export class FillRecordBook {
 
   async #read(instruments: readonly string[]): Promise<void> {
     for (const instrument of instruments) {
-      const afterTradeId = this.#journal.lastFillId(this.#account, instrument)
+      const afterTradeId = this.#journal.fillIdBefore(this.#account, instrument, READ_AGAIN)
       const found = await this.#broker.fills({
         instrument: instrument as InstrumentId,
         ...(afterTradeId === undefined ? {} : { afterTradeId }),

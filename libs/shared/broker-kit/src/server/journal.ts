@@ -159,11 +159,11 @@ export class Journal {
     return Number(this.#get('select coalesce(max(seq), 0) as seq from fills where account = ?', account)!['seq'])
   }
 
-  /** The venue's id of the last fill in this instrument: where to ask on from. */
-  lastFillId(account: string, instrument: string): string | undefined {
+  /** The venue's id of the fill in this instrument that `later` others have followed. */
+  fillIdBefore(account: string, instrument: string, later: number): string | undefined {
     const row = this.#get(
-      'select fill_id from fills where account = ? and instrument = ? order by seq desc limit 1',
-      ...[account, instrument],
+      'select fill_id from fills where account = ? and instrument = ? order by seq desc limit 1 offset ?',
+      ...[account, instrument, later],
     )
     return row?.['fill_id'] as string | undefined
   }

@@ -67,6 +67,23 @@ describe('fills', () => {
     assert.deepEqual(await w.said(), ['ForeignFill'])
   })
 
+  it('are copied for history and outside readers as they are told, those of foreign orders too', async () => {
+    const w = await world()
+    await w.approve('s1')
+    const own = w.broker.execute(w.clientId, '1')
+    w.broker.notice(own.report, own.fill)
+    const foreign = w.broker.executeForeign(BTC, '0.5')
+    w.broker.notice(foreign.report, foreign.fill)
+    await w.run()
+    const told = await w.harness.events('orders.events', 'OrderFilled', 'ForeignFill')
+    const copied = await w.harness.events('orders.fills')
+    assert.deepEqual(
+      copied.map(({ type, payload }) => ({ type, payload })),
+      told.map(({ type, payload }) => ({ type, payload })),
+    )
+    assert.equal(copied.length, 2)
+  })
+
   it('that no notice told of are found by the list of trades after a break of the stream', async () => {
     const w = await world()
     await w.approve('s1')

@@ -1,5 +1,6 @@
 /** Books each execution once, whoever told of it: as its order's, or as a foreign one that moves the account all the same. */
 import type { FillReport, OrderReport } from '@jts/broker-kit'
+import type { NewEvent } from '@jts/contracts'
 import { formatUnits, instrumentSymbol, instrumentVenue, multiplyUnits, type StrategyInstanceId } from '@jts/model'
 import type { Turn } from '@jts/transport'
 import { fills } from '../adapters/tables.ts'
@@ -18,7 +19,7 @@ export class FillBooking {
 
   /** `report` is what the venue says of the order with this fill, where that is known. */
   apply(record: OrderRecord, fill: FillReport, report: OrderReport | undefined, turn: Turn): void {
-    const { account, cursor, options, orders } = this.#state
+    const { cursor, options, orders } = this.#state
     if (cursor.has(record.terms.instrument, fill.tradeId)) return
     const about = { ...record.named, tradeId: fill.tradeId }
     const outcome = record.life.fill(fill.tradeId, fill.quantity)
@@ -49,13 +50,10 @@ export class FillBooking {
       idSource: fill.idSource ?? 'venue',
       clientOrderId: record.request?.clientOrderId ?? '',
     }
-    this.#state.publish(turn, record, fill.timeUs, { type: 'OrderFilled', payload })
-    turn.publish('orders.fills', {
+    this.#tell(turn, {
       type: 'OrderFilled',
-      stream: account,
-      account,
       correlationId: record.terms.correlationId,
-      causationId: record.request?.clientOrderId ?? '',
+      causationId: record.request?.clientOrderId ?? record.terms.approvedBy,
       timeEventUs: fill.timeUs,
       payload,
     })
@@ -68,10 +66,8 @@ export class FillBooking {
     if (cursor.has(fill.instrument, fill.tradeId)) return
     options.log.warn({ account, tradeId: fill.tradeId }, 'a fill of a foreign order')
     this.#book(fill, 'external' as StrategyInstanceId, fill.venueOrderId, turn)
-    turn.publish('orders.events', {
+    this.#tell(turn, {
       type: 'ForeignFill',
-      stream: account,
-      account,
       correlationId: `foreign/${fill.instrument}/${fill.tradeId}`,
       causationId: '',
       timeEventUs: fill.timeUs,
@@ -89,6 +85,14 @@ export class FillBooking {
       },
     })
     this.#foreign.filled(fill, turn)
+  }
+
+  /** On the account's stream, and its copy for history and outside readers. */
+  #tell(turn: Turn, event: Pick<NewEvent, 'type' | 'correlationId' | 'causationId' | 'timeEventUs' | 'payload'>): void {
+    const { account } = this.#state
+    const told = { ...event, stream: account, account } as NewEvent
+    turn.publish('orders.events', told)
+    turn.publish('orders.fills', told)
   }
 
   #book(fill: FillReport, strategy: StrategyInstanceId, orderId: string, turn: Turn): void {

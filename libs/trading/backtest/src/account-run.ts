@@ -2,6 +2,7 @@
 import {
   Ledger,
   RiskEngine,
+  type KrxSessions,
   unitsToFloat,
   type AccountId,
   type Fill,
@@ -37,10 +38,16 @@ export class AccountRun {
   /** Cash that the venue holds back for open orders; the rest of it is free. */
   locked: Units = 0n
 
-  constructor(quoteCurrency: string, openingCash: Units, limits: RiskLimits, marketCount: number) {
+  constructor(
+    quoteCurrency: string,
+    openingCash: Units,
+    limits: RiskLimits,
+    marketCount: number,
+    sessions: KrxSessions | undefined,
+  ) {
     this.quoteCurrency = quoteCurrency
     this.ledger.open({ [quoteCurrency]: openingCash })
-    this.risk = new RiskEngine(limits, { answersKept: 0 })
+    this.risk = new RiskEngine(limits, { answersKept: 0, ...(sessions === undefined ? {} : { sessions }) })
     this.risk.useLedger(this.ledger)
     this.watch = new EquityWatch(unitsToFloat(openingCash), marketCount)
   }

@@ -5,9 +5,11 @@ import {
   instrumentVenue,
   KrxCalendar,
   KrxError,
+  KrxSessions,
   kstDateOf,
   parseUnits,
   settlementDate,
+  timeframeUs,
   shippedInstrument,
   strategyInstanceId,
   type Instrument,
@@ -39,7 +41,7 @@ export function runBacktest(options: BacktestOptions): BacktestResult {
   checkMarkets(strategy, markets)
   const instruments = markets.map((market) => instrumentOf(market, options.instruments))
   const quoteCurrency = commonQuote(instruments)
-  const account = new AccountRun(quoteCurrency, openingCash, options.limits ?? {}, markets.length)
+  const account = new AccountRun(quoteCurrency, openingCash, options.limits ?? {}, markets.length, hoursOf(markets))
   const runs = instruments.map((instrument, i) => {
     const instance = instanceName(strategy, instrument, markets.length)
     const log = options.log === undefined ? {} : { log: options.log }
@@ -121,6 +123,18 @@ function checkMarkets(strategy: AnyStrategy, markets: readonly RecordedMarket[])
     checkMarket(strategy, market.kind === 'bars' ? { file, timeframe: market.timeframe } : { file })
   }
 }
+
+/**
+ * The hours that orders are denied outside of, as live; a recording of days says nothing of the hour. Whoever trades where
+ * nothing closes pays nothing for it.
+ */
+function hoursOf(markets: readonly RecordedMarket[]): KrxSessions | undefined {
+  const shares = markets.filter(({ instrument }) => instrumentVenue(instrument) === 'KRX')
+  const tellTheHour = (market: RecordedMarket): boolean =>
+    market.kind !== 'bars' || timeframeUs(market.timeframe) < DAY_US
+  return shares.length > 0 && shares.every(tellTheHour) ? new KrxSessions() : undefined
+}
+const DAY_US = timeframeUs('1d')
 
 /** The taxes of a Korean share are known for the years of the calendar, up to trades that settle in it. */
 function checkCosts(market: RecordedMarket): void {

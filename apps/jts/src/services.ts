@@ -260,11 +260,13 @@ export function createStrategies(
   settings: RunSettings,
   { probe, path, sharedBudget: _budget, ...plumbing }: Plumbing,
   risk: Pick<RiskManagementApi, 'checkTradingRisk'>,
+  { riskIsApart = false } = {},
 ): StrategyEngine {
   return createStrategyEngine({
     ...plumbing,
     log: plumbing.log.child({ service: 'strategy-engine' }),
     risk: path === undefined ? risk : askedBy(path, risk),
+    riskIsApart,
     runId: settings.runId,
     instances: settings.instances,
     marketTopics: marketTopicsOf(settings),

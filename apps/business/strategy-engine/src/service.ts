@@ -34,6 +34,11 @@ export type StrategyEngineOptions = {
   readonly store: Store
   readonly bus: Bus
   readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
+  /**
+   * Risk keeps its answers in a store of its own: it is asked when the signal is on disk here, since a reservation for a signal that
+   * was lost before that would stand for ever. In one store a signal and its answer share a commit, or are lost together.
+   */
+  readonly riskIsApart?: boolean
   readonly marketClock: MarketClock
   readonly wallClock: WallClock
   readonly activity: Activity
@@ -328,12 +333,12 @@ class Service implements StrategyApi {
 
   /** Asked in the order in which signals were made; a service that does not answer is asked again. */
   #ask(signal: Signal): void {
-    const { activity, log, wallClock } = this.#options
+    const { activity, log, riskIsApart = false, store, wallClock } = this.#options
     activity.enter('strategy-engine')
+    // After the handler that made it: its transaction is part of the batch that `durable` waits for.
     queueMicrotask(() => {
-      this.#options.risk
-        .checkTradingRisk(riskRequest(signal))
-        .catch((error: unknown) => refusalOf(error, signal))
+      const answer = riskIsApart ? store.durable().then(() => this.#answerTo(signal)) : this.#answerTo(signal)
+      answer
         .then((answer) => this.#answered(signal, answer))
         .catch((error: unknown) => {
           if (this.#stopped) return
@@ -343,6 +348,10 @@ class Service implements StrategyApi {
         })
         .finally(() => activity.leave('strategy-engine'))
     })
+  }
+
+  #answerTo(signal: Signal): Promise<RiskCheckResponse> {
+    return this.#options.risk.checkTradingRisk(riskRequest(signal)).catch((error: unknown) => refusalOf(error, signal))
   }
 
   #answered(signal: Signal, answer: RiskCheckResponse): void {

@@ -1,5 +1,6 @@
 /** Strategy instances as a service: signals asked about once and for all, state that survives exactly. */
 import assert from 'node:assert/strict'
+import { DatabaseSync } from 'node:sqlite'
 import { afterEach, it } from 'node:test'
 import { RpcError, type NewEvent } from '@jts/contracts'
 import type { RiskCheckRequest, RiskCheckResponse } from '@jts/contracts/risk-api'
@@ -50,6 +51,7 @@ class World {
   definition = strategy as unknown as AnyStrategy
   parameters: Record<string, number> = {}
   account = ACCOUNT
+  riskIsApart = false
   answer: (request: RiskCheckRequest) => Answer = (request) => answerTo(request, '')
 
   constructor(harness = Harness.open()) {
@@ -72,6 +74,7 @@ class World {
           return this.answer(request)
         },
       },
+      riskIsApart: this.riskIsApart,
       runId: 'run',
       marketTopics: ['market-data.binance.candles', 'market-data.binance.trades'],
       instances: [
@@ -170,6 +173,27 @@ it('publishes a signal with its decision, and an approved one for execution', as
   assert.equal(approved!.payload.quantityText, '1')
   assert.equal(approved!.payload.signalId, w.signalId)
   assert.equal(approved!.correlationId, `candle/${BTC}/1m/${START_US + 2 * MINUTE}`)
+})
+
+it('asks risk that keeps its own records only when the signal is on disk, and again what was not answered', async () => {
+  const w = new World()
+  w.riskIsApart = true
+  minutes = tradeId = 0
+  const onDisk: string[] = []
+  w.answer = (request) => {
+    const disk = new DatabaseSync(w.harness.file, { readOnly: true })
+    const row = disk.prepare('SELECT status FROM strategy_signals WHERE signal_id = ?').get(request.signalId)
+    disk.close()
+    onDisk.push(String(row?.['status']))
+    return onDisk.length === 1 ? new Promise(() => undefined) : answerTo(request, '')
+  }
+  await w.start()
+  await w.bars(90, 110)
+  const first = w.signalId
+  await w.restart()
+  assert.equal(w.signalId, first)
+  assert.deepEqual(onDisk, ['pending', 'pending'])
+  assert.deepEqual(await w.harness.types('orders.signals'), ['ApprovedSignal'])
 })
 
 it('gives a signal the same id when its cause is read a second time', async () => {

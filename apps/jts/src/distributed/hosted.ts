@@ -100,7 +100,7 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
   },
 
   'strategy-engine': ({ settings, plumbing, risk }) => {
-    const strategies = createStrategies(settings, plumbing, risk)
+    const strategies = createStrategies(settings, plumbing, risk, { riskIsApart: true })
     return {
       api: strategies.api,
       restore: () => strategies.start(),

@@ -120,7 +120,7 @@ export function createOrderExecution(options: OrderExecutionOptions): OrderExecu
     api: service,
     restore: () => service.restore(),
     start: (given) => service.start(given),
-    startAccount: (account) => service.execution(account).start(),
+    startAccount: (account) => service.begin(service.execution(account)),
     stop: () => service.stop(),
     reconcile: (account) => service.execution(account).reconcile(),
     fills: () => options.store.all(fills),
@@ -186,11 +186,20 @@ class Service implements OrderExecutionApi {
 
   start({ except = () => false }: StartOptions = {}): Promise<void> {
     if (!this.#restored) throw new Error('order execution is restored before it starts')
-    for (const execution of this.#executions.values()) if (!except(execution.account)) execution.start()
+    for (const execution of this.#executions.values()) if (!except(execution.account)) this.begin(execution)
     this.#stopListening = this.#options.marketClock.onAdvance((nowUs) => this.#checkQuiet(nowUs))
     this.#tick()
     this.#heartbeats?.start(this.states.isHeldFor(SILENCE) ? [RISK] : [])
     return Promise.resolve()
+  }
+
+  /** What a halt could not cancel when it was said, because nobody was there to do it, is cancelled now. */
+  begin(execution: AccountExecution): void {
+    execution.start()
+    if (!this.states.isHalted(execution.account)) return
+    this.#cancelOpen(execution).catch((error: unknown) =>
+      this.#options.log.error({ account: execution.account, err: error }, 'what is open could not be cancelled'),
+    )
   }
 
   async stop(): Promise<void> {
@@ -260,16 +269,7 @@ class Service implements OrderExecutionApi {
       (execution) => request.account === '' || execution.account === request.account,
     )
     let cancelled = 0
-    for (const execution of affected) {
-      await execution.sendsEnded()
-      for (const record of execution.openOrders) {
-        const { isUnsettled } = record
-        const accepted = this.#options.store.transact((turn) => execution.cancel(record, turn))
-        // An unknown order is cancelled once it is known; until then it counts as unknown.
-        if (accepted && !isUnsettled) cancelled++
-      }
-      cancelled += await execution.cancelAdopted()
-    }
+    for (const execution of affected) cancelled += await this.#cancelOpen(execution)
     await this.#options.store.durable()
     return this.#haltView(request.account, cancelled)
   }
@@ -298,6 +298,19 @@ class Service implements OrderExecutionApi {
       ]
     })
     return Promise.resolve({ state, version, reason, accounts })
+  }
+
+  /** Returns how many were cancelled or are about to be. */
+  async #cancelOpen(execution: AccountExecution): Promise<number> {
+    let cancelled = 0
+    await execution.sendsEnded()
+    for (const record of execution.openOrders) {
+      const { isUnsettled } = record
+      const accepted = this.#options.store.transact((turn) => execution.cancel(record, turn))
+      // An unknown order is cancelled once it is known; until then it counts as unknown.
+      if (accepted && !isUnsettled) cancelled++
+    }
+    return cancelled + (await execution.cancelAdopted())
   }
 
   #haltView(account: string, cancelled: number): HaltResponse {

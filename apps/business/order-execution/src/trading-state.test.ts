@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import type { PlaceOutcome } from '@jts/broker-kit'
 import { partitionOf, TOPICS, type NewEvent } from '@jts/contracts'
 import { deferred } from '@jts/testkit/fake-broker'
+import { haltOffline } from './halt-offline.ts'
 import { ACCOUNT, UNKNOWN, type World, world } from './testing/world.ts'
 
 /** What only a person lifts. */
@@ -161,6 +162,17 @@ describe('a halt', () => {
     await w.approve('s1')
     assert.equal((await w.harness.events('orders.events', 'OrderDenied'))[0]!.payload.reasonCode, 'TRADING_HALTED')
     assert.equal(w.broker.placed.length, 0)
+  })
+
+  it('that was written while nobody was there cancels at the next start what is open', async () => {
+    const w = await world()
+    await w.approve('s1')
+    await haltOffline(w.harness.store, { reason: 'enough', by: 'a person', nowUs: w.harness.wallClock.nowUs() })
+    assert.deepEqual(await w.status(), ['accepted 0'])
+    await w.restart()
+    await w.run(1000)
+    assert.deepEqual(await w.status(), ['cancelled 0'])
+    assert.equal(w.broker.gate, 'halted')
   })
 
   it('is lifted by a person, and by nothing else', async () => {

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { silentLogger, systemClock } from '@jts/runtime'
 import { startPostgres } from '@jts/servers'
-import { openPostgres } from '@jts/transport/store/postgres-connection'
+import { HaltTable } from '@jts/transport/store/halt-table'
+import { connectPostgres } from '@jts/transport/store/postgres-connection'
 import { PostgresStore } from '@jts/transport/store/postgres'
-import { unitSchemaName } from '@jts/transport/store/postgres-schema'
 import { haltRun } from './halt-run.ts'
 import { writeRunFile, type RunFile } from './run-file.ts'
 import { unitOfAccount } from './units.ts'
@@ -42,11 +42,11 @@ const run: Omit<RunFile, 'databaseUrl'> = {
   members: [],
 }
 
-test('every account starts halted, also when the database has ended with the supervisor', async () => {
+test('every account has the halt on disk, also when the database has ended with the supervisor', async () => {
   const dir = join(folder, 'servers', 'postgres')
   const first = await startPostgres({ dir })
   writeRunFile(folder, { ...run, databaseUrl: first.url } as RunFile)
-  // One unit is still owned by a process that does not answer any more: its lease has to end first.
+  // One unit is still owned by a process that nobody can ask: the halt does not wait for it.
   const left = await PostgresStore.open({
     url: first.url,
     namespace: NAMESPACE,
@@ -55,19 +55,26 @@ test('every account starts halted, also when the database has ended with the sup
     log: silentLogger,
     wallClock: systemClock,
     fatal: () => undefined,
+    leaseMs: 600_000,
   })
   await first.stop()
   await left.abandon()
 
-  await haltRun(folder, { reason: 'a test', by: 'nobody' })
+  const open = await haltRun(folder, { reason: 'a test', by: 'nobody' })
+  assert.deepEqual(
+    [...open].map(([account, { open: count }]) => [account, count]),
+    [
+      ['sim.binance.main', 0],
+      ['sim.binance.second', 0],
+    ],
+  )
 
   const second = await startPostgres({ dir })
-  const sql = openPostgres(second.url, { max: 1 })
+  const sql = connectPostgres(second.url, 'test')
+  const halts = new HaltTable(sql, NAMESPACE)
   for (const unit of UNITS) {
-    const states = await sql.unsafe(
-      `SELECT account, state, reason, changed_by FROM ${unitSchemaName(NAMESPACE, unit)}.orders_trading_states`,
-    )
-    assert.deepEqual([...states], [{ account: '', state: 'halted', reason: 'a test', changed_by: 'nobody' }], unit)
+    const said = (await halts.of(unit)).map(({ number: _, ...rest }) => rest)
+    assert.deepEqual(said, [{ account: '', reason: 'a test', by: 'nobody' }], unit)
   }
   await sql.end()
   await second.stop()

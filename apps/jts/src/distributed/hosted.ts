@@ -1,6 +1,6 @@
 /** A unit of a service as one process runs it: the very same objects as in the one process of the embedded mode. */
 import { type BrokerPort } from '@jts/broker-kit'
-import type { RiskManagementApi } from '@jts/contracts'
+import type { OrderExecutionApi, RiskManagementApi } from '@jts/contracts'
 import { CollectionServiceService } from '@jts/contracts/collection-api'
 import { OrderExecutionServiceService } from '@jts/contracts/orders-api'
 import { PortfolioServiceService } from '@jts/contracts/portfolio-api'
@@ -10,6 +10,7 @@ import { accountBroker, type AccountId } from '@jts/model'
 import type { RpcService } from '@jts/transport'
 import type { KafkaBus } from '@jts/transport/bus/kafka/bus'
 import type { PostgresStore } from '@jts/transport/store/postgres'
+import type { HaltTable } from '@jts/transport/store/halt-table'
 import {
   createBroker,
   createCandleCollections,
@@ -25,6 +26,7 @@ import {
   type RunSettings,
 } from '../services.ts'
 import { hostBinance, type BrokerHost } from './hosted-binance.ts'
+import { HaltsTaken } from './halts-taken.ts'
 import type { ServiceName } from './run-file.ts'
 
 export type Hosted = {
@@ -45,6 +47,8 @@ export type HostContext = {
   readonly settings: RunSettings
   readonly bus: KafkaBus
   readonly plumbing: Plumbing
+  /** Halts that are written for the run's units. */
+  readonly halts: HaltTable
   /** Risk, wherever it is. */
   readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
   /** The unit's own store. */
@@ -112,11 +116,13 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
     }
   },
 
-  'order-execution': ({ settings, plumbing }) => {
+  'order-execution': ({ settings, plumbing, halts }) => {
     const brokers = new Map(
       settings.accounts.map((one) => [one.account, createBroker(settings, plumbing, one)] as const),
     )
     const execution = createExecution(settings, plumbing, brokers as ReadonlyMap<AccountId, BrokerPort>)
+    const { log, unit = '' } = plumbing
+    const taken = new HaltsTaken({ halts, unit, orders: execution.api, log })
     const timers: NodeJS.Timeout[] = []
     let isStopped = false
     const reconcile = (): void => {
@@ -129,10 +135,18 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
       }
     }
     return {
-      api: execution.api,
+      api: {
+        listOrders: execution.api.listOrders.bind(execution.api),
+        cancelOrder: execution.api.cancelOrder.bind(execution.api),
+        halt: taken.halt.bind(taken),
+        resume: taken.resume.bind(taken),
+        getTradingState: execution.api.getTradingState.bind(execution.api),
+      } satisfies OrderExecutionApi,
       reconcile: (account) => execution.reconcile(account),
       restore: () => execution.restore(),
       start: async () => {
+        // What a person has said while nobody owned this unit holds before anything is sent.
+        await taken.start()
         await execution.start({ except: () => true })
         // A broker service that is away keeps neither a halt nor another account waiting.
         for (const [account, broker] of brokers) {
@@ -142,15 +156,18 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
             () => broker.start(),
             plumbing,
             () => isStopped,
-          ).then(() => {
-            if (!isStopped) execution.startAccount(account)
-          })
+          )
+            .then(() => taken.untilTaken())
+            .then(() => {
+              if (!isStopped) execution.startAccount(account)
+            })
         }
         if (settings.replay) return
         timers.push(setTimeout(reconcile, RECONCILE_FIRST_MS), setInterval(reconcile, RECONCILE_EVERY_MS))
       },
       stop: async () => {
         isStopped = true
+        taken.stop()
         for (const timer of timers) clearTimeout(timer)
         await execution.stop()
         for (const broker of brokers.values()) await broker.stop()

@@ -16,6 +16,7 @@ import { Activity, MarketClock, scopedMetrics, systemClock, type Logger, type Ob
 import { Archive, type Bus } from '@jts/transport'
 import type { SharedBudget } from '@jts/transport/cache/port'
 import { KafkaBus } from '@jts/transport/bus/kafka/bus'
+import { HaltTable } from '@jts/transport/store/halt-table'
 import { PostgresStore, type PostgresStoreOptions } from '@jts/transport/store/postgres'
 import { LatencyMarks } from '../latency.ts'
 import { lookOf, showBreaker } from '../observe.ts'
@@ -121,6 +122,7 @@ export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
     settings: unit.settings,
     bus,
     plumbing,
+    halts: new HaltTable(store.sql, run.namespace),
     risk,
     owned: store,
     brokerHost: options.brokerHost,

@@ -60,7 +60,11 @@ async function commanded(
   const results = await Promise.allSettled(owners.map(command))
   const failed = results.find((one) => one.status === 'rejected')
   if (failed !== undefined) throw failed.reason
-  const answers = results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  return addedUp(results.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : [])))
+}
+
+/** One answer for all accounts: the strictest state, and all counts. */
+export function addedUp(answers: readonly HaltResponse[]): HaltResponse {
   const sum = (count: (one: HaltResponse) => number): number => answers.reduce((total, one) => total + count(one), 0)
   const strictest = [...answers].sort((a, b) => STRICTEST.indexOf(a.state) - STRICTEST.indexOf(b.state))[0]!
   return {

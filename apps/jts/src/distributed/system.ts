@@ -20,6 +20,7 @@ import {
 import { OwnerLinks } from '@jts/transport/rpc/owner-links'
 import { checkTls, type TlsFiles } from '@jts/transport/rpc/tls'
 import { connectPostgres, pingOf } from '@jts/transport/store/postgres-connection'
+import { HaltTable } from '@jts/transport/store/halt-table'
 import { UnitTable, type Living, type Owned } from '@jts/transport/store/unit-table'
 import { UserError } from '../cli.ts'
 import { CREON_LIGHT } from '../brokers/creon.ts'
@@ -37,7 +38,10 @@ import { keepServer } from './keep-server.ts'
 import { lightOf, lightsElsewhere } from './lights.ts'
 import { readingAgain } from '../log-stops.ts'
 import { keepHouse } from '../housekeeping.ts'
+import { cancelOpen } from '../cancel-open.ts'
 import { openArchiver } from './archiver.ts'
+import { haltsKept } from './halts-kept.ts'
+import { openInUnit } from './open-in-unit.ts'
 import { DistributedRest } from './rest.ts'
 import { routedCollections, routedOrders, routedPortfolio, routedStrategies } from './routed.ts'
 import {
@@ -197,7 +201,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
         client(links.linkTo(unitOfAccount(service, account))),
       ]),
     )
-  // The supervisor asks the broker services, and never acts on an account.
+  // The supervisor asks the broker services, and acts on an account only for a halt that its order execution does not answer.
   const activity = new Activity()
   const shared = shareThroughRedis(run, log)
   const plumbing = {
@@ -209,6 +213,18 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
   }
   const brokers = new Map(settings.accounts.map((one) => [one.account, createBroker(settings, plumbing, one)] as const))
   const markets = createMarkets(settings, plumbing)
+  const executions = byAccount('order-execution', orderExecutionClient)
+  const orders = routedOrders(executions)
+  const kept = haltsKept(orders, {
+    owners: executions,
+    halts: new HaltTable(sql, run.namespace),
+    cancelWithout: async (name) => {
+      const account = name as AccountId
+      const { clientOrderIds: ours } = await openInUnit(sql, run.namespace, account)
+      const adopts = settings.foreignOrders?.[account] === 'adopt'
+      return await cancelOpen({ broker: brokers.get(account)!, ours, adopts })
+    },
+  })
   const portfolio = routedPortfolio(byAccount('portfolio-tracker', portfolioClient))
 
   const hosts = async (): Promise<HostState[]> => {
@@ -307,7 +323,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
 
   return {
     log: eventLog,
-    orders: readingAgain(routedOrders(byAccount('order-execution', orderExecutionClient)), readAgain),
+    orders: readingAgain({ ...orders, ...kept }, readAgain),
     portfolio,
     strategies: routedStrategies(
       unitsBy.get('strategy-engine')!.map((unit) => ({

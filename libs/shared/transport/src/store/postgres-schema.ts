@@ -41,6 +41,11 @@ const MIGRATIONS: readonly string[] = [
     service text COLLATE "C", replica text COLLATE "C", address text NOT NULL, since timestamptz NOT NULL,
     alive_until timestamptz NOT NULL, PRIMARY KEY (service, replica));
   `,
+  `
+  CREATE TABLE halts (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, unit text COLLATE "C" NOT NULL, account text COLLATE "C" NOT NULL,
+    reason text NOT NULL, said_by text NOT NULL);
+  `,
 ]
 
 export function sharedSchemaName(namespace: string): string {

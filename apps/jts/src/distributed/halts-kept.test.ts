@@ -1,0 +1,178 @@
+/** A person's halt is written before anybody is told, and is not lost with whoever does not answer. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { RpcError, type OrderExecutionApi } from '@jts/contracts'
+import type { HaltRequest } from '@jts/contracts/orders-api'
+import { silentLogger } from '@jts/runtime'
+import type { SaidHalt } from '@jts/transport/store/halt-table'
+import { haltsKept } from './halts-kept.ts'
+import { HaltsTaken } from './halts-taken.ts'
+import { routedOrders } from './routed.ts'
+
+const ENOUGH: HaltRequest = { account: '', reason: 'enough', by: 'a person' }
+const MAIN = 'order-execution.sim.binance.main'
+const OTHER = 'order-execution.sim.binance.other'
+const halted = (cancelled: number) => ({ state: 'halted', cancelled, unknown: 0, open: 1, message: 'enough' })
+
+/** The table in memory. */
+class Halts {
+  rows: (SaidHalt & { number: number; unit: string })[] = []
+  isAway = false
+  #number = 0
+
+  async write(units: readonly string[], { account, reason, by }: SaidHalt): Promise<void> {
+    await this.#answers()
+    for (const unit of units) this.rows.push({ number: ++this.#number, unit, account, reason, by })
+  }
+  async of(unit: string) {
+    await this.#answers()
+    return this.rows.filter((row) => row.unit === unit).map(({ unit: _, ...row }) => row)
+  }
+  async taken(number: number): Promise<void> {
+    await this.#answers()
+    this.rows = this.rows.filter((row) => row.number !== number)
+  }
+  async lift(units: readonly string[], account: string): Promise<void> {
+    await this.#answers()
+    this.rows = this.rows.filter((row) => !(units.includes(row.unit) && row.account === account))
+  }
+  #answers(): Promise<void> {
+    return this.isAway ? Promise.reject(new Error('the database is away')) : Promise.resolve()
+  }
+}
+
+type Owner = Pick<OrderExecutionApi, 'halt' | 'resume'>
+
+function run({ main, other }: { main: Owner; other: Owner }) {
+  const halts = new Halts()
+  const cancelled: string[] = []
+  const owners = new Map(Object.entries({ 'sim.binance.main': main, 'sim.binance.other': other }))
+  const kept = haltsKept(routedOrders(owners as never), {
+    owners,
+    halts,
+    cancelWithout: (account) => {
+      cancelled.push(account)
+      return Promise.resolve({ cancelled: 2, open: 3 })
+    },
+  })
+  return { halts, cancelled, kept }
+}
+
+const gone: Owner = {
+  halt: () => Promise.reject(new RpcError('UNAVAILABLE', 'gone')),
+  resume: () => Promise.reject(new RpcError('UNAVAILABLE', 'gone')),
+}
+const there: Owner = { halt: () => Promise.resolve(halted(1)), resume: () => Promise.resolve(halted(0)) }
+
+test('who does not answer has the halt on disk, is named, and its orders are cancelled from here', async () => {
+  const { halts, cancelled, kept } = run({ main: gone, other: there })
+  const answer = await kept.halt(ENOUGH)
+  const { message, ...counts } = answer
+  assert.deepEqual(counts, { state: 'halted', cancelled: 3, unknown: 0, open: 4 })
+  assert.match(message, /the order execution of sim.binance.main has not confirmed it \(gone\)/)
+  assert.deepEqual(cancelled, ['sim.binance.main'])
+  assert.ok(halts.rows.some(({ unit, reason, by }) => unit === MAIN && reason === 'enough' && by === 'a person'))
+})
+
+test('it is written before anybody is told', async () => {
+  const written: number[] = []
+  const owner: Owner = {
+    ...there,
+    halt: () => {
+      written.push(rig.halts.rows.length)
+      return Promise.resolve(halted(0))
+    },
+  }
+  const rig = run({ main: owner, other: owner })
+  await rig.kept.halt(ENOUGH)
+  assert.deepEqual(written, [2, 2])
+})
+
+test('a halt of one account is written and told for that one alone', async () => {
+  const { halts, kept } = run({ main: gone, other: gone })
+  await kept.halt({ ...ENOUGH, account: 'sim.binance.other' })
+  assert.deepEqual(
+    halts.rows.map(({ unit, account }) => [unit, account]),
+    [[OTHER, 'sim.binance.other']],
+  )
+  await assert.rejects(kept.halt({ ...ENOUGH, account: 'sim.binance.none' }), { code: 'NOT_FOUND' })
+  assert.equal(halts.rows.length, 1)
+})
+
+test('without a database, whoever answers is halted; it is refused where somebody else has not heard of it', async () => {
+  const everybody = run({ main: there, other: there })
+  everybody.halts.isAway = true
+  assert.equal((await everybody.kept.halt(ENOUGH)).state, 'halted')
+  const one = run({ main: gone, other: there })
+  one.halts.isAway = true
+  await assert.rejects(one.kept.halt(ENOUGH), { code: 'UNAVAILABLE', message: /not on disk .*sim.binance.main/ })
+})
+
+test('a resume lifts what nobody has taken yet', async () => {
+  const { halts, kept } = run({ main: gone, other: there })
+  await kept.halt(ENOUGH)
+  await assert.rejects(kept.resume({ account: '', by: 'a person' }), { code: 'UNAVAILABLE' })
+  assert.deepEqual(halts.rows, [])
+})
+
+function unit() {
+  const halts = new Halts()
+  const asked: string[] = []
+  const orders = {
+    halt: ({ reason }: HaltRequest) => (asked.push(`halt ${reason}`), Promise.resolve(halted(asked.length))),
+    resume: () => (asked.push('resume'), Promise.resolve({ ...halted(0), state: 'active' })),
+  }
+  const taken = new HaltsTaken({ halts, unit: MAIN, orders, log: silentLogger })
+  return { halts, asked, taken }
+}
+
+test('a unit takes what is written for it before it goes on, and only that', async () => {
+  const { halts, asked, taken } = unit()
+  await halts.write([OTHER, MAIN], ENOUGH)
+  await taken.untilTaken()
+  assert.deepEqual(asked, ['halt enough'])
+  assert.deepEqual(
+    halts.rows.map((row) => row.unit),
+    [OTHER],
+  )
+})
+
+test('a unit does not go on while nobody can say whether it is halted', async () => {
+  const { halts, asked, taken } = unit()
+  await halts.write([MAIN], ENOUGH)
+  halts.isAway = true
+  let isOver = false
+  const over = taken.untilTaken().then(() => (isOver = true))
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  assert.equal(isOver, false)
+  halts.isAway = false
+  await over
+  assert.deepEqual(asked, ['halt enough'])
+})
+
+test('a halt that is written and told is carried out once, and its teller has its counts', async () => {
+  const { halts, asked, taken } = unit()
+  await halts.write([MAIN], ENOUGH)
+  assert.equal((await taken.halt(ENOUGH)).cancelled, 1)
+  await halts.write([MAIN], ENOUGH)
+  await taken.untilTaken()
+  assert.equal((await taken.halt(ENOUGH)).cancelled, 2)
+  assert.deepEqual(asked, ['halt enough', 'halt enough'])
+  // Told alone: by whoever speaks with this process itself.
+  assert.equal((await taken.halt(ENOUGH)).cancelled, 3)
+})
+
+test('a unit that cannot look is halted all the same when it is told', async () => {
+  const { halts, taken } = unit()
+  halts.isAway = true
+  assert.equal((await taken.halt(ENOUGH)).state, 'halted')
+})
+
+test('a unit that nobody could tell finds the halt by itself', async () => {
+  const { halts, asked, taken } = unit()
+  await taken.start()
+  await halts.write([MAIN], ENOUGH)
+  while (asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+  taken.stop()
+  assert.deepEqual(asked, ['halt enough'])
+})

@@ -1,0 +1,92 @@
+/**
+ * A person's halt between processes. It is on disk before anybody is told; who does not confirm it finds it when it is back, and
+ * its open orders are cancelled from here meanwhile.
+ */
+import { RpcError, type OrderExecutionApi } from '@jts/contracts'
+import type { HaltRequest, HaltResponse } from '@jts/contracts/orders-api'
+import type { HaltTable } from '@jts/transport/store/halt-table'
+import type { CancelCounts } from '../cancel-open.ts'
+import { addedUp } from './routed.ts'
+import { unitOfAccount } from './units.ts'
+
+export type HaltsKeptOptions = {
+  /** By account. */
+  readonly owners: ReadonlyMap<string, Pick<OrderExecutionApi, 'halt'>>
+  readonly halts: Pick<HaltTable, 'write' | 'lift'>
+  /** Cancels at the broker what the account has open, without its order execution. */
+  readonly cancelWithout: (account: string) => Promise<CancelCounts>
+}
+
+const WRITTEN_WITHIN_MS = 3000
+
+/** @param orders answers everything else, and refuses an account that is none */
+export function haltsKept(
+  orders: OrderExecutionApi,
+  { owners, halts, cancelWithout }: HaltsKeptOptions,
+): Pick<OrderExecutionApi, 'halt' | 'resume'> {
+  const accountsOf = (account: string): string[] => (owners.has(account) ? [account] : [...owners.keys()])
+  const unitsOf = (account: string): string[] => accountsOf(account).map((one) => unitOfAccount('order-execution', one))
+  const isKnown = (account: string): boolean => account === '' || owners.has(account)
+  return {
+    async halt(request) {
+      if (!isKnown(request.account)) return await orders.halt(request)
+      // Whoever answers is halted, whether it could be written or not.
+      const written = within(WRITTEN_WITHIN_MS, halts.write(unitsOf(request.account), request)).then(
+        () => undefined,
+        (error: unknown) => error as Error,
+      )
+      const unwritten = await written
+      const answers = await Promise.all(
+        accountsOf(request.account).map((account) => haltOne(account, owners.get(account)!, request, cancelWithout)),
+      )
+      const unconfirmed = answers.flatMap(({ unconfirmed: why }) => why ?? [])
+      if (unwritten !== undefined && unconfirmed.length > 0) {
+        throw new RpcError(
+          'UNAVAILABLE',
+          `the halt is not on disk (${unwritten.message}), and ${unconfirmed.join('; ')}`,
+        )
+      }
+      const sum = addedUp(answers.map(({ answer }) => answer))
+      return { ...sum, state: 'halted', message: [sum.message, ...unconfirmed].filter((one) => one !== '').join('. ') }
+    },
+    async resume(request) {
+      if (isKnown(request.account))
+        await within(WRITTEN_WITHIN_MS, halts.lift(unitsOf(request.account), request.account))
+      return await orders.resume(request)
+    },
+  }
+}
+
+type Answered = { readonly answer: HaltResponse; readonly unconfirmed?: string }
+
+async function haltOne(
+  account: string,
+  owner: Pick<OrderExecutionApi, 'halt'>,
+  request: HaltRequest,
+  cancelWithout: HaltsKeptOptions['cancelWithout'],
+): Promise<Answered> {
+  try {
+    return { answer: await owner.halt(request) }
+  } catch (error) {
+    const why = `the order execution of ${account} has not confirmed it (${(error as Error).message}) and is halted when it is back`
+    const silent = { state: 'halted', cancelled: 0, unknown: 0, open: 0, message: '' }
+    try {
+      return { answer: { ...silent, ...(await cancelWithout(account)) }, unconfirmed: why }
+    } catch (cause) {
+      const asked = `what is open at its broker could not be asked (${(cause as Error).message})`
+      return { answer: silent, unconfirmed: `${why}; ${asked}` }
+    }
+  }
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new RpcError('UNAVAILABLE', 'the database does not answer')), ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

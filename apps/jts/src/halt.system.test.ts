@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { runJts, startJts, type JtsProcess } from '@jts/testkit'
+import { processOf } from './running.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-halt-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -36,6 +37,8 @@ test('a running process is halted and resumed, and stays halted over a restart i
   assert.equal(await tradingState(first.url), 'halted')
   first.process.child.kill('SIGTERM')
   assert.equal((await first.process.ended).code, 0)
+  // Whoever has its id or its port later is not halted in its place.
+  assert.deepEqual([processOf(dataDir).pid, processOf(dataDir).url], [null, null])
   const second = await up(dataDir)
   assert.equal(await tradingState(second.url), 'halted')
   assert.equal((await command('resume', dataDir)).tradingState, 'active')

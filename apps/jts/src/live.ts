@@ -1,6 +1,6 @@
 /** `./jts up` without a replay: sim on our local venue, paper on Binance's testnet, live on Binance itself. */
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createBinanceMarketData, PRODUCTION, TESTNET, type BinanceEndpoints } from '@jts/binance-service'
 import { instrumentId, instrumentVenue, strategyInstanceId, unlistedKrxInstrument, type Instrument } from '@jts/model'
@@ -26,6 +26,7 @@ import { startDashboard } from './dashboard.ts'
 import type { DistributedOptions } from './distributed/system.ts'
 import { fatal, untilStopped } from './process.ts'
 import { observe, observeSettings } from './observe.ts'
+import { leaveProcessFile } from './running.ts'
 import { untilAvailable, type RunSettings } from './services.ts'
 import { keepMemorySteady } from './steady-memory.ts'
 import { findStrategy, timeframeOf, type LoadedStrategy } from './strategies.ts'
@@ -89,11 +90,24 @@ export async function runLive(options: UpOptions): Promise<number> {
   mkdirSync(dataDir, { recursive: true })
   const lock = lockFolder(dataDir)
   const runId = ownDataFolder(dataDir, mode, randomUUID)
+  const present = {
+    pid: process.pid,
+    url: null,
+    mode,
+    config: found === undefined ? null : resolve(found),
+    isDistributed: options.distributed === true,
+  }
+  // From here on a halt finds this process, whatever it is waiting for.
+  leaveProcessFile(dataDir, present)
   const log = createLogger({ name: 'jts', mode, level: given.log?.level })
   const config = found === undefined ? withExamples(options, given) : given
   const wanted = strategiesOf(options, config)
   const creon = await openCreon(config, dataDir, log)
   const venue = await venueOf(options, config, dataDir, wanted.map((one) => one.instrument).filter(isAtBinance))
+  // A venue of its own ends with it.
+  const isGiven = mode === 'sim' && options.venue.length > 0
+  const trading = isGiven ? { ...present, endpoints: venue.endpoints } : present
+  leaveProcessFile(dataDir, trading)
   const instruments = await instrumentsOf(
     venue.endpoints,
     wanted.map((one) => one.instrument),
@@ -165,15 +179,7 @@ export async function runLive(options: UpOptions): Promise<number> {
         fillModel: mode === 'sim' ? 'local venue' : 'broker',
       })
   if (dashboard !== undefined) {
-    writeFileSync(
-      join(dataDir, 'process.json'),
-      JSON.stringify({
-        pid: process.pid,
-        url: dashboard.url,
-        mode,
-        config: found === undefined ? null : resolve(found),
-      }),
-    )
+    leaveProcessFile(dataDir, { ...trading, url: dashboard.url })
     const stream = options.json ? process.stderr : process.stdout
     stream.write(`Dashboard: ${dashboard.url}\n`)
   }
@@ -190,6 +196,8 @@ export async function runLive(options: UpOptions): Promise<number> {
   await observability.stop()
   await creon?.stop()
   await venue.stop()
+  // Whoever has this id later is another.
+  leaveProcessFile(dataDir, { ...trading, pid: null })
   lock.release()
   return EXIT.ok
 }

@@ -1,23 +1,33 @@
 /** The JTS of a data folder, as its process says where it is. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, readlinkSync, realpathSync, renameSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import type { BinanceEndpoints } from '@jts/binance-service'
 import type { Mode } from '@jts/model'
+import { FolderInUseError, LOCK_FILE, lockFolder } from '@jts/transport'
 import { UserError } from './cli.ts'
 
 /** What `up` leaves in its folder about itself. */
 export type ProcessFile = {
-  readonly pid: number
-  readonly url: string
+  /** Null when it has ended in order. */
+  readonly pid: number | null
+  /** Its dashboard, once that is there. */
+  readonly url: string | null
   readonly mode: Mode
   readonly config: string | null
+  /** Where it trades at Binance; null for a local venue of its own, which ends with it. */
+  readonly endpoints?: BinanceEndpoints | null
+  readonly isDistributed?: boolean
 }
 
+const PROCESS_FILE = 'process.json'
+
+/** Of the folders, the one in use or else the first in which a JTS has run. @throws UserError when there is none */
 export function folderOf(dataDir: string | undefined): string {
   const folders = (dataDir === undefined ? ['.jts/live', '.jts/paper', '.jts/sim'] : [dataDir]).map((one) =>
     resolve(one),
   )
-  const found = folders.filter((folder) => existsSync(join(folder, 'process.json')))
-  const running = found.find((folder) => isAlive(processOf(folder).pid)) ?? found[0]
+  const found = folders.filter((folder) => existsSync(join(folder, PROCESS_FILE)))
+  const running = found.length > 1 ? (found.find(isInUse) ?? found[0]) : found[0]
   if (running !== undefined) return running
   throw new UserError(
     `expected a JTS that has run in ${folders.join(', ')}, found none; name it with --data-dir or --url`,
@@ -25,14 +35,55 @@ export function folderOf(dataDir: string | undefined): string {
 }
 
 export function processOf(folder: string): ProcessFile {
-  return JSON.parse(readFileSync(join(folder, 'process.json'), 'utf8')) as ProcessFile
+  return JSON.parse(readFileSync(join(folder, PROCESS_FILE), 'utf8')) as ProcessFile
 }
 
-export function isAlive(pid: number): boolean {
+/** @throws UserError while there is no dashboard */
+export function urlOf(folder: string): string {
+  const { url } = processOf(folder)
+  if (url !== null) return url
+  throw new UserError(`expected a JTS that runs with its dashboard in ${folder}, found none`)
+}
+
+/** Whole or not at all: others read it at any time. */
+export function leaveProcessFile(folder: string, file: ProcessFile): void {
+  const path = join(folder, PROCESS_FILE)
+  writeFileSync(`${path}.new`, JSON.stringify(file))
+  renameSync(`${path}.new`, path)
+}
+
+export function isInUse(folder: string): boolean {
   try {
-    process.kill(pid, 0)
-    return true
-  } catch {
+    lockFolder(folder).release()
     return false
+  } catch (error) {
+    if (error instanceof FolderInUseError) return true
+    throw error
+  }
+}
+
+/**
+ * Whether it is this process that uses the folder. An id in a file proves nothing: who wrote it may have ended since, and the id
+ * may be another's now. Linux tells who has the lock's file open; elsewhere the id is believed while the folder is in use.
+ */
+export function isUsedBy(folder: string, pid: number): boolean {
+  if (!isInUse(folder)) return false
+  if (process.platform !== 'linux') return true
+  try {
+    const lock = realpathSync(join(folder, LOCK_FILE))
+    const open = `/proc/${pid}/fd`
+    return readdirSync(open).some((fd) => linkOf(join(open, fd)) === lock)
+  } catch {
+    // It is not there, or it is somebody else's.
+    return false
+  }
+}
+
+/** A file that was closed meanwhile is no link any more. */
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
   }
 }

@@ -12,10 +12,19 @@ export type OpenOnDisk = {
 }
 
 export function openOnDisk(rows: readonly { readonly record: string }[]): OpenOnDisk {
-  const records = rows.map(({ record }) => OrderRecord.fromText(record))
+  const records = rows.map(({ record }) => read(record))
   return {
-    clientOrderIds: new Set(records.flatMap((record) => record.clientOrderIds())),
+    clientOrderIds: new Set(records.flatMap((record) => record?.clientOrderIds() ?? [])),
     open: records.length,
-    unknown: records.filter((record) => record.isUnsettled).length,
+    unknown: records.filter((record) => record?.isUnsettled ?? true).length,
+  }
+}
+
+/** A halt is not to fail at a row that this version cannot read: its order counts as open and unknown. */
+function read(record: string): OrderRecord | undefined {
+  try {
+    return OrderRecord.fromText(record)
+  } catch {
+    return undefined
   }
 }

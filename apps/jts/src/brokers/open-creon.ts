@@ -59,7 +59,7 @@ export async function openCreon(config: JtsConfig, dataDir: string, log: Logger)
   }
 }
 
-function givenAddress({ creon }: JtsConfig): CreonAddress | undefined {
+export function givenAddress({ creon }: JtsConfig): CreonAddress | undefined {
   const host = process.env['CREON_API_HOST'] ?? creon?.host
   if (host === undefined || host === '') return undefined
   const text = process.env['CREON_API_PORT']

@@ -5,7 +5,7 @@
 import type { CollectionView } from '@jts/contracts/gateway'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { BROKER_NAMES, venueAt } from '../config.ts'
-import { folderOf, processOf } from '../running.ts'
+import { folderOf, urlOf } from '../running.ts'
 
 const SPEC = {
   name: 'data collect',
@@ -39,7 +39,7 @@ export async function collectCommand(argv: readonly string[]): Promise<number> {
   const { options } = parsed
   const folder = options.url === undefined ? folderOf(options['data-dir']) : undefined
   // One that was killed and started again may be found elsewhere.
-  const url = (): string => options.url ?? processOf(folder!).url
+  const url = (): string => options.url ?? urlOf(folder!)
   const listed = (values: readonly string[]): string[] => values.flatMap((one) => one.split(',')).filter(Boolean)
   const [instruments, markets] = [listed(options.instruments), listed(options.market)]
   const venues = new Set(instruments.map((id) => id.slice(0, id.indexOf(':'))))

@@ -18,6 +18,8 @@ export type HaltsKeptOptions = {
 }
 
 const WRITTEN_WITHIN_MS = 3000
+/** With the rest of a halt, inside the time that a person waits for the answer. */
+const CANCELLED_WITHIN_MS = 5000
 
 /** @param orders answers everything else, and refuses an account that is none */
 export function haltsKept(
@@ -71,7 +73,7 @@ async function haltOne(
     const why = `the order execution of ${account} has not confirmed it (${(error as Error).message}) and is halted when it is back`
     const silent = { state: 'halted', cancelled: 0, unknown: 0, open: 0, message: '' }
     try {
-      return { answer: { ...silent, ...(await cancelWithout(account)) }, unconfirmed: why }
+      return { answer: { ...silent, ...(await within(CANCELLED_WITHIN_MS, cancelWithout(account))) }, unconfirmed: why }
     } catch (cause) {
       const asked = `what is open at its broker could not be asked (${(cause as Error).message})`
       return { answer: silent, unconfirmed: `${why}; ${asked}` }
@@ -82,7 +84,7 @@ async function haltOne(
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new RpcError('UNAVAILABLE', 'the database does not answer')), ms)
+    timer = setTimeout(() => reject(new RpcError('UNAVAILABLE', `no answer within ${ms / 1000} s`)), ms)
   })
   try {
     return await Promise.race([work, late])

@@ -3,6 +3,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
+/** In the folder; whoever uses the folder has it open and locked. */
+export const LOCK_FILE = 'lock.sqlite'
+
 export class FolderInUseError extends Error {
   override readonly name = 'FolderInUseError'
 }
@@ -10,7 +13,7 @@ export class FolderInUseError extends Error {
 /** @throws FolderInUseError when another process holds the folder. */
 export function lockFolder(folder: string): { release(): void } {
   mkdirSync(folder, { recursive: true })
-  const lock = new DatabaseSync(join(folder, 'lock.sqlite'))
+  const lock = new DatabaseSync(join(folder, LOCK_FILE))
   try {
     lock.exec('PRAGMA journal_mode=DELETE; PRAGMA busy_timeout=200; BEGIN EXCLUSIVE')
   } catch (cause) {

@@ -76,6 +76,14 @@ test('every account has the halt on disk, also when the database has ended with 
     const said = (await halts.of(unit)).map(({ number: _, ...rest }) => rest)
     assert.deepEqual(said, [{ account: '', reason: 'a test', by: 'nobody' }], unit)
   }
+  // Taken by one, and lifted for the other before it has heard of it.
+  const [main, lifted] = UNITS as [string, string]
+  await halts.taken((await halts.of(main))[0]!.number)
+  assert.deepEqual([(await halts.of(main)).length, (await halts.of(lifted)).length], [0, 1])
+  await halts.lift(UNITS, 'sim.binance.second')
+  assert.equal((await halts.of(lifted)).length, 1, 'a halt of everything is not lifted with one account')
+  await halts.lift(UNITS, '')
+  assert.deepEqual(await halts.of(lifted), [])
   await sql.end()
   await second.stop()
 })

@@ -1,73 +1,21 @@
 /** One process on SQLite, or many on Kafka and PostgreSQL, one or two of each: the same result, and the same event log. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { TOPIC_NAMES } from '@jts/contracts'
-import { provideKafka, providePostgres, type ProvidedKafka, type ProvidedPostgres } from '@jts/servers'
 import { runJts, writeSyntheticBars } from '@jts/testkit'
 import { connectPostgres } from '@jts/transport/store/postgres-connection'
 import { unitSchemaName } from '@jts/transport/store/postgres-schema'
-import { openLog } from '../open-log.ts'
 import { readRunFile, RUN_FILE } from './run-file.ts'
+import { TwoModes } from './testing/two-modes.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'jts-two-modes-'))
-let kafka: ProvidedKafka
-let postgres: ProvidedPostgres
-
-before(async () => {
-  ;[kafka, postgres] = await Promise.all([provideKafka(), providePostgres()])
-})
-after(async () => {
-  await Promise.all([kafka.stop(), postgres.stop()])
-  rmSync(folder, { recursive: true, force: true })
-})
-
-type Run = { readonly dir: string; readonly summary: Record<string, unknown>; readonly streams: Map<string, string[]> }
-
-async function run(name: string, args: readonly string[], env: Record<string, string>): Promise<Run> {
-  const dir = join(folder, name)
-  const result = await runJts(['up', ...args, '--until-end', '--json', '--data-dir', dir], env)
-  assert.equal(result.code, 0, result.stderr)
-  // How long it took may differ, and nothing else.
-  const { durationMs: _, latency: __, ...summary } = JSON.parse(result.stdout) as Record<string, unknown>
-  const streams = new Map<string, string[]>()
-  const { log, close } = await openLog(dir)
-  for (const topic of TOPIC_NAMES) {
-    for await (const event of log.read(topic)) {
-      // Every event with all that is on the wire; where in its partition it lies depends on the other streams there.
-      const { offset: _, ...rest } = event
-      const key = `${topic}/${event.stream}`
-      streams.set(key, [...(streams.get(key) ?? []), JSON.stringify(rest)])
-    }
-  }
-  await close()
-  return { dir, summary, streams }
-}
-
-const servers = (): Record<string, string> => ({
-  KAFKA_BROKERS: kafka.brokers.join(','),
-  DATABASE_URL: postgres.url,
-})
-
-/** @returns the distributed run */
-async function compare(name: string, args: readonly string[], replicas: number): Promise<Run> {
-  const embedded = await run(`${name}-embedded`, args, {})
-  const distributed = await run(
-    `${name}-distributed`,
-    [...args, '--distributed', '--replicas', String(replicas)],
-    servers(),
-  )
-  assert.deepEqual(distributed.summary, embedded.summary)
-  assert.deepEqual([...distributed.streams.keys()].sort(), [...embedded.streams.keys()].sort())
-  for (const [stream, events] of embedded.streams) assert.deepEqual(distributed.streams.get(stream), events, stream)
-  return distributed
-}
+const modes = new TwoModes()
+before(() => modes.start())
+after(() => modes.stop())
 
 test('one strategy on one instrument', async () => {
-  const data = writeSyntheticBars(join(folder, 'BTCUSDT-1m-3.csv'), { bars: 250, seed: 3, priceStart: 40_000 })
-  const { summary } = await compare('one', ['--replay', data, '--strategy', 'ema-cross'], 1)
+  const data = writeSyntheticBars(join(modes.folder, 'BTCUSDT-1m-3.csv'), { bars: 250, seed: 3, priceStart: 40_000 })
+  const { summary } = await modes.compare('one', ['--replay', data, '--strategy', 'ema-cross'], 1)
   assert.ok(Number(summary['fills']) > 5)
   assert.equal(summary['reconciled'], true)
 })
@@ -81,9 +29,9 @@ test('three strategies on five instruments and two accounts that compete for cas
     ['ADAUSDT', 10],
   ] as const
   const files = markets.map(([symbol, priceStart], i) =>
-    writeSyntheticBars(join(folder, `${symbol}-1m-${i}.csv`), { bars: 80, seed: 11 + i, priceStart }),
+    writeSyntheticBars(join(modes.folder, `${symbol}-1m-${i}.csv`), { bars: 80, seed: 11 + i, priceStart }),
   )
-  const config = join(folder, 'jts.yaml')
+  const config = join(modes.folder, 'jts.yaml')
   const strategies = [
     ['fast', 'main', 'BTCUSDT', '2', 3, 7],
     ['slow', 'main', 'ETHUSDT', '30', 5, 12],
@@ -103,7 +51,7 @@ test('three strategies on five instruments and two accounts that compete for cas
       '',
     ].join('\n'),
   )
-  const { dir, summary } = await compare(
+  const { dir, summary } = await modes.compare(
     'several',
     ['--config', config, ...files.flatMap((one) => ['--replay', one])],
     2,
@@ -117,7 +65,7 @@ test('three strategies on five instruments and two accounts that compete for cas
 async function rebuildsWhatItKeeps(dir: string): Promise<void> {
   type Said = { equal: boolean; accounts: number; differences: { where: string }[]; applied: number }
   const rebuild = async (...options: string[]): Promise<{ code: number | null; said: Said }> => {
-    const { code, stdout } = await runJts(['rebuild', '--data-dir', dir, '--json', ...options], servers())
+    const { code, stdout } = await runJts(['rebuild', '--data-dir', dir, '--json', ...options], modes.servers())
     return { code, said: JSON.parse(stdout) as Said }
   }
   const whole = await rebuild()
@@ -125,7 +73,7 @@ async function rebuildsWhatItKeeps(dir: string): Promise<void> {
 
   const { namespace } = readRunFile(join(dir, RUN_FILE))
   const unit = 'portfolio-tracker.sim.binance.second'
-  const sql = connectPostgres(postgres.url, 'test')
+  const sql = connectPostgres(modes.databaseUrl, 'test')
   await sql.unsafe(
     `UPDATE ${unitSchemaName(namespace, unit)}.portfolio_ledgers SET ledger = jsonb_set(ledger::jsonb, '{cash,USDT}', '"1"')::text`,
   )

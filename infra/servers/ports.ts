@@ -1,6 +1,9 @@
 /** Ports of the loopback interface. */
 import { randomInt } from 'node:crypto'
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 export const LOOPBACK = '127.0.0.1'
 
@@ -10,20 +13,72 @@ export const LOOPBACK = '127.0.0.1'
  */
 const LOWEST = 20_000
 const HIGHEST = 32_768
-const TRIES_MAX = 100
+const TRIES_MAX = 1000
+/** One file for each port that was given, with the process that gave it. */
+const GIVEN_FOLDER = join(tmpdir(), 'jts-ports')
 
 /** A port is free until its owner listens, so one that was given is remembered: two services would fight for it for ever. */
 const given = new Set<number>()
 
-/** A port of the loopback interface that nobody listens on and that this process has not given before. */
-export async function freePort(): Promise<number> {
+/** A port of the loopback interface that nobody listens on and that no living JTS of this machine has given before. */
+export async function freePort(folder = GIVEN_FOLDER): Promise<number> {
   for (let tries = 0; tries < TRIES_MAX; tries++) {
     const port = randomInt(LOWEST, HIGHEST)
-    if (given.has(port)) continue
+    if (given.has(port) || !reserve(folder, port)) continue
     given.add(port)
     if (await isFree(port)) return port
   }
   throw new Error(`expected a free port from ${LOWEST} to ${HIGHEST - 1}; found none in ${TRIES_MAX} tries`)
+}
+
+/** False while another living process has given the port. Where nothing can be written, nobody is asked. */
+function reserve(folder: string, port: number): boolean {
+  const file = join(folder, String(port))
+  const own = `${file}.${process.pid}`
+  try {
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(own, String(process.pid))
+  } catch {
+    return true
+  }
+  try {
+    if (!isTaken(file, own)) return true
+    if (isAlive(ownerOf(file))) return false
+    // Of a process that is gone.
+    rmSync(file, { force: true })
+    return !isTaken(file, own)
+  } finally {
+    rmSync(own, { force: true })
+  }
+}
+
+/** A link is there whole or not at all, so that nobody reads half a process id. */
+function isTaken(file: string, own: string): boolean {
+  try {
+    linkSync(own, file)
+    return false
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return true
+    throw error
+  }
+}
+
+function ownerOf(file: string): number {
+  try {
+    return Number(readFileSync(file, 'utf8'))
+  } catch {
+    return NaN
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
 }
 
 export function isFree(port: number): Promise<boolean> {

@@ -75,6 +75,8 @@ const DEADLINE_MS = 5000
 const RECONNECT_MIN_MS = 100
 /** A process that was killed is back within seconds: a longer pause would be a good part of them. */
 const RECONNECT_MAX_MS = 250
+/** A service that is started again may have another address: gRPC's own 30 s would keep it waiting for that long. */
+const RESOLVE_AGAIN_MS = 1000
 const REPEAT_MIN_MS = 20
 const REPEAT_MAX_MS = 500
 const NEVER_IDLE_MS = 2 ** 31 - 1
@@ -156,6 +158,7 @@ export class RpcConnection {
       ...channelOptions(keepAlive),
       'grpc.initial_reconnect_backoff_ms': RECONNECT_MIN_MS,
       'grpc.max_reconnect_backoff_ms': RECONNECT_MAX_MS,
+      'grpc.dns_min_time_between_resolutions_ms': RESOLVE_AGAIN_MS,
       'grpc.client_idle_timeout_ms': NEVER_IDLE_MS,
       // What may be repeated is decided here and by nobody else.
       'grpc.enable_retries': 0,

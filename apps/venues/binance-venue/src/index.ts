@@ -112,13 +112,16 @@ function describe({ address, venue }: RunningVenue): string {
   const market = venue.replay
     ? `replay of ${venue.replay.total} bars or trades, ${venue.replay.released} released`
     : `made-up market of ${venue.config.symbols.join(', ')}`
-  const accounts = address.accounts.map(
-    ({ name, apiKey, apiSecret }) => `  ${name}: key ${apiKey}, secret ${apiSecret}\n`,
+  // Who gave the keys has them; they need not stand in a log as well.
+  const isGiven = venue.config.keys !== undefined
+  const accounts = address.accounts.map(({ name, apiKey, apiSecret }) =>
+    isGiven ? `  ${name}: keys from the environment\n` : `  ${name}: key ${apiKey}, secret ${apiSecret}\n`,
   )
+  const token = isGiven ? "the first account's secret" : `token ${address.controlToken}`
   return (
     `Local Binance venue on ${venue.config.host}: ${market}\n` +
     `  REST           ${address.restUrl}\n  streams        ${address.wsUrl}\n  WebSocket API  ${address.wsApiUrl}\n` +
-    `  conductor      ${address.controlUrl} (token ${address.controlToken})\n  data           ${address.dataDir}\n` +
+    `  conductor      ${address.controlUrl} (${token})\n  data           ${address.dataDir}\n` +
     accounts.join('')
   )
 }

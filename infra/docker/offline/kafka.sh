@@ -1,7 +1,8 @@
 #!/bin/sh
 # Starts Kafka as the official image does: KAFKA_* variables become properties (`_` a dot, `__` an underscore, `___` a dash),
 # and a data folder is formatted once.
-set -eu
+# Without globbing: Java itself reads the star of its class path.
+set -euf
 properties=$(mktemp)
 env | sed -n 's/^KAFKA_\([A-Z][A-Z0-9_]*\)=\(.*\)$/\1 \2/p' | while read -r name value; do
   case $name in

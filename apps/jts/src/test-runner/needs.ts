@@ -41,9 +41,10 @@ const PROGRAMS: Readonly<Record<Need, Program>> = {
   debootstrap: { found: () => onPath('debootstrap'), aptPackage: 'debootstrap' },
   buildah: { found: () => onPath('buildah'), aptPackage: 'buildah' },
   podman: {
-    found: () => ['podman', 'runc', 'iptables'].every(onPath) && existsSync('/usr/lib/podman/aardvark-dns'),
-    // Names of services are resolved by aardvark-dns, in networks of netavark.
-    aptPackage: ['podman', 'runc', 'iptables', 'netavark', 'aardvark-dns'],
+    found: () =>
+      ['podman', 'runc', 'iptables', 'catatonit'].every(onPath) && existsSync('/usr/lib/podman/aardvark-dns'),
+    // Names of services are resolved by aardvark-dns, in networks of netavark; catatonit is what `init` starts.
+    aptPackage: ['podman', 'runc', 'iptables', 'netavark', 'aardvark-dns', 'catatonit'],
   },
   'podman-compose': { found: () => onPath('podman-compose'), aptPackage: 'podman-compose' },
   openssl: { found: () => onPath('openssl'), aptPackage: 'openssl' },

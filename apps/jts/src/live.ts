@@ -4,7 +4,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { createBinanceMarketData, PRODUCTION, TESTNET, type BinanceEndpoints } from '@jts/binance-service'
 import { instrumentId, instrumentVenue, strategyInstanceId, unlistedKrxInstrument, type Instrument } from '@jts/model'
-import { createLogger, NOT_OBSERVED, systemClock, type Logger } from '@jts/runtime'
+import { createLogger, NOT_OBSERVED, systemClock } from '@jts/runtime'
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { lockFolder } from '@jts/transport'
 import { EXIT, parseSets, UserError } from './cli.ts'
@@ -74,8 +74,6 @@ const KRX_EXAMPLES: NonNullable<JtsConfig['strategies']> = [
   },
 ]
 const SEND_WINDOW_MS = 2000
-const RECONCILE_FIRST_MS = 3000
-const RECONCILE_EVERY_MS = 60_000
 
 export async function runLive(options: UpOptions): Promise<number> {
   keepMemorySteady()
@@ -168,7 +166,6 @@ export async function runLive(options: UpOptions): Promise<number> {
   creon?.start()
   await system.start()
   const stopWatching = system.watchHealth()
-  const stopReconciling = options.distributed ? (): void => undefined : keepReconciled(system, log)
   const dashboard = options['no-dashboard']
     ? undefined
     : await startDashboard(system, {
@@ -190,7 +187,6 @@ export async function runLive(options: UpOptions): Promise<number> {
   }
   await untilStopped()
   stopWatching()
-  stopReconciling()
   await dashboard?.stop()
   await system.stop()
   await observability.stop()
@@ -205,25 +201,6 @@ export async function runLive(options: UpOptions): Promise<number> {
 async function distributed(options: DistributedOptions): Promise<System> {
   const { openDistributed } = await import('./distributed/system.ts')
   return await openDistributed(options)
-}
-
-/** Compares every account with its broker, now and then. Between processes, order execution does so itself. */
-function keepReconciled(system: System, log: Logger): () => void {
-  const reconcile = (): void => {
-    for (const account of system.brokers.keys()) {
-      system
-        .reconcile(account)
-        .catch((error: unknown) =>
-          log.warn({ account, err: error }, 'the account could not be compared with the broker'),
-        )
-    }
-  }
-  const first = setTimeout(reconcile, RECONCILE_FIRST_MS)
-  const again = setInterval(reconcile, RECONCILE_EVERY_MS)
-  return () => {
-    clearTimeout(first)
-    clearInterval(again)
-  }
 }
 
 /** Nobody has said anything: the examples, on everything that JTS can trade here. */

@@ -24,7 +24,7 @@ import {
   type RiskLimits,
 } from '@jts/model'
 import { createNotificationService } from '@jts/notification-service'
-import { createOrderExecution, type OrderExecution } from '@jts/order-execution'
+import { COMPARISON_TIMES, createOrderExecution, type OrderExecution } from '@jts/order-execution'
 import { createPortfolioTracker, type PortfolioTracker } from '@jts/portfolio-tracker'
 import { createRiskManagement, type RiskManagement } from '@jts/risk-management'
 import {
@@ -318,7 +318,7 @@ export function createExecution(
     sendWindowUs: settings.sendWindowUs,
     quietMarketOrderUs: settings.replay ? 0 : QUIET_MARKET_ORDER_US * (settings.speed ?? 1),
     quietOrderUs: QUIET_ORDER_US * (settings.speed ?? 1),
-    ...(settings.replay ? {} : { heartbeats: HEARTBEAT }),
+    ...(settings.replay ? {} : { heartbeats: HEARTBEAT, comparisons: COMPARISON_TIMES }),
     onSent(order) {
       probe?.sent(order.correlationId)
       return path?.sent(order)

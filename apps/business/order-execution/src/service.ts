@@ -28,6 +28,7 @@ import type { Activity, HeartbeatTimes, Logger, MarketClock, WallClock } from '@
 import { Heartbeats, type Bus, type Store, type Turn } from '@jts/transport'
 import { AccountExecution } from './account-execution.ts'
 import { accounts, fills, foreignOrders, holds, ordersClosed, ordersOpen, tradingStates } from './adapters/tables.ts'
+import { Comparisons, type ComparisonTimes } from './comparisons.ts'
 import type { ForeignOrders } from './domain/foreign-orders.ts'
 import type { OrderTermsRecord } from './domain/order-record.ts'
 import { TradingStates } from './trading-states.ts'
@@ -55,6 +56,8 @@ export type OrderExecutionOptions = {
    * nothing while the conductor's link is down.
    */
   readonly heartbeats?: HeartbeatTimes
+  /** How often every account is compared with its broker. Without it, whoever calls `reconcile` says when: a replay at its end. */
+  readonly comparisons?: ComparisonTimes
   readonly onSent?: (order: OrderTermsRecord) => string | undefined
   readonly onAnswered?: (order: OrderTermsRecord, outcome: PlaceOutcome['kind']) => void
 }
@@ -134,6 +137,7 @@ class Service implements OrderExecutionApi {
   readonly #executions = new Map<AccountId, AccountExecution>()
   readonly states: TradingStates
   readonly #heartbeats: Heartbeats | undefined
+  readonly #comparisons: Comparisons | undefined
   #timer: { cancel(): void } | undefined
   #stopListening: () => void = () => undefined
   #restored = false
@@ -147,6 +151,7 @@ class Service implements OrderExecutionApi {
       onChange: () => this.#applyGates(),
     })
     this.#heartbeats = options.heartbeats && this.#heartbeatsOf(options.heartbeats)
+    this.#comparisons = options.comparisons && this.#comparisonsOf(options.comparisons)
     for (const { account, broker, instruments, foreignOrders } of options.accounts) {
       const { store, marketClock, wallClock, activity, log, sendWindowUs, quietMarketOrderUs, quietOrderUs } = options
       this.#executions.set(
@@ -190,6 +195,7 @@ class Service implements OrderExecutionApi {
     this.#stopListening = this.#options.marketClock.onAdvance((nowUs) => this.#checkQuiet(nowUs))
     this.#tick()
     this.#heartbeats?.start(this.states.isHeldFor(SILENCE) ? [RISK] : [])
+    this.#comparisons?.start()
     return Promise.resolve()
   }
 
@@ -205,6 +211,7 @@ class Service implements OrderExecutionApi {
   async stop(): Promise<void> {
     this.#timer?.cancel()
     this.#heartbeats?.stop()
+    this.#comparisons?.stop()
     this.#stopListening()
     for (const execution of this.#executions.values()) {
       await execution.sendsEnded()
@@ -334,6 +341,13 @@ class Service implements OrderExecutionApi {
     for (const { account, broker } of this.#options.accounts) {
       broker.setGate(this.states.isHalted(account) ? 'halted' : 'open', this.states.versionOf(account))
     }
+  }
+
+  #comparisonsOf(times: ComparisonTimes): Comparisons {
+    const { store, marketClock, wallClock, log } = this.#options
+    const accounts = this.#options.accounts.map(({ account }) => account)
+    const compare = (account: AccountId): Promise<boolean> => this.execution(account).reconcile()
+    return new Comparisons({ accounts, compare, times, store, marketClock, wallClock, log })
   }
 
   #heartbeatsOf(times: HeartbeatTimes): Heartbeats {

@@ -65,8 +65,6 @@ export const RPC_OF: Readonly<Partial<Record<ServiceName, RpcService['definition
   'market-data-collector': CollectionServiceService,
 }
 
-const RECONCILE_FIRST_MS = 3000
-const RECONCILE_EVERY_MS = 60_000
 /** Longest wait for an event that a question refers to. */
 const CAUSE_MS = 2000
 
@@ -123,17 +121,7 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
     const execution = createExecution(settings, plumbing, brokers as ReadonlyMap<AccountId, BrokerPort>)
     const { log, unit = '' } = plumbing
     const taken = new HaltsTaken({ halts, unit, orders: execution.api, log })
-    const timers: NodeJS.Timeout[] = []
     let isStopped = false
-    const reconcile = (): void => {
-      for (const account of brokers.keys()) {
-        execution
-          .reconcile(account)
-          .catch((error: unknown) =>
-            plumbing.log.warn({ account, err: error }, 'the account could not be compared with the broker'),
-          )
-      }
-    }
     return {
       api: {
         listOrders: execution.api.listOrders.bind(execution.api),
@@ -162,13 +150,10 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
               if (!isStopped) execution.startAccount(account)
             })
         }
-        if (settings.replay) return
-        timers.push(setTimeout(reconcile, RECONCILE_FIRST_MS), setInterval(reconcile, RECONCILE_EVERY_MS))
       },
       stop: async () => {
         isStopped = true
         taken.stop()
-        for (const timer of timers) clearTimeout(timer)
         await execution.stop()
         for (const broker of brokers.values()) await broker.stop()
       },

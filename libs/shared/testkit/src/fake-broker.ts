@@ -89,8 +89,9 @@ export class FakeBroker implements BrokerPort {
     return this.onQuery(order.clientOrderId)
   }
 
-  openOrders(): Promise<readonly OrderReport[]> {
-    return Promise.resolve([...this.orders.values()].filter(({ status }) => isOpen(status)))
+  async openOrders(): Promise<readonly OrderReport[]> {
+    if (this.away) throw new BrokerError('UNAVAILABLE', 'away', { retryable: true })
+    return [...this.orders.values()].filter(({ status }) => isOpen(status))
   }
 
   async fills(query: { instrument: InstrumentId; afterTradeId?: string }): Promise<readonly FillReport[]> {

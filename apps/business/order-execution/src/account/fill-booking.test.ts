@@ -162,7 +162,10 @@ describe('fills', () => {
     w.broker.down()
     w.broker.execute(w.clientId, '1', { isLast: false })
     w.broker.execute(w.clientId, '2', { isLast: true })
+    // The list of trades does not say that these are all.
+    w.broker.onQuery = () => ({ kind: 'failed', message: 'slow' })
     await w.service.reconcile(ACCOUNT)
+    w.broker.onQuery = (id) => w.broker.known(id)
     w.broker.up()
     await w.run()
     assert.deepEqual(await w.status(), ['filled 3'])

@@ -10,6 +10,9 @@ import type { OrderSending } from './order-sending.ts'
 import { expire } from './own-endings.ts'
 import type { VenueReports } from './venue-reports.ts'
 
+/** Two comparisons at the same moment are one. */
+const MISSING_US = 1_000_000
+
 export class OrderInquiry {
   readonly #state: AccountState
   readonly #reports: VenueReports
@@ -68,7 +71,10 @@ export class OrderInquiry {
       record.lastNoticeUs = Math.max(record.lastNoticeUs, marketClock.nowUs())
       if (!record.isClosed && outcome.kind === 'found') await this.orLater(record, this.adopt(record, outcome))
       if (!record.isClosed && outcome.kind === 'not_found') {
-        log.error({ ...record.named }, 'the venue no longer knows an order it had accepted')
+        log.warn(
+          { ...record.named },
+          'the venue does not find an order it had accepted: the next comparisons will tell',
+        )
       }
     } finally {
       record.checking = false
@@ -87,7 +93,7 @@ export class OrderInquiry {
   }
 
   /** What the venue has open and we do not: an order that was given up is adopted by its intent, a foreign one is told of. */
-  async openAtVenue(): Promise<void> {
+  async openAtVenue(): Promise<readonly OrderReport[]> {
     const { broker, store } = this.#state.options
     const reports = await broker.openOrders()
     for (const report of reports) {
@@ -96,6 +102,39 @@ export class OrderInquiry {
     }
     const foreign = reports.filter((report) => this.#state.orders.ofReport(report) === undefined)
     store.transact((turn) => this.#foreign.allOpen(foreign, turn))
+    return reports
+  }
+
+  /** As `openAtVenue`; returns the orders that are open here and that the venue does not find, not even by a query. */
+  async missingAtVenue(): Promise<readonly OrderRecord[]> {
+    const accepted = this.#state.orders.open.filter(
+      ({ isUnsettled, life }) => !isUnsettled && life.status !== 'approved',
+    )
+    const open = new Set((await this.openAtVenue()).map((report) => this.#state.orders.ofReport(report)))
+    const missing: OrderRecord[] = []
+    for (const record of accepted) {
+      if (record.isClosed || open.has(record)) {
+        record.missingSinceUs = 0
+        continue
+      }
+      const outcome = await this.query(record)
+      if (outcome.kind === 'found') await this.adopt(record, outcome)
+      if (outcome.kind === 'not_found' && !record.isClosed) missing.push(record)
+    }
+    return missing
+  }
+
+  /** A comparison has come off without it. The second one ends it: the fills that it had are booked by then. */
+  missed(record: OrderRecord, turn: Turn): void {
+    if (record.isClosed) return
+    const { log, wallClock } = this.#state.options
+    const nowUs = wallClock.nowUs()
+    if (record.missingSinceUs === 0) record.missingSinceUs = nowUs
+    if (nowUs - record.missingSinceUs < MISSING_US) return
+    log.error({ ...record.named }, 'the venue no longer knows an order it had accepted: it is ended')
+    record.lost = true
+    const reason = 'the venue had accepted it and no longer knows it: not found in two comparisons'
+    expire(this.#state, record, { code: 'NOT_FOUND', reason }, turn)
   }
 
   /** Takes over what the venue has found: its id, its fills, its end. */

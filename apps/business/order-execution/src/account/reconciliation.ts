@@ -1,4 +1,4 @@
-/** Compares with the venue: fills first, then balances, which count only when no fill came in between. */
+/** Compares with the venue: orders, fills, then balances, which count only when no fill came in between. */
 import type { AccountState } from './account-state.ts'
 import type { FillSearch } from './fill-search.ts'
 import type { OrderInquiry } from './order-inquiry.ts'
@@ -16,7 +16,7 @@ export async function reconcile(state: AccountState, inquiry: OrderInquiry, fill
   // Without an opening balance every old trade would look like a foreign one.
   if (!state.opened) return false
   return activity.during(state.activityName, async () => {
-    await inquiry.openAtVenue()
+    const missing = await inquiry.missingAtVenue()
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       await fillSearch.everywhere()
       const before = state.fillCount
@@ -24,6 +24,7 @@ export async function reconcile(state: AccountState, inquiry: OrderInquiry, fill
       const readToTheEnd = await fillSearch.everywhere()
       if (!readToTheEnd || before !== state.fillCount) continue
       store.transact((turn) => {
+        for (const record of missing) inquiry.missed(record, turn)
         turn.publish('orders.events', {
           type: 'BalancesReported',
           stream: account,

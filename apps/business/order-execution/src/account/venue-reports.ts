@@ -18,8 +18,10 @@ export class VenueReports {
   bind(record: OrderRecord, report: OrderReport, turn: Turn): void {
     const { options, orders } = this.#state
     record.lastNoticeUs = Math.max(record.lastNoticeUs, options.marketClock.nowUs())
+    record.missingSinceUs = 0
     const isLate = record.isGivenUp || record.life.status === 'approved'
-    if (record.venueOrderId === '') {
+    if (record.venueOrderId === '' || record.lost) {
+      record.lost = false
       record.venueOrderId = report.venueOrderId
       orders.nameAtVenue(record)
       if (isLate) this.#foundLate(record, report, turn)

@@ -60,8 +60,9 @@ type RecordPlain = {
   readonly lastNoticeUs: number
   readonly cancels: number
   readonly cancelWanted: boolean
-  /** Missing in what was written before it was kept. */
+  /** Missing, as the next one, in what was written before it was kept. */
   readonly renewed?: boolean
+  readonly lost?: boolean
 }
 
 /** Stands for the quantity of an order sized in quote, which nobody knows before it has filled. */
@@ -87,6 +88,10 @@ export class OrderRecord {
   cancelWanted = false
   /** A request of it was proved absent, and the one new request that follows from that has been granted. */
   renewed = false
+  /** The venue had accepted it and no longer knew it, so that we have ended it. */
+  lost = false
+  /** Wall time at which a comparison did not find it at the venue, 0: it was found since, or never looked for. */
+  missingSinceUs = 0
   /** A cancel is on its way. */
   cancelling = false
   /** A query about it is under way. */
@@ -108,9 +113,10 @@ export class OrderRecord {
     return { orderId, correlationId }
   }
 
-  /** Ended by us, without a word of the venue that it has ever had it. */
+  /** Ended by us, without a word of the venue that it has ever had it, or still has it. */
   get isGivenUp(): boolean {
     const { status } = this.life
+    if (this.lost) return true
     return this.venueOrderId === '' && (status === 'expired' || status === 'denied' || status === 'rejected')
   }
 
@@ -179,6 +185,7 @@ export class OrderRecord {
       cancels: this.cancels,
       cancelWanted: this.cancelWanted,
       renewed: this.renewed,
+      lost: this.lost,
     }
     return JSON.stringify(plain)
   }
@@ -194,6 +201,7 @@ export class OrderRecord {
     record.lastNoticeUs = plain.lastNoticeUs
     record.cancels = plain.cancels
     record.cancelWanted = plain.cancelWanted
+    record.lost = plain.lost ?? false
     record.renewed = plain.renewed ?? (plain.request?.number ?? 0) > 1
     return record
   }

@@ -7,7 +7,7 @@ import { accountId, instrumentId, type InstrumentId, type SignalId, type Strateg
 import type { HeartbeatTimes } from '@jts/runtime'
 import { FakeBroker } from '@jts/testkit/fake-broker'
 import { Harness } from '@jts/testkit/harness'
-import { createOrderExecution, type ForeignOrders, type OrderExecution } from '../index.ts'
+import { createOrderExecution, type ComparisonTimes, type ForeignOrders, type OrderExecution } from '../index.ts'
 
 export const ACCOUNT = accountId('sim.binance.main')
 export const BTC = instrumentId('BINANCE:BTCUSDT')
@@ -31,16 +31,19 @@ export class World {
   readonly #capabilities: Partial<Capabilities>
   readonly #heartbeats: HeartbeatTimes | undefined
   readonly #foreignOrders: ForeignOrders | undefined
+  readonly #comparisons: ComparisonTimes | undefined
 
   constructor(
     capabilities: Partial<Capabilities> = {},
     prepare: (broker: FakeBroker) => void = () => undefined,
     heartbeats?: HeartbeatTimes,
     foreignOrders?: ForeignOrders,
+    comparisons?: ComparisonTimes,
   ) {
     this.#capabilities = capabilities
     this.#heartbeats = heartbeats
     this.#foreignOrders = foreignOrders
+    this.#comparisons = comparisons
     this.harness = Harness.open()
     this.broker = new FakeBroker(this.harness.wallClock, capabilities)
     prepare(this.broker)
@@ -63,6 +66,7 @@ export class World {
       quietMarketOrderUs: 2 * SECOND,
       quietOrderUs: 30 * SECOND,
       ...(this.#heartbeats === undefined ? {} : { heartbeats: this.#heartbeats }),
+      ...(this.#comparisons === undefined ? {} : { comparisons: this.#comparisons }),
     })
   }
 

@@ -49,7 +49,8 @@ function words(event: BusEvent): Words | undefined {
       }
     case 'OrderExpired':
       return {
-        severity: 'warning',
+        // What the venue has lost, a person looks for there.
+        severity: event.payload.reasonCode === 'NOT_FOUND' ? 'critical' : 'warning',
         title: `Order expired: ${event.payload.ref?.instrument}`,
         text: `${event.payload.reasonCode}: ${event.payload.reason}`,
       }

@@ -1,135 +1,70 @@
-/**
- * The images built and docker-compose.yml run, without a Docker engine and without an image registry: buildah builds on
- * stand-ins for the official images, podman runs what podman-compose reads. Needs root. Asked for by name alone.
- */
+/** The images built and docker-compose.yml run: a replay, then everything live on the local venue. Asked for by name alone. */
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { runJts, writeSyntheticBars } from '@jts/testkit'
 import { BUILT_SERVICES } from '../build/services.ts'
+import { Engine, ROOT } from './engine.ts'
 
-const ROOT = resolve(import.meta.dirname, '../..')
 const SERVICES = Object.keys(BUILT_SERVICES)
+const SERVERS = ['kafka', 'redis', 'postgres']
 const JOINING = SERVICES.filter((name) => name !== 'api-gateway' && name !== 'binance-venue')
-const MINUTE = 60_000
+const HELD = ['api-gateway', ...JOINING]
+const MEGABYTE = 1_000_000
 
-const folder = mkdtempSync(join(tmpdir(), 'jts-containers-'))
-const recordings = join(folder, 'recordings')
-const project = `jts-test-${process.pid}`
-/** What this machine lets a container have, where the engine's own default is more. */
-const limit = (name: 'n' | 'u'): string =>
-  spawnSync('bash', ['-c', `ulimit -H${name}`], { encoding: 'utf8' })
-    .stdout.trim()
-    .replace('unlimited', '65536')
-const env: NodeJS.ProcessEnv = {
-  ...process.env,
-  PATH: `${join(folder, 'bin')}:${process.env['PATH'] ?? ''}`,
-  CONTAINERS_CONF: join(folder, 'containers.conf'),
-  JTS_RECORDINGS: recordings,
-  JTS_RESTART: 'no',
-}
-
-type Output = { readonly code: number | null; readonly output: string; readonly stdout: string }
-
-async function run(
-  command: string,
-  args: readonly string[],
-  minutes: number,
-  more: NodeJS.ProcessEnv = {},
-): Promise<Output> {
-  const child = spawn(command, args, { cwd: folder, env: { ...env, ...more }, stdio: ['ignore', 'pipe', 'pipe'] })
-  const timer = setTimeout(() => child.kill('SIGKILL'), minutes * MINUTE)
-  let stdout = ''
-  let output = ''
-  child.stdout.on('data', (chunk: Buffer) => ((stdout += chunk.toString()), (output += chunk.toString())))
-  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const code = await new Promise<number | null>((done) => child.once('close', done))
-  clearTimeout(timer)
-  return { code, output, stdout }
-}
-
-async function must(
-  command: string,
-  args: readonly string[],
-  minutes = 2,
-  more: NodeJS.ProcessEnv = {},
-): Promise<string> {
-  const { code, output, stdout } = await run(command, args, minutes, more)
-  assert.equal(code, 0, `${command} ${args.join(' ')}:\n${output.slice(-4000)}`)
-  return stdout
-}
-
-const compose = (args: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<string> =>
-  must('podman-compose', ['-p', project, '-f', 'docker-compose.yml', ...args], 5, more)
-const container = (service: string): string => `${project}_${service}_1`
-const inside = (service: string, ...command: string[]): Promise<Output> =>
-  run('podman', ['exec', container(service), ...command], 1)
-const logs = async (service: string): Promise<string> => (await run('podman', ['logs', container(service)], 1)).output
+const engine = new Engine('docker-compose.yml')
+const recordings = join(engine.folder, 'recordings')
+const up = (more: Readonly<Record<string, string>> = {}): Promise<string> =>
+  engine.compose(['up', '-d', '--no-build'], { JTS_RECORDINGS: recordings, ...more })
 
 before(async () => {
-  for (const name of ['bin', 'scripts', 'recordings']) mkdirSync(join(folder, name))
-  // The scripts say docker; podman understands what they say.
-  writeFileSync(join(folder, 'bin/docker'), '#!/bin/sh\nexec podman "$@"\n')
-  chmodSync(join(folder, 'bin/docker'), 0o755)
-  const ulimits = `default_ulimits = ["nofile=${limit('n')}:${limit('n')}", "nproc=4096:4096"]`
-  writeFileSync(
-    join(folder, 'containers.conf'),
-    `[containers]\n${ulimits}\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n`,
-  )
-  cpSync(join(ROOT, 'docker-compose.yml'), join(folder, 'docker-compose.yml'))
-  copyFileSync(join(ROOT, 'scripts/prepare-containers.sh'), join(folder, 'scripts/prepare-containers.sh'))
+  mkdirSync(recordings)
+  await engine.take('docker-compose.yml', 'scripts/prepare-containers.sh')
 })
-after(async () => {
-  await run('podman-compose', ['-p', project, '-f', 'docker-compose.yml', 'down', '-v'], 3)
-  rmSync(folder, { recursive: true, force: true })
-})
+after(() => engine.end())
 
 test('the stand-ins for the official images are made', async () => {
-  await must('bash', [join(ROOT, 'infra/docker/offline/make-images.sh')], 15)
+  await engine.must('bash', [join(ROOT, 'infra/docker/offline/make-images.sh')], 15)
 })
 
 for (const service of SERVICES) {
-  test(`the image of ${service} is built`, async () => {
-    const args = [
-      '--build-arg',
-      `SERVICE=${service}`,
-      '--tag',
-      `jts/${service}:latest`,
-      '--file',
-      'infra/docker/Dockerfile',
-      '.',
-    ]
-    const { code, output } = await run(
-      'bash',
-      ['-c', 'cd "$0" && exec buildah bud --isolation=chroot --layers "$@"', ROOT, ...args],
-      10,
-    )
-    assert.equal(code, 0, output.slice(-4000))
+  test(`the image of ${service} is built`, async (t) => {
+    const startedMs = performance.now()
+    const args = ['--build-arg', `SERVICE=${service}`, '--tag', `jts/${service}:latest`]
+    await engine.must('docker', ['build', ...args, '--file', join(ROOT, 'infra/docker/Dockerfile'), ROOT], 10)
+    const bytes = async (image: string): Promise<number> =>
+      Number(await engine.must('podman', ['image', 'inspect', '--format', '{{.Size}}', image]))
+    const base = /^ARG NODE_IMAGE=(.*)$/m.exec(readFileSync(join(ROOT, 'infra/docker/Dockerfile'), 'utf8'))![1]!
+    const own = (await bytes(`jts/${service}:latest`)) - (await bytes(base))
+    const seconds = (performance.now() - startedMs) / 1000
+    t.diagnostic(`${service}: ${seconds.toFixed(1)} s, ${(own / MEGABYTE).toFixed(1)} MB above its base`)
+    assert.ok(own < 100 * MEGABYTE, `expected a service, found ${own} bytes of it`)
   })
 }
 
-test('a replay in containers gives what one process gives', async () => {
-  await must('bash', ['scripts/prepare-containers.sh'])
+test('a replay in containers gives what one process gives, and the backtest', async () => {
+  await engine.must('bash', ['scripts/prepare-containers.sh'])
   const data = writeSyntheticBars(join(recordings, 'BTCUSDT-1m-7.csv'), { bars: 200, seed: 7, priceStart: 40_000 })
   const replay = '--strategy ema-cross --until-end --json'
-  await compose(['up', '-d', '--no-build'], {
+  await up({
     JTS_VENUE_ARGUMENTS: '--replay /recordings/BTCUSDT-1m-7.csv',
     JTS_ARGUMENTS: `--replay /recordings/BTCUSDT-1m-7.csv ${replay} --venue binance=http://binance-venue:9001`,
   })
-  const { code, output } = await run('podman', ['wait', container('api-gateway')], 5)
-  assert.equal(code, 0, output)
-  const said = await logs('api-gateway')
+  const { output } = await engine.run('podman', ['wait', engine.container('api-gateway')], 5)
+  const said = await engine.logs('api-gateway')
   assert.equal(output.trim(), '0', said.slice(-4000))
   const apart = resultOf(said)
   const one = await runJts(['up', '--replay', data, ...replay.split(' ')])
   assert.equal(one.code, 0, one.stderr)
   assert.deepEqual(apart, resultOf(one.stdout))
+  const past = await runJts(['backtest', join(ROOT, 'strategies/ema-cross.ts'), '--data', data, '--json'])
+  assert.equal(past.code, 0, past.stderr)
+  assert.equal(apart['fillsSha256'], (JSON.parse(past.stdout) as Record<string, unknown>)['fillsSha256'])
   assert.equal(apart['reconciled'], true)
   assert.ok(Number(apart['fills']) > 5)
-  await compose(['down', '-v'])
+  await assertNoSecret()
+  await engine.compose(['down', '-v'])
 })
 
 /** The summary's line, without how long it took. */
@@ -140,39 +75,44 @@ function resultOf(output: string): Record<string, unknown> {
   return rest
 }
 
-test('on the local venue everything comes up, each container says that it is well, and the dashboard answers here', async () => {
-  await compose(['up', '-d', '--no-build'])
-  const status = await until(async () => {
-    const response = await fetch('http://127.0.0.1:8700/api/v1/status').catch(() => undefined)
-    const body = (await response?.json()) as { data?: { services: { name: string; state: string }[] } } | undefined
-    const services = body?.data?.services ?? []
-    return services.length > 0 && services.every(({ state }) => state === 'up') ? services : undefined
+/** What every container has said holds no password and no key of .jts/containers. */
+async function assertNoSecret(): Promise<void> {
+  const files = ['services.env', 'postgres.env', 'venue.env', 'redis.conf']
+  const texts = files.map((file) => readFileSync(join(engine.folder, '.jts/containers', file), 'utf8'))
+  const secrets = new Set(texts.join('\n').match(/[0-9a-f]{48,}/g))
+  assert.ok(secrets.size >= 4)
+  for (const service of [...SERVERS, ...SERVICES]) {
+    const said = await engine.logs(service)
+    for (const secret of secrets) assert.ok(!said.includes(secret), `${service} says a secret`)
+  }
+}
+
+test('on the local venue everything comes up, is healthy, and the dashboard answers here', async () => {
+  await up()
+  const lights = await engine.until('every light green', HELD, async () => {
+    const found = await engine.lights()
+    return found.length > 0 && found.every(({ state }) => state === 'up') && found
   })
   assert.deepEqual(
-    JOINING.filter((name) => !status.some((light) => light.name === name)),
+    JOINING.filter((name) => !lights.some((light) => light.name === name)),
     [],
   )
-  const page = await (await fetch('http://127.0.0.1:8700/')).text()
-  assert.match(page, /<div id="root">/)
-  for (const service of SERVICES) {
-    const { code, output } = await inside(service, 'node', '/app/healthy.js')
-    assert.equal(code, 0, `${service}: ${output}`)
+  assert.match(String(await engine.ask('/')), /<div id="root">/)
+  for (const service of [...SERVERS, ...SERVICES]) {
+    await engine.until(`${service} to be healthy`, [service], () => engine.isHealthy(service))
   }
 })
 
 test('orders are filled in containers', async () => {
-  const fills = await until(async () => {
-    const response = await fetch('http://127.0.0.1:8700/api/v1/fills').catch(() => undefined)
-    const body = (await response?.json()) as { data?: unknown[] | { fills?: unknown[] } } | undefined
-    const list = Array.isArray(body?.data) ? body.data : (body?.data?.fills ?? [])
-    return list.length > 0 ? list : undefined
+  await engine.until('a fill', HELD, async () => {
+    const data = (await engine.ask('/api/v1/fills')) as unknown[] | { fills: unknown[] }
+    return (Array.isArray(data) ? data : data.fills).length > 0
   })
-  assert.ok(fills.length > 0)
 })
 
 test('a container is shut in: nobody root, nothing of it can be written, no capability', async () => {
   for (const service of SERVICES) {
-    const { output } = await inside(service, 'node', '-e', SHUT_IN)
+    const { output } = await engine.inside(service, 'node', '-e', SHUT_IN)
     const facts = JSON.parse(output) as { uid: number; written: string[]; capabilities: string }
     assert.deepEqual(facts, { uid: 1000, written: ['/tmp'], capabilities: '0000000000000000' }, service)
   }
@@ -187,26 +127,22 @@ const SHUT_IN = `
   console.log(JSON.stringify({ uid: process.getuid(), written, capabilities }))`
 
 test('a service that is killed is well again when it is started, and the operator saw it', async () => {
-  await must('podman', ['kill', container('risk-management')])
-  const light = (state: string) =>
-    until(async () => {
-      const response = await fetch('http://127.0.0.1:8700/api/v1/status')
-      const { data } = (await response.json()) as { data: { services: { name: string; state: string }[] } }
-      return data.services.some((one) => one.name === 'risk-management' && one.state === state) ? true : undefined
-    })
-  await light('down')
-  await must('podman', ['start', container('risk-management')])
-  await light('up')
+  await engine.must('podman', ['kill', engine.container('risk-management')])
+  const becomes = (wanted: string): Promise<boolean> =>
+    engine.until(`risk-management ${wanted}`, HELD, async () =>
+      (await engine.lights()).some(({ name, state }) => name === 'risk-management' && state === wanted),
+    )
+  await becomes('down')
+  assert.ok(!(await engine.isHealthy('risk-management')))
+  await engine.must('podman', ['start', engine.container('risk-management')])
+  await becomes('up')
 })
 
-async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
-  for (const end = Date.now() + 3 * MINUTE; Date.now() < end;) {
-    const answer = await ask().catch(() => undefined)
-    if (answer !== undefined) return answer
-    await new Promise((done) => setTimeout(done, 1000))
-  }
-  const tails = await Promise.all(
-    ['api-gateway', ...JOINING].map(async (name) => `${name}:\n${(await logs(name)).slice(-800)}`),
-  )
-  throw new Error(`expected it within three minutes; the last words were\n${tails.join('\n')}`)
-}
+test('what the containers say holds no secret', assertNoSecret)
+
+test('each service stops when it is asked, by itself and well', async () => {
+  // The gateway last: it tells the others what the run is.
+  for (const service of [...JOINING, 'api-gateway', 'binance-venue'])
+    await engine.must('podman', ['stop', '-t', '30', engine.container(service)])
+  assert.deepEqual(await engine.exitCodes(SERVICES), Object.fromEntries(SERVICES.map((name) => [name, '0'])))
+})

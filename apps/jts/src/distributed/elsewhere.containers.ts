@@ -30,7 +30,7 @@ function start(args: readonly string[], env: Readonly<Record<string, string>>): 
 }
 
 test('a replay whose services wait for it gives the same result as one process, and ends without them', async () => {
-  const data = writeSyntheticBars(join(folder, 'BTCUSDT-1m-5.csv'), { bars: 120, seed: 5, priceStart: 40_000 })
+  const data = writeSyntheticBars(join(folder, 'BTCUSDT-1m-7.csv'), { bars: 200, seed: 7, priceStart: 40_000 })
   const args = ['up', '--replay', data, '--strategy', 'ema-cross', '--until-end', '--json']
   const keys = { JTS_BINANCE_API_KEY: 'k'.repeat(64), JTS_BINANCE_API_SECRET: 's'.repeat(64) }
   const servers = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url }

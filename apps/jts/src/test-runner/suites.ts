@@ -31,6 +31,8 @@ export type Suite = {
   readonly steps: readonly Step[]
   /** Runs only when asked for by name. */
   readonly onRequest?: true
+  /** And with `--full`. */
+  readonly isInFull?: true
   /** A variable that must be set. */
   readonly variable?: { readonly name: string; readonly about: string }
 }
@@ -102,11 +104,15 @@ export function suites(root: string): readonly Suite[] {
     },
     {
       name: 'containers',
-      about: 'the images built and the compose file run, without a Docker engine (needs root)',
+      about: 'the images built and the compose files run, without a Docker engine (needs root)',
       budgetSeconds: 900,
-      needs: ['debootstrap', 'buildah', 'podman', 'podman-compose', 'openssl', 'postgresql', 'java', 'kafka'],
+      needs: [
+        ...(['debootstrap', 'buildah', 'podman', 'podman-compose', 'openssl'] as const),
+        ...(['redis-server', 'postgresql', 'java', 'kafka', 'creon-service'] as const),
+      ],
       steps: [{ kind: 'files', of: 'containers', atOnce: 1, fileSeconds: 1700 }],
       onRequest: true,
+      isInFull: true,
     },
   ]
 }

@@ -4,9 +4,12 @@
  */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { request, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { freePort } from '@jts/servers'
 
 export const ROOT = resolve(import.meta.dirname, '../..')
@@ -67,10 +70,10 @@ export class Engine {
   async take(...names: readonly string[]): Promise<void> {
     this.#port ||= await freePort()
     for (const name of names) {
-      const text = readFileSync(join(ROOT, name), 'utf8')
+      const content = readFileSync(join(ROOT, name), 'utf8')
         .replaceAll('jts-network', this.network)
         .replaceAll('127.0.0.1:8700:8700', `127.0.0.1:${this.#port}:8700`)
-      this.#program(join(this.folder, name), text)
+      this.#program(join(this.folder, name), content)
     }
   }
 
@@ -123,9 +126,14 @@ export class Engine {
     return (await this.run('podman', ['healthcheck', 'run', this.container(service)], 1)).code === 0
   }
 
+  /** As who is on the machine asks: the gateway answers under its own address alone, also where the port is another. */
   async ask(path: string): Promise<unknown> {
-    const response = await fetch(`http://127.0.0.1:${this.#port}${path}`, { signal: AbortSignal.timeout(10_000) })
-    return path.startsWith('/api') ? ((await response.json()) as { data: unknown }).data : await response.text()
+    const asked = request({ port: this.#port, path, headers: { host: '127.0.0.1:8700' }, timeout: 10_000 })
+    asked.on('timeout', () => asked.destroy(new Error('expected an answer within 10 s, found none'))).end()
+    const [response] = (await once(asked, 'response')) as [IncomingMessage]
+    const body = await text(response)
+    assert.equal(response.statusCode, 200, body.slice(0, 500))
+    return path.startsWith('/api') ? (JSON.parse(body) as { data: unknown }).data : body
   }
 
   async lights(): Promise<readonly Light[]> {

@@ -13,7 +13,7 @@ const SPEC = {
     'Runs the test suites in order, all of them or those named. Installs with apt-get what they need and is missing.',
   positionals: { min: 0, max: 20 },
   options: {
-    full: { type: 'flag', help: 'the long form: more seeds, more kills, longer recordings, and the containers' },
+    full: { type: 'flag', help: 'the long form: more seeds, more kills, longer recordings' },
     list: { type: 'flag', help: 'names the suites and runs nothing' },
     json: { type: 'flag', help: 'one JSON object on standard output, progress on standard error' },
   },
@@ -38,9 +38,7 @@ export async function runTests(argv: string[]): Promise<number> {
       )
     else
       for (const suite of known)
-        out(
-          `${suite.name.padEnd(12)} ${suite.about}${suite.onRequest ? ` (only when named${suite.isInFull ? ', or with --full' : ''})` : ''}`,
-        )
+        out(`${suite.name.padEnd(12)} ${suite.about}${suite.onRequest ? ' (only when named)' : ''}`)
     return EXIT.ok
   }
 
@@ -50,7 +48,7 @@ export async function runTests(argv: string[]): Promise<number> {
   if (recordings) process.env['JTS_RECORDINGS'] = resolve(recordings)
 
   const results: SuiteResult[] = []
-  for (const suite of chosen(known, parsed.positionals, full)) {
+  for (const suite of chosen(known, parsed.positionals)) {
     out(`${suite.name}: ${suite.about}`)
     const result = await runSuite(suite, {
       root,
@@ -69,16 +67,14 @@ export async function runTests(argv: string[]): Promise<number> {
   return failed === 0 ? EXIT.ok : EXIT.no
 }
 
-function chosen(known: readonly Suite[], names: readonly string[], full: boolean): readonly Suite[] {
+function chosen(known: readonly Suite[], names: readonly string[]): readonly Suite[] {
   const unknown = names.find((name) => !known.some((suite) => suite.name === name))
   if (unknown !== undefined) {
     throw new UserError(
       `expected a suite (${known.map((suite) => suite.name).join(', ')}); found ${JSON.stringify(unknown)}`,
     )
   }
-  return known.filter((suite) =>
-    names.length === 0 ? !suite.onRequest || (full && suite.isInFull) : names.includes(suite.name),
-  )
+  return known.filter((suite) => (names.length === 0 ? !suite.onRequest : names.includes(suite.name)))
 }
 
 function tally(outcomes: readonly Outcome[]): { passed: number; failed: number } {

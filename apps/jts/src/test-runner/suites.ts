@@ -31,8 +31,6 @@ export type Suite = {
   readonly steps: readonly Step[]
   /** Runs only when asked for by name. */
   readonly onRequest?: true
-  /** And with `--full`. */
-  readonly isInFull?: true
   /** A variable that must be set. */
   readonly variable?: { readonly name: string; readonly about: string }
 }
@@ -112,7 +110,6 @@ export function suites(root: string): readonly Suite[] {
       ],
       steps: [{ kind: 'files', of: 'containers', atOnce: 1, fileSeconds: 1700 }],
       onRequest: true,
-      isInFull: true,
     },
   ]
 }

@@ -32,6 +32,8 @@ import { TLS_OPTIONS, tlsFiles } from '../tls-options.ts'
 const SERVICES = ['risk-management', 'portfolio-tracker'] as const
 /** Speaks HTTP and has options of its own: `./jts serve binance-service --help`. */
 const BROKER_SERVICE = 'binance-service'
+/** Owns nothing, so it is no unit's replica: `./jts serve api-gateway --help`. */
+const GATEWAY = 'api-gateway'
 
 const SPEC = {
   name: 'serve',
@@ -80,6 +82,7 @@ const SHIPPED = ['BINANCE:BTCUSDT', 'BINANCE:ETHUSDT']
 export async function serveCommand(argv: readonly string[]): Promise<number> {
   if (argv[0] === BROKER_SERVICE && !argv.includes('--run'))
     return (await import('./serve-broker.ts')).serveBrokerCommand(argv)
+  if (argv[0] === GATEWAY) return (await import('./serve-gateway.ts')).serveGatewayCommand(argv)
   const parsed = parseCommand(SPEC, argv)
   if (parsed === undefined) return EXIT.ok
   const { options, positionals } = parsed
@@ -100,7 +103,7 @@ export async function serveCommand(argv: readonly string[]): Promise<number> {
   const name = positionals[0] as (typeof SERVICES)[number]
   if (!SERVICES.includes(name)) {
     throw new UserError(
-      `expected a service of ${[...SERVICES, BROKER_SERVICE].join(', ')}, found ${JSON.stringify(name)}`,
+      `expected a service of ${[...SERVICES, BROKER_SERVICE, GATEWAY].join(', ')}, found ${JSON.stringify(name)}`,
     )
   }
   const tls = tlsFiles(options)

@@ -8,6 +8,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { createBinanceBroker } from '@jts/binance-service'
 import { HostServiceService, type HostState } from '@jts/contracts/host-api'
 import { Activity, silentLogger, systemClock } from '@jts/runtime'
@@ -254,6 +255,40 @@ test('processes that stand still lose their units to the others', async () => {
   for (const [, pid] of stopped) signal(pid, 'SIGCONT')
   for (const [name, , starts] of stopped) await until(`${name} ends`, () => processes()[name]!.starts > starts)
   await untilShared()
+})
+
+test('two gateways show the same, and a halt through one is seen through the other', async () => {
+  const file = join(dir, RUN_FILE)
+  const started = [1, 2].map(() => startJts(['serve', 'api-gateway', '--run', file, '--port', '0', '--json'], env))
+  joined.push(...started)
+  const urls = await Promise.all(
+    started.map(async ({ firstLine }) => (JSON.parse(await firstLine) as { dashboard: string }).dashboard),
+  )
+  const get = async <T>(url: string, path: string): Promise<T> =>
+    (await (await fetch(new URL(`/api/v1/${path}`, url))).json()) as T
+  type Status = { tradingState: string; services: { name: string; state: string }[] }
+  const stateAt = async (url: string): Promise<string> => (await get<Status>(url, 'status')).tradingState
+  const [first, second] = urls as [string, string]
+  await until('both see every service up', async () => {
+    const all = await Promise.all(urls.map((url) => get<Status>(url, 'status')))
+    return all.every(({ services }) => services.length > 10 && services.every(({ state }) => state === 'up'))
+  })
+  const command = (url: string, path: string): Promise<Response> =>
+    fetch(new URL(`/api/v1/${path}`, url), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin: new URL(url).origin },
+      body: '{}',
+    })
+  assert.equal((await command(first, 'halt')).status, 200)
+  await until('the other sees the halt', async () => (await stateAt(second)) === 'halted')
+  await until('both show the same orders', async () => {
+    const [one, two] = await Promise.all(urls.map((url) => get<unknown>(url, 'orders?limit=20')))
+    return isDeepStrictEqual(one, two)
+  })
+  assert.equal((await command(second, 'resume')).status, 200)
+  await until('the first sees it lifted', async () => (await stateAt(first)) === 'active')
+  for (const { child } of started) child.kill('SIGTERM')
+  for (const { ended } of started) await ended
 })
 
 test('one more joins by hand and is given a share, which the others take when it is killed', async () => {

@@ -1,4 +1,5 @@
 /** Keys of a real account are in the environment of its broker's service, and of nobody else. */
+import { spawnSync } from 'node:child_process'
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -75,4 +76,11 @@ test('a service asks for no keys but those, and says which are missing', async (
 test('the key of the broker services is made once for a folder', () => {
   writeRunFile(folder, run)
   assert.deepEqual(brokerKeyOf(folder), run.brokerKey)
+})
+
+test('a process that has stopped ends, although it was looking for another run', () => {
+  const module = JSON.stringify(new URL('./run-file.ts', import.meta.url).href)
+  const program = `const { untilReplaced } = await import(${module}); void untilReplaced('/none', undefined)`
+  const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { timeout: 30_000 })
+  assert.equal(status, 0)
 })

@@ -142,14 +142,15 @@ export function brokerKeyOf(folder: string): RunFile['brokerKey'] {
 
 /** Resolves when the file of a run is there: whoever writes it may be slower to start than who reads it. */
 export async function untilThere(file: string): Promise<void> {
-  while (!existsSync(file)) await pause()
+  while (!existsSync(file)) await pause({ keepsAlive: true })
 }
 
 /** Resolves when the file says something else than now: this process knows a run that is no more. */
 export async function untilReplaced(file: string, log: Logger): Promise<void> {
   const known = textOf(file)
   for (;;) {
-    await pause()
+    // Looking for another run keeps no process from ending.
+    await pause({ keepsAlive: false })
     const text = textOf(file)
     if (text === undefined || text === known) continue
     log.warn({ file }, 'the run is another one now: ending, to be started again with that')
@@ -167,8 +168,11 @@ function textOf(file: string): string | undefined {
 
 const LOOK_EVERY_MS = 1000
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS))
+function pause({ keepsAlive }: { readonly keepsAlive: boolean }): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, LOOK_EVERY_MS)
+    if (!keepsAlive) timer.unref()
+  })
 }
 
 /** @throws UserError when the file is not there or not what a supervisor has written. */

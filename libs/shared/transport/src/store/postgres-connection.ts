@@ -63,6 +63,9 @@ export const RETRY_MS = 200
 /** PostgreSQL's words for «not now»: shutting down, starting up, deadlock, serialization. */
 const PASSING = new Set(['57P01', '57P02', '57P03', '40001', '40P01', '53300'])
 
+/** PostgreSQL's words for a table and a schema that do not exist. */
+const NOT_THERE = new Set(['42P01', '3F000'])
+
 export type PoolOptions = { readonly connections?: number | undefined; readonly silenceMs?: number | undefined }
 
 /** What units and their table are read and written through. @param name shown in PostgreSQL's list of sessions */
@@ -79,6 +82,7 @@ export function connectPostgres(url: string, name: string, { connections = 2, si
 /** Brings the shared schema to today's version. @throws Error when the database was written by a newer one. */
 export async function migrate(connection: Sql, namespace: string): Promise<void> {
   const shared = sharedSchemaName(namespace)
+  if ((await versionOf(connection, shared)) === SCHEMA_VERSION) return
   await connection.begin(async (sql) => {
     await sql.unsafe('SELECT pg_advisory_xact_lock(hashtext($1))', [`jts ${shared}`])
     await sql.unsafe(`CREATE SCHEMA IF NOT EXISTS ${shared}`)
@@ -94,6 +98,17 @@ export async function migrate(connection: Sql, namespace: string): Promise<void>
     for (const migration of migrationsFrom(version)) await sql.unsafe(migration)
     if (version < SCHEMA_VERSION) await sql.unsafe(`INSERT INTO migrations VALUES ($1)`, [SCHEMA_VERSION])
   })
+}
+
+/** What is usually true, asked in one question and without the lock: after a kill each unit asks. 0 where nothing is there yet. */
+async function versionOf(connection: Sql, shared: string): Promise<number> {
+  try {
+    const [row] = await connection.unsafe(`SELECT coalesce(max(version), 0) AS version FROM ${shared}.migrations`)
+    return row!['version'] as number
+  } catch (error) {
+    if (NOT_THERE.has((error as { code?: string }).code ?? '')) return 0
+    throw error
+  }
 }
 
 /** The database, or the way to it, is away for now: the same may be asked again. */

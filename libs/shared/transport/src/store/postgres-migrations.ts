@@ -27,7 +27,9 @@ export async function migrateTables(sql: Sql, schema: string, tables: readonly T
     )
     for (const table of tables) {
       const today = tableVersion(table)
-      const version = (versions.get(table.name) as number | undefined) ?? 1
+      const known = versions.get(table.name) as number | undefined
+      if (known === today && there.has(table.name)) continue
+      const version = known ?? 1
       if (!there.has(table.name)) await transaction.unsafe(createTableSql(table, 'postgres'))
       else for (const step of stepsFrom(table, version)) await transaction.unsafe(step)
       await transaction.unsafe(

@@ -27,9 +27,10 @@ export class AccountOrders {
   }
 
   async restore(store: Store): Promise<void> {
-    const closed = (await store.all(ordersClosed)).filter((row) => row.account === this.#account)
-    closed.sort((a, b) => a.time_us - b.time_us)
-    for (const row of closed.slice(-CLOSED_IN_MEMORY)) this.#index(OrderRecord.fromText(row.record), this.#closed)
+    const wanted = { by: 'time_us', count: CLOSED_IN_MEMORY, where: { account: this.#account } } as const
+    for (const row of await store.last(ordersClosed, wanted)) {
+      this.#index(OrderRecord.fromText(row.record), this.#closed)
+    }
     const open = (await store.all(ordersOpen)).filter((row) => row.account === this.#account)
     const records = open
       .map((row) => OrderRecord.fromText(row.record))

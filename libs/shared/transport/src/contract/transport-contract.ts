@@ -85,6 +85,30 @@ export function transportContract(engine: Engine): void {
     await second.close()
   })
 
+  test(`${name}: the last rows of a table are read by a column and a filter, oldest first`, async () => {
+    const opened = await (await engine.place()).open()
+    opened.store.transact((turn) => {
+      for (let n = 1; n <= 20; n++) {
+        const row = {
+          name: `n${(n * 7) % 20}`,
+          number: n,
+          text: n % 2 === 0 ? 'even' : 'odd',
+          count: 0,
+          real: 0,
+          ratio: 0,
+        }
+        turn.put(values, row)
+      }
+    })
+    await opened.store.durable()
+    const last = async (count: number, where: { text?: string }): Promise<number[]> =>
+      (await opened.store.last(values, { by: 'number', count, where })).map(({ number }) => number)
+    assert.deepEqual(await last(3, { text: 'odd' }), [15, 17, 19])
+    assert.deepEqual(await last(2, {}), [19, 20])
+    assert.deepEqual(await last(100, { text: 'none' }), [])
+    await opened.close()
+  })
+
   test(`${name}: an event is delivered to every group in stream order with gap-free sequences and computed ids`, async () => {
     const opened = await (await engine.place()).open()
     const a: BusEvent[] = []

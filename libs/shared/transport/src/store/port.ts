@@ -25,11 +25,21 @@ export interface Turn {
  */
 export type PublishHook = (topic: Topic, event: NewEvent, turn: Pick<Turn, 'afterCommit'>) => NewEvent
 
+/** The last rows of a history: those with the highest value of a column. */
+export type LastRows<R extends Row> = {
+  readonly by: keyof R & string
+  readonly count: number
+  /** Only rows that have these values. */
+  readonly where: Partial<R>
+}
+
 export interface Store {
   /** Creates the tables that are missing, and brings older ones to today's shape; one that has no way there is refused. */
   ensure(tables: readonly Table<never>[]): void
   /** Every row of a table, in key order. Read at start. */
   all<R extends Row>(table: Table<R>): Promise<readonly R[]>
+  /** The end of a table that only grows, oldest first, without reading the rest of it. Read at start. */
+  last<R extends Row>(table: Table<R>, wanted: LastRows<R>): Promise<readonly R[]>
   /**
    * Runs a handler as one transaction: all of its writes and events, or none.
    * @param durability `durable` asks for a synced commit even when no durable topic is written.

@@ -13,8 +13,8 @@ import { connectPostgres, isPassing, migrate, RETRY_MS } from './postgres-connec
 import { REFUSED, sharedSchemaName, unitSchemaName, unitSql } from './postgres-schema.ts'
 import { migrateTables } from './postgres-migrations.ts'
 import { headersOf, type EventHeaders } from '../observe/event-headers.ts'
-import type { PublishHook, Store, Turn } from './port.ts'
-import { allSql, type Row, type Table } from './table.ts'
+import type { LastRows, PublishHook, Store, Turn } from './port.ts'
+import { allSql, lastSql, type Row, type Table } from './table.ts'
 
 export type PostgresStoreOptions = {
   /** `postgres://user:password@host:port/database`. */
@@ -194,6 +194,14 @@ export class PostgresStore implements Store {
     await this.#prepare()
     const rows = await this.sql.unsafe(allSql(table as unknown as Table<never>, `${this.#schema}.${table.name}`))
     return Array.from(rows, (row) => ({ ...row }) as unknown as R)
+  }
+
+  async last<R extends Row>(table: Table<R>, wanted: LastRows<R>): Promise<readonly R[]> {
+    await this.#prepare()
+    const name = `${this.#schema}.${table.name}`
+    const sql = lastSql(table as unknown as Table<never>, wanted, { name, markOf: (n) => `$${n}` })
+    const rows = await this.sql.unsafe(sql, Object.values(wanted.where) as never[])
+    return Array.from(rows, (row) => ({ ...row }) as unknown as R).reverse()
   }
 
   transact<T>(work: (turn: Turn) => T, durability: 'durable' | 'relaxed' = 'relaxed'): T {

@@ -11,8 +11,8 @@ import type { NewEvent, Topic } from '@jts/contracts'
 import { TOPICS } from '@jts/contracts'
 import type { Activity, Logger } from '@jts/runtime'
 import { checkShape, stepsFrom, tableVersion } from './migrations.ts'
-import type { PublishHook, Store, Turn } from './port.ts'
-import { allSql, createTableSql, removeSql, upsertSql, type Row, type Table } from './table.ts'
+import type { LastRows, PublishHook, Store, Turn } from './port.ts'
+import { allSql, createTableSql, lastSql, removeSql, upsertSql, type Row, type Table } from './table.ts'
 
 export type SqliteStoreOptions = {
   readonly file: string
@@ -118,6 +118,12 @@ export class SqliteStore implements Store {
 
   all<R extends Row>(table: Table<R>): Promise<readonly R[]> {
     return Promise.resolve(this.database.prepare(allSql(table as unknown as Table<never>)).all() as unknown as R[])
+  }
+
+  last<R extends Row>(table: Table<R>, wanted: LastRows<R>): Promise<readonly R[]> {
+    const sql = lastSql(table as unknown as Table<never>, wanted, { markOf: () => '?' })
+    const rows = this.database.prepare(sql).all(...(Object.values(wanted.where) as SQLInputValue[]))
+    return Promise.resolve((rows as unknown as R[]).reverse())
   }
 
   transact<T>(work: (turn: Turn) => T, durability: 'durable' | 'relaxed' = 'relaxed'): T {

@@ -89,3 +89,15 @@ export function removeSql(table: Table<never>): string {
 export function allSql(table: Table<never>, name: string = table.name): string {
   return `SELECT ${table.columns.join(', ')} FROM ${name} ORDER BY ${table.key.join(', ')}`
 }
+
+/** @param markOf what stands for the n-th value, from 1 on: an engine's own spelling. */
+export function lastSql(
+  table: Table<never>,
+  { by, count, where }: { readonly by: string; readonly count: number; readonly where: object },
+  { name = table.name, markOf }: { readonly name?: string; readonly markOf: (n: number) => string },
+): string {
+  const conditions = Object.keys(where).map((column, i) => `${column} = ${markOf(i + 1)}`)
+  const filter = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
+  const order = [by, ...table.key].map((column) => `${column} DESC`).join(', ')
+  return `SELECT ${table.columns.join(', ')} FROM ${name}${filter} ORDER BY ${order} LIMIT ${count}`
+}

@@ -264,15 +264,20 @@ test('two gateways show the same, and a halt through one is seen through the oth
   const urls = await Promise.all(
     started.map(async ({ firstLine }) => (JSON.parse(await firstLine) as { dashboard: string }).dashboard),
   )
-  const get = async <T>(url: string, path: string): Promise<T> =>
-    (await (await fetch(new URL(`/api/v1/${path}`, url))).json()) as T
+  const get = async <T>(url: string, path: string): Promise<T> => {
+    const answer = (await (await fetch(new URL(`/api/v1/${path}`, url))).json()) as { data: T }
+    return answer.data
+  }
   type Status = { tradingState: string; services: { name: string; state: string }[] }
   const stateAt = async (url: string): Promise<string> => (await get<Status>(url, 'status')).tradingState
   const [first, second] = urls as [string, string]
+  let seen: readonly (Status | undefined)[] = []
+  const isUp = ({ state }: { readonly state: string }): boolean => state === 'up'
   await until('both see every service up', async () => {
-    const all = await Promise.all(urls.map((url) => get<Status>(url, 'status')))
-    return all.every(({ services }) => services.length > 10 && services.every(({ state }) => state === 'up'))
-  })
+    // Who was stopped a moment ago may not answer yet, and then the gateway says so instead.
+    seen = await Promise.all(urls.map((url) => get<Status | undefined>(url, 'status')))
+    return seen.every((one) => one !== undefined && one.services.length > 10 && one.services.every(isUp))
+  }).catch((error: unknown) => assert.fail(`${(error as Error).message}: ${JSON.stringify(seen)}`))
   const command = (url: string, path: string): Promise<Response> =>
     fetch(new URL(`/api/v1/${path}`, url), {
       method: 'POST',

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { CreonApiClient } from '@jts/api-client'
-import { accountId, formatUnits, parseUnits } from '@jts/model'
+import { accountId } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
 import {
   provideKafka,
@@ -18,8 +18,19 @@ import {
   type ProvidedPostgres,
   type ProvidedRedis,
 } from '@jts/servers'
-import { runJts, sleep, startJts, type JtsProcess } from '@jts/testkit'
+import { runJts, startJts, type JtsProcess } from '@jts/testkit'
 import { openLog } from './open-log.ts'
+import {
+  assertNothingTwice,
+  CREON_ACCOUNT,
+  creonLight,
+  fillsOf,
+  haltAndCompare,
+  IN_AND_OUT,
+  until,
+  untilCreonIsNotGreen,
+  untilItTradesOn,
+} from './testing/creon.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-creon-'))
 const started: JtsProcess[] = []
@@ -33,20 +44,6 @@ after(async () => {
   await Promise.all((servers ?? []).map((server) => server.stop()))
   rmSync(folder, { recursive: true, force: true })
 })
-
-/** Generous: the first start installs the service's libraries, and the machine may be slow. */
-const WITHIN_MS = 180_000
-
-const IN_AND_OUT = `
-import { defineStrategy } from '@jts/strategy-kit'
-export default defineStrategy({
-  name: 'in-and-out', parameters: {}, state: () => ({}),
-  onTrade(_trade, { position, buy, sell }) {
-    if (position.isFlat) buy('3')
-    else if (position.isLong) sell(position.sellable)
-  },
-})
-`
 
 const ETF = 'KRX:069500'
 const KOSDAQ = 'KRX:247540'
@@ -82,43 +79,6 @@ async function checkExport(dir: string, collected: number): Promise<void> {
   assert.equal(SHARES.length * candles, collected)
 }
 
-type Light = { name: string; state: string; reason?: string }
-type Fill = {
-  instrument: string
-  fillId: string
-  account: string
-  side: string
-  quantity: string
-  price: string
-  fee: string
-}
-type Account = {
-  account: string
-  equityCurrency: string
-  cash: Record<string, string>
-  positions: { quantity: string }[]
-  settlement?: { settled: string; undated?: string; orderable?: { amount: string } }
-}
-
-async function get<T>(url: string, path: string): Promise<T> {
-  const response = await fetch(`${url}/api/v1/${path}`)
-  return ((await response.json()) as { data: T }).data
-}
-
-async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  for (const deadline = Date.now() + WITHIN_MS; ; await sleep(200)) {
-    const found = await look()
-    if (found !== undefined) return found
-    assert.ok(Date.now() < deadline, `waited in vain: ${what}`)
-  }
-}
-
-const fillsOf = async (url: string, venue: string): Promise<Fill[]> =>
-  (await get<Fill[]>(url, 'fills?limit=500')).filter(({ instrument }) => instrument.startsWith(venue))
-
-const creonLight = async (url: string): Promise<Light> =>
-  (await get<{ services: Light[] }>(url, 'status')).services.find(({ name }) => name === 'creon-service')!
-
 /** Creon's service, asked by a client of the test's own. */
 function brokerOf(dir: string, log: string): CreonApiClient {
   const { keys } = JSON.parse(readFileSync(join(dir, 'creon', 'keys.json'), 'utf8')) as {
@@ -126,7 +86,7 @@ function brokerOf(dir: string, log: string): CreonApiClient {
   }
   const port = Number(/"port":(\d+),"msg":"creon-service is up/.exec(log)![1])
   const key = keys[0]!
-  const account = accountId('sim.creon.krx')
+  const account = accountId(CREON_ACCOUNT)
   return new CreonApiClient({ windowsHost: '127.0.0.1', port, key, account, wallClock: systemClock, log: silentLogger })
 }
 
@@ -184,41 +144,19 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
   const wanted = ['--instruments', SHARES.join(','), '--timeframe', '1m', '--from', daysAgo(7), '--to', daysAgo(1)]
   const minutes = mode === 'embedded' ? collecting(dir, ...wanted) : undefined
   process.kill(pid, 'SIGKILL')
-  const red = await until('the light of Creon is not green', async () => {
-    const light = await creonLight(url)
-    return light.state === 'up' ? undefined : light
-  })
-  assert.notEqual(red.reason ?? '', '')
-  const { services } = await get<{ services: Light[] }>(url, 'status')
-  assert.deepEqual(
-    services.filter(({ name, state }) => name !== 'creon-service' && state !== 'up'),
-    [],
-    'one light, and no other',
-  )
-  const before = (await fillsOf(url, 'BINANCE')).length
-  await until('Binance trades on', async () => ((await fillsOf(url, 'BINANCE')).length > before ? true : undefined))
+  await untilCreonIsNotGreen(url)
+  await untilItTradesOn(url, 'BINANCE')
 
   await until('creon-service is up again', () => Promise.resolve(pidOf(2)))
-  const seen = (await fillsOf(url, 'KRX')).length
-  await until('Korean shares are traded again', async () =>
-    (await fillsOf(url, 'KRX')).length > seen ? true : undefined,
-  )
+  await untilItTradesOn(url, 'KRX')
 
   if (mode === 'embedded') {
     // Alive, its port open, and silent: what is asked of it is never answered until it goes on.
     process.kill(pidOf(2)!, 'SIGSTOP')
-    await until('the light of Creon is not green while it hangs', async () =>
-      (await creonLight(url)).state === 'up' ? undefined : true,
-    )
-    const meanwhile = (await fillsOf(url, 'BINANCE')).length
-    await until('Binance trades on', async () =>
-      (await fillsOf(url, 'BINANCE')).length > meanwhile ? true : undefined,
-    )
+    await untilCreonIsNotGreen(url)
+    await untilItTradesOn(url, 'BINANCE')
     process.kill(pidOf(2)!, 'SIGCONT')
-    const stood = (await fillsOf(url, 'KRX')).length
-    await until('Korean shares are traded once more', async () =>
-      (await fillsOf(url, 'KRX')).length > stood ? true : undefined,
-    )
+    await untilItTradesOn(url, 'KRX')
   }
   const sales = await until('an ETF and a KOSDAQ share are sold', async () => {
     const found = (await fillsOf(url, 'KRX')).filter(({ side }) => side === 'sell')
@@ -235,40 +173,13 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
     const { state, done, failures } = runOf(collected.stdout)
     assert.deepEqual([state, done, failures], ['done', 3, []])
   }
-  // Nothing moves any more: what the broker's own service says must be what we have.
-  await fetch(`${url}/api/v1/halt`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })
-  const broker = brokerOf(dir, errors)
-  await broker.start()
-  await until('its account equals the broker’s', async () => {
-    const { accounts } = await get<{ accounts: Account[] }>(url, 'portfolio')
-    const account = accounts.find((one) => one.account === 'sim.creon.krx')!
-    assert.equal(account.equityCurrency, 'KRW')
-    const held = account.positions.reduce((sum, one) => sum + parseUnits(one.quantity), 0n)
-    const theirs = (await broker.positions()).reduce((sum, one) => sum + one.quantity, 0n)
-    const [won] = (await broker.balances()).filter(({ currency }) => currency === 'KRW')
-    const isEqual = held === theirs && parseUnits(account.cash['KRW']!) === won!.free + won!.locked
-    if (!isEqual) return undefined
-    // By our fills alone we know what has been settled; what an order may use is the broker's own word.
-    assert.equal(account.settlement?.undated, undefined)
-    assert.equal(parseUnits(account.settlement!.settled), won!.settled)
-    return account.settlement!.orderable?.amount === formatUnits(won!.free) ? true : undefined
-  })
-  await broker.stop()
+  await haltAndCompare(url, brokerOf(dir, errors))
   jts.child.kill('SIGTERM')
   const { code, stderr } = await jts.ended
   assert.equal(code, 0, stderr)
 
-  const requests: string[] = []
-  const venueOrders: string[] = []
-  const fills: string[] = []
+  await assertNothingTwice(dir)
   const { log, close } = await openLog(dir)
-  for await (const event of log.read('orders.events')) {
-    if (event.account !== 'sim.creon.krx') continue
-    assert.notEqual(event.type, 'ForeignFill', 'a fill of an order that nobody here has made')
-    if (event.type === 'OrderSubmitting') requests.push(event.payload.clientOrderId)
-    if (event.type === 'OrderAccepted') venueOrders.push(event.payload.venueOrderId)
-    if (event.type === 'OrderFilled') fills.push(event.payload.fillId)
-  }
   const told: string[] = []
   for await (const event of log.read('market-data.krx.candles')) {
     if (event.type !== 'Candle') continue
@@ -277,8 +188,4 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
   await close()
   assert.equal(new Set(told).size, told.length, 'a candle was told twice')
   if (collected !== undefined) await checkExport(dir, runOf(collected.stdout).candles)
-  for (const [what, ids] of Object.entries({ requests, venueOrders, fills })) {
-    assert.equal(new Set(ids).size, ids.length, `${what}: one was made twice`)
-    assert.ok(ids.length >= 3, `${what}: found ${ids.length}`)
-  }
 }

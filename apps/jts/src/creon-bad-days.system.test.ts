@@ -1,0 +1,109 @@
+/** What comes back from Creon's service is late, unreadable, or refused; what goes there arrives twice. Binance does not notice. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { CreonApiClient } from '@jts/api-client'
+import { accountId } from '@jts/model'
+import { silentLogger, systemClock } from '@jts/runtime'
+import { startJts, type JtsProcess } from '@jts/testkit'
+import { CreonProcess } from './brokers/creon-process.ts'
+import { BrokerProxy, type Spoiling } from './testing/broker-proxy.ts'
+import {
+  assertNothingTwice,
+  CREON_ACCOUNT,
+  creonLight,
+  fillsOf,
+  haltAndCompare,
+  IN_AND_OUT,
+  until,
+  untilCreonIsNotGreen,
+  untilItTradesOn,
+} from './testing/creon.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'jts-creon-bad-days-'))
+const dir = join(folder, 'data')
+const account = accountId(CREON_ACCOUNT)
+let creon: CreonProcess
+let proxy: BrokerProxy
+let jts: JtsProcess
+let url: string
+
+before(async () => {
+  creon = await CreonProcess.prepare({ dir: join(folder, 'creon'), account, log: silentLogger })
+  creon.start()
+  await until('creon-service is up', () => Promise.resolve(creon.state.state === 'up' ? true : undefined))
+  proxy = new BrokerProxy(creon.port, creon.key.secret)
+  const port = await proxy.start()
+  writeFileSync(join(folder, 'in-and-out.ts'), IN_AND_OUT)
+  const config = join(folder, 'jts.yaml')
+  const strategies = [
+    {
+      instance: 'btc',
+      strategy: 'ema-cross',
+      instrument: 'BINANCE:BTCUSDT',
+      timeframe: '1s',
+      parameters: { fast: 2, slow: 4 },
+    },
+    { instance: 'samsung', strategy: join(folder, 'in-and-out.ts'), instrument: 'KRX:005930' },
+  ]
+  const accounts = [
+    { name: 'main', broker: 'binance' },
+    { name: 'krx', broker: 'creon' },
+  ]
+  writeFileSync(config, JSON.stringify({ accounts, creon: { host: '127.0.0.1', port }, strategies }))
+  const keys = { JTS_CREON_KEY_ID: creon.key.id, JTS_CREON_KEY_SECRET: creon.key.secret }
+  jts = startJts(['up', '--config', config, '--data-dir', dir, '--port', '0'], keys)
+  url = (await jts.firstLine).slice('Dashboard: '.length)
+  await until('fills at both brokers', async () =>
+    (await fillsOf(url, 'KRX')).length >= 2 && (await fillsOf(url, 'BINANCE')).length >= 1 ? true : undefined,
+  )
+})
+after(async () => {
+  jts?.child.kill('SIGKILL')
+  await jts?.ended
+  await proxy?.stop()
+  await creon?.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const DAYS: readonly (readonly [Spoiling, 'a red light' | 'no light'])[] = [
+  ['garbage', 'a red light'],
+  ['wrong-key', 'a red light'],
+  ['wrong-clock', 'a red light'],
+  ['slow', 'no light'],
+  ['replayed', 'no light'],
+]
+
+for (const [how, shown] of DAYS) {
+  test(`${how}: ${shown}, Binance trades on, and so does Creon afterwards`, async () => {
+    proxy.spoil(how)
+    if (shown === 'a red light') await untilCreonIsNotGreen(url)
+    await untilItTradesOn(url, 'BINANCE')
+    if (how === 'replayed') await untilItTradesOn(url, 'KRX')
+    proxy.spoil('none')
+    await until('the light of Creon is green again', async () =>
+      (await creonLight(url)).state === 'up' ? true : undefined,
+    )
+    await untilItTradesOn(url, 'KRX')
+  })
+}
+
+test('nothing was sent twice, nothing is lost, and the books are the broker’s', async () => {
+  assert.ok(proxy.replays > 0)
+  const { key, port } = creon
+  const client = new CreonApiClient({
+    windowsHost: '127.0.0.1',
+    port,
+    key,
+    account,
+    wallClock: systemClock,
+    log: silentLogger,
+  })
+  await haltAndCompare(url, client)
+  jts.child.kill('SIGTERM')
+  const { code, stderr } = await jts.ended
+  assert.equal(code, 0, stderr)
+  await assertNothingTwice(dir)
+})

@@ -5,6 +5,8 @@ import { BUILT_SERVICES, type BuiltService } from './services.ts'
 import { trace, type TraceOptions } from './trace.ts'
 
 const MAIN = 'apps/jts/src/main.ts'
+/** What `serve` runs with the screen in it, which no other service carries. */
+const GATEWAY = 'apps/jts/src/commands/serve-gateway.ts'
 /** What a package brings for those who compile or debug with it. */
 const NOT_RUN = /\.(d\.[mc]?ts|map|md|markdown|tsbuildinfo)$|^(test|tests|__tests__|benchmarks?|docs|examples?)$/
 
@@ -15,7 +17,9 @@ export function entriesOf(root: string, name: string): Pick<TraceOptions, 'entri
   const { commands, beside } = serviceOf(name)
   return {
     entries: [MAIN, ...beside.flatMap((pattern) => matching(root, pattern))],
-    isLeftOut: (from, to) => from === resolve(root, MAIN) && !commands.includes(basename(to, '.ts')),
+    isLeftOut: (from, to) =>
+      (from === resolve(root, MAIN) && !commands.includes(basename(to, '.ts'))) ||
+      (to === resolve(root, GATEWAY) && !commands.includes(basename(GATEWAY, '.ts'))),
   }
 }
 

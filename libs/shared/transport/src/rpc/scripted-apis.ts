@@ -73,7 +73,7 @@ export const said = [
   {
     api: 'orders',
     method: 'listOrders',
-    request: { account: '', openOnly: true, limit: 5 },
+    request: { account: '', openOnly: true, limit: 5, orderId: 'o1' },
     answer: { orders: [OrderView.create({ orderId: 'o-1', timeUs: 1_704_067_200_000_001 })] },
   },
   { api: 'orders', method: 'cancelOrder', request: { orderId: 'o-1' }, answer: { accepted: true, message: '' } },

@@ -45,7 +45,7 @@ step '2 of 5: the Windows side is set up on its own machine'
 cat >&2 <<END
   On $CREON_API_HOST (Windows, with CREON Plus installed), in a clone of this repository:
     1. apps\\brokers\\creon-service\\README.md: install 32-bit Python and the scheduled task
-    2. the same CREON_API_KEY and CREON_API_SECRET there as here
+    2. keys.json there: CREON_API_KEY of here is its id, CREON_API_SECRET its secret
     3. allow TCP port $port from this machine alone
 END
 

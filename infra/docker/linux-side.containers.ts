@@ -22,7 +22,7 @@ const SECRET = randomBytes(32).toString('hex')
 const CONFIG = `mode: sim
 accounts:
   - name: main
-  - { name: krx, broker: creon, apiKeyEnv: CREON_API_KEY, apiSecretEnv: CREON_API_SECRET }
+  - { name: krx, broker: creon }
 strategies:
   - instance: ema-btc
     strategy: ema-cross

@@ -56,7 +56,7 @@ before(async () => {
     { name: 'krx', broker: 'creon' },
   ]
   writeFileSync(config, JSON.stringify({ accounts, creon: { host: '127.0.0.1', port }, strategies }))
-  const keys = { JTS_CREON_KEY_ID: creon.key.id, JTS_CREON_KEY_SECRET: creon.key.secret }
+  const keys = { CREON_API_KEY: creon.key.id, CREON_API_SECRET: creon.key.secret }
   jts = startJts(['up', '--config', config, '--data-dir', dir, '--port', '0'], keys)
   url = (await jts.firstLine).slice('Dashboard: '.length)
   await until('fills at both brokers', async () =>

@@ -55,7 +55,7 @@ export async function openVenue(choice: VenueChoice): Promise<Venue> {
 /** Where keys are looked for when `jts.yaml` names no variables: of the first account of a broker, `_2` … of the next. */
 const KEY_VARIABLES: Readonly<Record<BrokerName, readonly [key: string, secret: string]>> = {
   binance: ['JTS_BINANCE_API_KEY', 'JTS_BINANCE_API_SECRET'],
-  creon: ['JTS_CREON_KEY_ID', 'JTS_CREON_KEY_SECRET'],
+  creon: ['CREON_API_KEY', 'CREON_API_SECRET'],
 }
 
 /** The variables of each account's keys, in the accounts' order. */

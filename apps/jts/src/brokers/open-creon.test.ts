@@ -35,8 +35,8 @@ describe('an account at Creon', () => {
   })
 
   it('is elsewhere where the environment, before the configuration, says so', async () => {
-    process.env['JTS_CREON_KEY_ID'] = 'jts'
-    process.env['JTS_CREON_KEY_SECRET'] = 'secret'
+    process.env['CREON_API_KEY'] = 'jts'
+    process.env['CREON_API_SECRET'] = 'secret'
     const config = { ...live, accounts: [krx], creon: { host: '192.168.1.100' } }
     assert.deepEqual((await open(config))!.address, { host: '192.168.1.100', port: 8001 })
     process.env['CREON_API_HOST'] = 'windows.lan'
@@ -53,7 +53,7 @@ describe('an account at Creon', () => {
     [
       'no keys',
       { ...live, accounts: [krx], creon: { host: 'a' } },
-      /JTS_CREON_KEY_ID and JTS_CREON_KEY_SECRET, found no JTS_CREON_KEY_ID/,
+      /CREON_API_KEY and CREON_API_SECRET, found no CREON_API_KEY/,
     ],
     [
       'a port that is none',

@@ -17,7 +17,7 @@ afterEach(() => {
 
 const KEYS = {
   binance: ['JTS_BINANCE_API_KEY', 'JTS_BINANCE_API_SECRET', 'SECOND_KEY', 'SECOND_SECRET'],
-  creon: ['JTS_CREON_KEY_ID', 'JTS_CREON_KEY_SECRET'],
+  creon: ['CREON_API_KEY', 'CREON_API_SECRET'],
 }
 const run: RunFile = {
   mode: 'live',

@@ -1,9 +1,11 @@
 /** One market of a backtest with its strategy instance: releases recorded events and carries intents to fills. */
 import {
+  KrxError,
   OrderLife,
   multiplyUnits,
   netBaseQuantity,
   unitsToFloat,
+  type DenialCode,
   type FeeModel,
   type Fill,
   type Instrument,
@@ -17,6 +19,7 @@ import {
 import { BarMatching, MatchOrder, type Liquidity, type MatchingOwner } from '@jts/matching'
 import type { StrategyIntent, StrategyRunner } from '@jts/strategy-kit'
 import { BACKTEST_ACCOUNT, type AccountRun } from './account-run.ts'
+import type { MarketHours } from './market-hours.ts'
 import { OPEN_ORDERS_MAX, isFarFromMarket, lockOf } from './venue-rules.ts'
 
 /** An order with its life and the signal it came from. */
@@ -44,6 +47,8 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   readonly matching: BarMatching<BacktestOrder>
   readonly riskMarket: RiskMarket
   readonly #account: AccountRun
+  /** Of a market that closes. */
+  readonly #hours: MarketHours | undefined
   readonly #index: number
   readonly #fillOwner: number
   readonly #position: Position
@@ -56,14 +61,22 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   /** The price that the venue has shown last. */
   #shownPrice = NaN
 
-  constructor(account: AccountRun, runner: StrategyRunner, fees: FeeModel, index: number, slippageBps: number) {
+  constructor(
+    account: AccountRun,
+    runner: StrategyRunner,
+    fees: FeeModel,
+    index: number,
+    slippageBps: number,
+    hours?: MarketHours,
+  ) {
     this.#account = account
+    this.#hours = hours
     this.fees = fees
     this.#index = index
     this.runner = runner
     this.instrument = runner.instrument
     this.matching = new BarMatching<BacktestOrder>(runner.instrument, this, slippageBps)
-    account.risk.setInstrument(runner.instrument)
+    account.risk.setInstrument(hours?.judged ?? runner.instrument)
     this.riskMarket = account.risk.market(runner.instrument.id)
     this.#fillOwner = account.fills.addOwner({
       account: BACKTEST_ACCOUNT,
@@ -113,35 +126,43 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   /** Takes what the strategy asked for at a close or a recorded trade, whose price is the last one shown. */
   answer(price: number, timeUs: number): void {
     this.#shownPrice = price
-    this.#takeIntents(timeUs)
+    this.#takeIntents(timeUs, this.#hours)
   }
 
   /** Risk decides on everything that one event has caused before the venue hears of any of it. */
-  #takeIntents(timeUs: number): void {
+  #takeIntents(timeUs: number, hours?: MarketHours): void {
     const { runner } = this
     // Deciding may not call the strategy, so the buffer stays as it is while it is read.
     const count = runner.intentCount
     for (let i = 0; i < count; i++) {
       const intent = runner.intents[i]!
-      if (intent.kind === 'place') this.#decide(intent, timeUs)
+      if (intent.kind === 'place') this.#decide(intent, timeUs, hours)
       else this.#wanted.push(intent.order)
     }
     if (!this.#isMatching) this.#carryOut(timeUs)
   }
 
-  #decide(wanted: StrategyIntent, timeUs: number): void {
+  #decide(wanted: StrategyIntent, timeUs: number, hours: MarketHours | undefined): void {
     const { counts, risk } = this.#account
     counts.signals++
-    const intent = this.#riskIntent(wanted, timeUs)
-    const decision = risk.check(intent, timeUs)
-    if (!decision.approved) {
-      this.#account.denied(decision.reasonCode, decision.reason)
-      this.runner.onOrderClosed(wanted.order)
-      return
+    let askedUs = timeUs
+    try {
+      if (hours !== undefined) askedUs = hours.askedUs(timeUs, wanted)
+    } catch (error) {
+      if (!(error instanceof KrxError)) throw error
+      return this.#deny(wanted, 'SESSION_UNKNOWN', error.message)
     }
+    const intent = this.#riskIntent(wanted, askedUs)
+    const decision = risk.check(intent, askedUs)
+    if (!decision.approved) return this.#deny(wanted, decision.reasonCode, decision.reason)
     counts.approved++
     counts.orders++
     this.#wanted.push(new BacktestOrder(intent, wanted.order))
+  }
+
+  #deny(wanted: StrategyIntent, code: DenialCode, reason: string): void {
+    this.#account.denied(code, reason)
+    this.runner.onOrderClosed(wanted.order)
   }
 
   #carryOut(timeUs: number): void {

@@ -5,14 +5,13 @@ import {
   instrumentVenue,
   KrxCalendar,
   KrxError,
-  KrxSessions,
   kstDateOf,
   parseUnits,
   settlementDate,
-  timeframeUs,
   shippedInstrument,
   strategyInstanceId,
   type Instrument,
+  type KrxSessions,
   type RecordedMarket,
   type StrategyInstanceId,
 } from '@jts/model'
@@ -26,6 +25,7 @@ import {
 } from '@jts/strategy-kit'
 import { AccountRun } from './account-run.ts'
 import type { BacktestOptions, BacktestResult } from './backtest-options.ts'
+import { MarketHours, sessionsFor } from './market-hours.ts'
 import { MarketRun } from './market-run.ts'
 import { BarReleaser, TradeReleaser, type Releaser } from './release.ts'
 
@@ -41,7 +41,8 @@ export function runBacktest(options: BacktestOptions): BacktestResult {
   checkMarkets(strategy, markets)
   const instruments = markets.map((market) => instrumentOf(market, options.instruments))
   const quoteCurrency = commonQuote(instruments)
-  const account = new AccountRun(quoteCurrency, openingCash, options.limits ?? {}, markets.length, hoursOf(markets))
+  const sessions = sessionsFor(markets)
+  const account = new AccountRun(quoteCurrency, openingCash, options.limits ?? {}, markets.length, sessions)
   const runs = instruments.map((instrument, i) => {
     const instance = instanceName(strategy, instrument, markets.length)
     const log = options.log === undefined ? {} : { log: options.log }
@@ -51,6 +52,7 @@ export function runBacktest(options: BacktestOptions): BacktestResult {
       feeModelOf(instrument, options.feeRate),
       i,
       slippageBps,
+      hoursOf(markets[i]!, instrument, sessions),
     )
   })
   const releasers = markets.map((market, i) =>
@@ -124,17 +126,14 @@ function checkMarkets(strategy: AnyStrategy, markets: readonly RecordedMarket[])
   }
 }
 
-/**
- * The hours that orders are denied outside of, as live; a recording of days says nothing of the hour. Whoever trades where
- * nothing closes pays nothing for it.
- */
-function hoursOf(markets: readonly RecordedMarket[]): KrxSessions | undefined {
-  const shares = markets.filter(({ instrument }) => instrumentVenue(instrument) === 'KRX')
-  const tellTheHour = (market: RecordedMarket): boolean =>
-    market.kind !== 'bars' || timeframeUs(market.timeframe) < DAY_US
-  return shares.length > 0 && shares.every(tellTheHour) ? new KrxSessions() : undefined
+function hoursOf(
+  market: RecordedMarket,
+  instrument: Instrument,
+  sessions: KrxSessions | undefined,
+): MarketHours | undefined {
+  if (sessions === undefined || instrument.sessions === undefined || market.kind !== 'bars') return undefined
+  return new MarketHours(instrument, market.timeframe, sessions)
 }
-const DAY_US = timeframeUs('1d')
 
 /** The taxes of a Korean share are known for the years of the calendar, up to trades that settle in it. */
 function checkCosts(market: RecordedMarket): void {

@@ -6,6 +6,7 @@
  */
 import { KrxCalendar, type KrxCalendarOptions } from './calendar.ts'
 import { kstDateOf, kstSecondsOf, KrxError, secondsOfTime, type KstDate } from './kst.ts'
+import type { OrderType, TimeInForce } from '../orders.ts'
 
 export const KRX_VENUES = ['KRX', 'NXT'] as const
 export type KrxVenue = (typeof KRX_VENUES)[number]
@@ -174,4 +175,15 @@ export function krxSessionsOf({ holidays, knownTo, shiftedDays = [], sessions = 
 /** Whether an ordinary limit or market order may be sent in this phase. */
 export function takesOrders(phase: SessionPhase): boolean {
   return phase !== 'off-hours'
+}
+
+/** What of an order a phase may not have. */
+export type OrderKind = { readonly type: OrderType; readonly timeInForce: TimeInForce }
+
+/** What an order asks for that this phase does not have: an auction has no «at once», and NXT's own hours know only limit orders. */
+export function refusedIn(phase: SessionPhase, { type, timeInForce }: OrderKind): string | undefined {
+  const isAuction = phase === 'opening-auction' || phase === 'closing-auction'
+  if (isAuction && timeInForce !== 'gtc') return `an ${timeInForce} order`
+  const isBesideKrx = phase === 'pre-market' || phase === 'after-market'
+  return isBesideKrx && type === 'market' ? 'a market order' : undefined
 }

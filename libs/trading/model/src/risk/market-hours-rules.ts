@@ -1,10 +1,10 @@
 /** Rules of markets that close, limit the day's prices and restrict single issues: the KRX. Others pass them at a glance. */
 import type { Restriction } from '../instruments.ts'
 import { KrxError } from '../krx/kst.ts'
-import { takesOrders, type Session, type SessionPhase } from '../krx/sessions.ts'
+import { refusedIn, takesOrders, type Session } from '../krx/sessions.ts'
 import { formatUnits } from '../numbers.ts'
 import { limitsHold } from './risk-question.ts'
-import type { DenialCode, RiskIntent } from './risk-types.ts'
+import type { DenialCode } from './risk-types.ts'
 import { deny, type RiskRule } from './rule.ts'
 
 /** What each restriction means for an order. */
@@ -74,11 +74,3 @@ export const MARKET_HOURS_RULES: readonly RiskRule[] = [
     },
   },
 ]
-
-/** What an order asks for that this phase does not have: an auction has no «at once», and NXT's own hours know only limit orders. */
-function refusedIn(phase: SessionPhase, { type, timeInForce }: RiskIntent): string | undefined {
-  const isAuction = phase === 'opening-auction' || phase === 'closing-auction'
-  if (isAuction && timeInForce !== 'gtc') return `an ${timeInForce} order`
-  const isBesideKrx = phase === 'pre-market' || phase === 'after-market'
-  return isBesideKrx && type === 'market' ? 'a market order' : undefined
-}

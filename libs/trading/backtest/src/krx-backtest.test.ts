@@ -1,7 +1,7 @@
 /** A Korean share in the backtest: won, commission and taxes. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { formatUnits, instrumentId, krxDayBar, type RecordedBars } from '@jts/model'
+import { formatUnits, instrumentId, krxDayBar, kstInstantUs, secondsOfTime, type RecordedBars } from '@jts/model'
 import { defineStrategy } from '@jts/strategy-kit'
 import { runBacktest, summarise } from './index.ts'
 
@@ -82,4 +82,93 @@ describe('a backtest of a Korean share', () => {
       })
     })
   }
+
+  /** Buys on the first bar in each way that there is, and tells what became of it. */
+  const buys = (timeInForce: 'gtc' | 'ioc', limit?: string) =>
+    defineStrategy({
+      name: 'buys',
+      parameters: {},
+      state: () => ({}),
+      onBar(_bar, { barCount, buy }) {
+        if (barCount === 1) buy('1', { timeInForce, ...(limit === undefined ? {} : { limit }) })
+      },
+    })
+  const outcome = (bars: RecordedBars, ordered: ReturnType<typeof buys>) => {
+    const { fills, denials } = runBacktest({ strategy: ordered, markets: [bars], nowMs: () => 0, cash: '1000000' })
+    return [...denials.keys(), ...fills.map(({ price }) => formatUnits(price))].join()
+  }
+
+  it('fills what a day has caused at the next open, whatever the order and however late that day opens', () => {
+    for (const dates of [
+      ['2025-01-06', '2025-01-07'],
+      ['2025-11-12', '2025-11-13'],
+      ['2024-12-30', '2025-01-02'],
+    ]) {
+      const bars = days(dates, [54_000, 55_000])
+      assert.equal(outcome(bars, buys('gtc')), '55000')
+      assert.equal(outcome(bars, buys('gtc', '56000')), '55000')
+      assert.equal(outcome(bars, buys('ioc', '56000')), '55000')
+    }
+  })
+
+  it('asks risk when the orders would go out, so that its limits of time count as they do live', () => {
+    const limits = { ordersPerMinuteMax: 1, marketDataAgeMaxUs: 20 * 3_600_000_000 }
+    const daily = defineStrategy({
+      name: 'daily',
+      parameters: {},
+      state: () => ({}),
+      onBar(_bar, { barCount, buy }) {
+        if (barCount === 1) buy('1')
+        if (barCount === 2) buy('1', { timeInForce: 'ioc', limit: '90000' })
+      },
+    })
+    const dates = ['2025-01-09', '2025-01-10', '2025-01-13']
+    const { denials } = run({ strategy: daily, limits, markets: [days(dates, [54_000, 55_000, 57_000])] })
+    // The price of Friday's close is 65.5 hours old on Monday morning; that of Thursday's 17 hours on Friday.
+    assert.deepEqual([...denials.keys()], ['STALE_MARKET_DATA'])
+  })
+
+  it('judges what a fill causes by the books alone: a recording of days does not say when in the day it came', () => {
+    const answering = defineStrategy({
+      name: 'answering',
+      parameters: {},
+      state: () => ({}),
+      onBar(_bar, { barCount, buy }) {
+        if (barCount === 1) buy('1')
+      },
+      onFill({ side }, { sell, position }) {
+        if (side === 'buy') sell(position.sellable, { limit: '50000', timeInForce: 'ioc' })
+      },
+    })
+    // 2025-01-02 opened at ten; bars of days are all stamped as if they began at nine.
+    const result = run({
+      strategy: answering,
+      markets: [days(['2024-12-30', '2025-01-02', '2025-01-03'], [54_000, 55_000, 56_000])],
+    })
+    assert.deepEqual([...result.denials.keys()], [])
+    assert.deepEqual(
+      result.fills.map(({ side, price }) => `${side} ${formatUnits(price)}`),
+      ['buy 55000', 'sell 56000'],
+    )
+  })
+
+  it('sends nothing on the last minute of a day, which is heard when it has closed', () => {
+    const minutes = (...times: readonly string[]): RecordedBars => {
+      const ends = times.map((time) => kstInstantUs('2025-01-06', secondsOfTime(time)))
+      return {
+        ...days(
+          times.map(() => '2025-01-06'),
+          times.map(() => 54_000),
+        ),
+        timeframe: '1m',
+        openTimeUs: Float64Array.from(ends, (end) => end - 60_000_000),
+        closeTimeUs: Float64Array.from(ends, (end) => end - 1000),
+      }
+    }
+    assert.equal(outcome(minutes('15:20', '15:30'), buys('gtc')), '54000')
+    assert.equal(outcome(minutes('15:30'), buys('gtc')), 'SESSION_CLOSED')
+    // Heard when the closing auction has begun, which has no «at once».
+    assert.equal(outcome(minutes('15:19', '15:30'), buys('ioc', '55000')), '54000')
+    assert.equal(outcome(minutes('15:20', '15:30'), buys('ioc', '55000')), 'SESSION_PHASE')
+  })
 })

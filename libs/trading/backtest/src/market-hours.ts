@@ -10,6 +10,8 @@ import {
 } from '@jts/model'
 
 const DAY_US = timeframeUs('1d')
+/** A bar is known when its last instant, which it is stamped with, is over: after the day's last one, nothing is open. */
+const HEARD_AFTER_US = 1000
 
 /** Undefined where nothing closes: whoever trades only there pays nothing for it. */
 export function sessionsFor(markets: readonly RecordedMarket[]): KrxSessions | undefined {
@@ -43,6 +45,6 @@ export class MarketHours {
    */
   askedUs(closeTimeUs: number, kind: OrderKind): number {
     const bar = { timeframe: this.#timeframe, closeTimeUs }
-    return orderNotBeforeUs(bar, this.#instrument, kind, this.#sessions) ?? closeTimeUs
+    return orderNotBeforeUs(bar, this.#instrument, kind, this.#sessions) ?? closeTimeUs + HEARD_AFTER_US
   }
 }

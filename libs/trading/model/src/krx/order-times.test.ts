@@ -44,15 +44,24 @@ describe('an order that a bar has caused', () => {
     ["of a year's last session", { of: '2025-12-30', expected: '2026-01-02 09:30:05' }],
     ['when the day still ended at 15:00', { of: '2016-07-28', expected: '2016-07-29 08:30:05' }],
     ['of a week', { of: '2026-01-09', timeframe: '1w', expected: '2026-01-12 08:30:05' }],
-    ['of a day, at once or never: no auction has that', { of: '2026-01-05', kind: IOC, expected: '2026-01-06 09:00:05' }],
+    [
+      'of a day, at once or never: no auction has that',
+      { of: '2026-01-05', kind: IOC, expected: '2026-01-06 09:00:05' },
+    ],
     ['of a minute goes at once or not at all', { of: '2026-01-05', timeframe: '1m', expected: 'at once' }],
     ['of twelve hours as of a minute', { of: '2026-01-05', timeframe: '12h', expected: 'at once' }],
     [
       'at NXT, by limit',
       { of: '2026-01-05', venue: 'NXT', kind: { type: 'limit', timeInForce: 'gtc' }, expected: '2026-01-06 08:00:05' },
     ],
-    ['at NXT, at market: not before its own hours', { of: '2026-01-05', venue: 'NXT', expected: '2026-01-06 09:00:35' }],
-    ['before a holiday that is configured', { of: '2026-01-05', hours: { holidays: ['2026-01-06'] }, expected: '2026-01-07 08:30:05' }],
+    [
+      'at NXT, at market: not before its own hours',
+      { of: '2026-01-05', venue: 'NXT', expected: '2026-01-06 09:00:35' },
+    ],
+    [
+      'before a holiday that is configured',
+      { of: '2026-01-05', hours: { holidays: ['2026-01-06'] }, expected: '2026-01-07 08:30:05' },
+    ],
     ['before hours that are configured', { of: '2026-05-29', hours: later, expected: '2026-06-01 07:00:05' }],
     [
       'in a year that is configured',

@@ -13,6 +13,8 @@ import { readKeysFile } from '@jts/broker-kit/server'
 import { accountId, formatUnits, instrumentId, parseUnits, tickSizeAt } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
 import { environmentOf } from '@jts/servers/python'
+import { runJts } from '@jts/testkit'
+import { collected } from './testing/collected.ts'
 
 const SERVICE = join(import.meta.dirname, '../../brokers/creon-service/src/main.py')
 const { python } = environmentOf('apps/brokers/creon-service/requirements-dev.txt')
@@ -106,3 +108,17 @@ test('every case of the contract suite passes, or is excused by the capability t
   assert.ok(results.filter(({ outcome }) => outcome === 'passed').length >= 40)
   assert.ok((await venueOrders()) > before)
 })
+
+// Until it is collected: what the venue holds open; until it is traded again in a backtest: what JTS expects of that day.
+for (const [name, fromDay, toDay, bars] of [
+  ['the day of the university entrance exam', '2026-11-18', '2026-11-20', 3 * 381],
+  ['the first session of a year', '2025-12-30', '2026-01-05', 381 + 321 + 381],
+] as const) {
+  test(`minutes over ${name}, when the hours are others, are collected, exported and traded in a backtest`, async (t) => {
+    const { told, file } = await collected(t, python, { timeframe: '1m', fromDay, toDay })
+    assert.equal(told.length, bars)
+    const backtest = await runJts(['backtest', 'ema-cross', '--data', file, '--json'])
+    assert.equal(backtest.code, 0, backtest.stderr)
+    assert.equal((JSON.parse(backtest.stdout) as { bars: number }).bars, bars)
+  })
+}

@@ -1,7 +1,8 @@
 """Candles the venue knows: recorded ones given by path, and made-up ones that a seed fixes for ever.
 
-A day has one bar a minute stamped by its END (901 to 1520) and the closing auction at 1530. What is recorded wins; days
-without a record are made up from the last close before them, and minutes of a recorded day from that day's bar.
+A day has one bar a minute stamped by its END (901 to 1520) and the closing auction at 1530; other hours move them. What
+is recorded wins; days without a record are made up from the last close before them, and minutes of a recorded day from
+that day's bar.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from .calendar import trading_days
+from .calendar import Hours, hours_of, trading_days
 from .rules import daily_limits, round_to_tick, tick_size
 
 
@@ -31,12 +33,6 @@ class Bar:
     volume: int
 
 
-MINUTES = tuple(
-    hour * 100 + minute for hour in range(9, 16) for minute in range(60) if 901 <= hour * 100 + minute <= 1520
-)
-MINUTE_TIMES = (*MINUTES, 1530)
-
-
 @dataclass(frozen=True)
 class Listing:
     code: str
@@ -50,6 +46,18 @@ class Listing:
     administrative: bool = False
     # 0 normal, 1 caution, 2 warning, 3 danger announced, 4 danger.
     control: int = 0
+
+
+@lru_cache
+def minute_times(hours: Hours) -> tuple[int, ...]:
+    """HHMM of the ends of a day's bars: each minute of continuous trading, then the closing auction."""
+    first, last = minute_of(hours.open_at) + 1, minute_of(hours.auction_from)
+    return (*(minute // 60 * 100 + minute % 60 for minute in range(first, last + 1)), hours.close_at // 100)
+
+
+def minute_of(hhmmss: int) -> int:
+    """Minutes since midnight."""
+    return hhmmss // 10_000 * 60 + hhmmss // 100 % 100
 
 
 def _chance(*parts: object) -> float:
@@ -168,13 +176,14 @@ class BarSource:
         if day.volume == 0:
             return
         market, kind = self.listing.market, self.listing.kind
-        count = len(MINUTE_TIMES)
+        times = minute_times(hours_of(day.date))
+        count = len(times)
         peak = 1 + int(_chance(self._seed, self.listing.code, day.date, "peak") * (count - 3))
         trough = 1 + int(_chance(self._seed, self.listing.code, day.date, "trough") * (count - 3))
         if trough == peak:
             trough = peak + 1
         left, last = day.volume, day.open
-        for index, time in enumerate(MINUTE_TIMES):
+        for index, time in enumerate(times):
             share = (index + 1) / count
             noise = (
                 (_chance(self._seed, self.listing.code, day.date, index) - 0.5)
@@ -186,7 +195,7 @@ class BarSource:
             close = min(day.high, max(day.low, wanted))
             if index == count - 1:
                 close = day.close
-            opened = day.open if index == 0 else (close if time == 1530 else last)
+            opened = day.open if index == 0 else (close if time == times[-1] else last)
             high, low = max(opened, close), min(opened, close)
             if index == peak:
                 high = day.high

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .bars import BarSource, Listing, _chance, read_recording
-from .calendar import Sessions
+from .calendar import Hours, Sessions, hours_of
 from .clock import VenueClock, at, date_of
 from .faults import Faults
 from .ledger import Ledger
@@ -126,11 +126,7 @@ class Exchange:
         for order in self._open(market.code):
             if order.time_us > tick.time_us or order.book != "regular":
                 continue
-            if (
-                tick.auction
-                and order.price_type == CONDITIONAL
-                and tick.time_us >= at(order.date, self.options.sessions.close_at)
-            ):
+            if tick.auction == "closing" and order.price_type == CONDITIONAL:
                 order.price_type = MARKET
             if not _crosses(order, tick.price):
                 continue
@@ -142,37 +138,31 @@ class Exchange:
         self._store.put([("markets", market.code, tick.time_us)])
 
     def _after_hours(self, now: int) -> None:
-        sessions = self.options.sessions
         for order in self._open():
             if order.book == "regular":
                 continue
+            hours = hours_of(order.date)
             if order.book == "after_close":
-                due = max(order.time_us, at(order.date, sessions.after_close_from))
+                due = max(order.time_us, at(order.date, hours.after_close_from))
             else:
                 # One match every ten minutes.
                 ten = 600_000_000
-                due = max(-(-order.time_us // ten) * ten, at(order.date, sessions.single_price_from) + ten)
+                due = max(-(-order.time_us // ten) * ten, at(order.date, hours.single_price_from) + ten)
             close = self.market_now(order.code).last()
             if now >= due and (order.book == "after_close" or _crosses(order, close)):
                 self._fill(order, order.leaves, close, due)
 
     def _expire(self, now: int) -> None:
         """What is open when its session ends is gone, without a notice."""
-        sessions = self.options.sessions
-        if sessions.always_open:
+        if self.options.sessions.always_open:
             # Even there an order lives for a day: its list and its numbers begin anew.
             for order in self._open():
                 if order.date < date_of(now):
                     order.leaves = 0
                     self._save(order)
             return
-        ends = {
-            "regular": sessions.close_at,
-            "after_close": sessions.single_price_from,
-            "single_price": sessions.end_at,
-        }
         for order in self._open():
-            end = at(order.date, ends[order.book])
+            end = at(order.date, _end_of(order.book, hours_of(order.date)))
             if now < end or (order.book == "regular" and self._ticks_wait(order, end)):
                 continue
             order.leaves = 0
@@ -460,6 +450,10 @@ class Exchange:
     def crash_if_asked(self) -> None:
         if self._faults.take("crash-after-accept"):
             os._exit(137)
+
+
+def _end_of(book: Book, hours: Hours) -> int:
+    return {"regular": hours.close_at, "after_close": hours.single_price_from, "single_price": hours.end_at}[book]
 
 
 def _crosses(order: Order, price: int) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from .bars import Bar, BarSource, _chance
-from .calendar import Phase, Sessions
+from .calendar import Phase, Sessions, hours_of
 from .clock import SECOND_US, at, date_of, kst
 from .rules import daily_limits, tick_size
 
@@ -18,7 +19,7 @@ class Tick:
     price: int
     volume: int
     # The print that ends an auction.
-    auction: bool = False
+    auction: Literal["opening", "closing"] | None = None
 
 
 @dataclass
@@ -165,23 +166,24 @@ class Market:
         if today.volume == 0:
             return before
         # A finished day is told from its record, whole.
-        if not self.quiet and not self.sessions.always_open and now_us >= at(date, self.sessions.close_at):
+        if not self.quiet and not self.sessions.always_open and now_us >= at(date, hours_of(date).close_at):
             return self.bars.days(date)
         return [*before, Bar(date, 0, today.open, today.high, today.low, today.last, today.volume)]
 
 
 def ticks_of(bar: Bar) -> list[Tick]:
     """Four prints a minute that make the bar again: open, the far end, the near end, close."""
-    end = at(bar.date, bar.time * 100)
-    if bar.time == 1530:
-        return [Tick(end, bar.close, bar.volume, auction=True)]
+    end, hours = at(bar.date, bar.time * 100), hours_of(bar.date)
+    if bar.time == hours.close_at // 100:
+        return [Tick(end, bar.close, bar.volume, auction="closing")]
     start = end - 60 * SECOND_US
     between = (bar.low, bar.high) if bar.close >= bar.open else (bar.high, bar.low)
     part = bar.volume // 4
+    opens = start == at(bar.date, hours.open_at)
     prices = (bar.open, *between, bar.close)
     volumes = (part, part, part, bar.volume - 3 * part)
     return [
-        Tick(start + index * 15 * SECOND_US, price, volume, auction=bar.time == 901 and index == 0)
+        Tick(start + index * 15 * SECOND_US, price, volume, "opening" if opens and index == 0 else None)
         for index, (price, volume) in enumerate(zip(prices, volumes, strict=True))
         if volume > 0
     ]
@@ -191,8 +193,7 @@ def bars_of(ticks: list[Tick]) -> list[Bar]:
     """Minute bars stamped by their end."""
     bars: dict[tuple[int, int], Bar] = {}
     for tick in ticks:
-        closing = tick.auction and kst(tick.time_us).hour == 15
-        minutes = tick.time_us // (60 * SECOND_US) + (0 if closing else 1)
+        minutes = tick.time_us // (60 * SECOND_US) + (0 if tick.auction == "closing" else 1)
         end = kst(minutes * 60 * SECOND_US)
         key = (end.year * 10_000 + end.month * 100 + end.day, end.hour * 100 + end.minute)
         old = bars.get(key)

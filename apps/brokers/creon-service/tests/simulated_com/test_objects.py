@@ -12,6 +12,8 @@ import simulated_com as com
 from simulated_com.errors import CLASS_NOT_REGISTERED, NOT_CONNECTED, SERVER_UNAVAILABLE, WRONG_THREAD
 from terminals import ACCOUNT, DAY, GOODS, SAMSUNG, Notices, a_terminal, go_to, order, request, trade_init
 
+# 수능: everything is an hour later. The first session of a year begins an hour later and ends as ever.
+EXAM_DAY, FIRST_OF_YEAR = 20261119, 20260102
 MOVING = {"quiet": False, "history_from": 20260102}
 
 
@@ -141,13 +143,21 @@ def test_continue_may_never_clear() -> None:
         assert pages[0] == pages[3]
 
 
-def test_days_have_time_zero_and_minutes_are_stamped_by_their_end() -> None:
-    with a_terminal(hhmmss=160000, exchange=MOVING):
+@pytest.mark.parametrize(
+    ("day", "first", "last", "close", "count"),
+    [(DAY, 901, 1520, 1530, 381), (EXAM_DAY, 1001, 1620, 1630, 381), (FIRST_OF_YEAR, 1001, 1520, 1530, 321)],
+)
+def test_days_have_time_zero_and_minutes_are_stamped_by_their_end(
+    day: int, first: int, last: int, close: int, count: int
+) -> None:
+    with a_terminal(day=day, hhmmss=170000, exchange={**MOVING, "history_from": min(day, 20260102)}):
         days = request("CpSysDib.StockChart", i0=SAMSUNG, i1=ord("2"), i4=1, i5=[0, 1], i6=ord("D"))
-        assert (days.GetDataValue(0, 0), days.GetDataValue(1, 0)) == (DAY, 0)
-        minutes = request("CpSysDib.StockChart", i0=SAMSUNG, i1=ord("1"), i2=DAY, i3=DAY, i5=[0, 1], i6=ord("m"), i7=1)
+        assert (days.GetDataValue(0, 0), days.GetDataValue(1, 0)) == (day, 0)
+        minutes = request("CpSysDib.StockChart", i0=SAMSUNG, i1=ord("1"), i2=day, i3=day, i5=[0, 1], i6=ord("m"), i7=1)
         times = [minutes.GetDataValue(1, row) for row in range(minutes.GetHeaderValue(3))]
-        assert len(times) == 381 and times[0] == 1530 and times[1] == 1520 and times[-1] == 901
+        assert len(times) == count and times[:2] == [close, last] and times[-1] == first
+        codes = com.Dispatch("CpUtil.CpCodeMgr")
+        assert (codes.GetMarketStartTime(), codes.GetMarketEndTime()) == (first - 1, close)
 
 
 def test_the_order_book_stands_in_quads() -> None:
@@ -290,9 +300,20 @@ def test_a_market_order_needs_the_cash_of_the_upper_limit() -> None:
         assert order(quantity=9, price=0, kind="03").GetDibStatus() == 0
 
 
-@pytest.mark.parametrize(("hhmmss", "taken"), [(82900, False), (83000, True), (152500, True), (153000, False)])
-def test_orders_keep_the_hours(hhmmss: int, taken: bool) -> None:
-    with a_terminal(hhmmss=hhmmss):
+@pytest.mark.parametrize(
+    ("day", "hhmmss", "taken"),
+    [
+        *((DAY, hhmmss, taken) for hhmmss, taken in ((82900, False), (83000, True), (152500, True), (153000, False))),
+        *(
+            (EXAM_DAY, hhmmss, taken)
+            for hhmmss, taken in ((92900, False), (93000, True), (162500, True), (163000, False))
+        ),
+        *((FIRST_OF_YEAR, hhmmss, taken) for hhmmss, taken in ((92900, False), (152500, True), (153000, False))),
+        (20260717, 100000, False),
+    ],
+)
+def test_orders_keep_the_hours(day: int, hhmmss: int, taken: bool) -> None:
+    with a_terminal(hhmmss=hhmmss, day=day):
         trade_init()
         assert (order(price=70_000).GetDibStatus() == 0) is taken
 

@@ -76,15 +76,15 @@ def test_cash_and_shares_add_up(trades: list[tuple[int, int, bool]]) -> None:
     assert ledger.cash_by(trading_day_after(20260422, 2)) == expected
 
 
-@given(st.integers(1, 10_000), st.sampled_from([1_050, 36_500, 71_700, 512_000]))
-def test_made_up_minutes_make_their_day_and_ticks_their_minutes(seed: int, base: int) -> None:
+@given(st.integers(1, 10_000), st.sampled_from([1_050, 36_500, 71_700, 512_000]), st.sampled_from([20260422, 20261119]))
+def test_made_up_minutes_make_their_day_and_ticks_their_minutes(seed: int, base: int, date: int) -> None:
     source = BarSource(Listing("A000001", "가", base=base), seed, 20260401, [])
-    day = source.days(20260422)[-1]
-    minutes = source.minutes(20260422)
+    day = source.days(date)[-1]
+    minutes = source.minutes(date)
     assert (minutes[0].open, minutes[-1].close) == (day.open, day.close)
     assert max(bar.high for bar in minutes) == day.high and min(bar.low for bar in minutes) == day.low
     assert sum(bar.volume for bar in minutes) == day.volume
     made = bars_of([tick for bar in minutes for tick in ticks_of(bar)])
     assert made == minutes
-    upper, lower = daily_limits(source.close_before(20260422), 20260422, "KOSPI")
+    upper, lower = daily_limits(source.close_before(date), date, "KOSPI")
     assert lower <= day.low <= day.high <= upper

@@ -57,9 +57,13 @@ export const KRX_SESSIONS: SessionTable = [
   { since: '2025-03-04', sessions: [...KRX_NOW, ...KRX_OFF_HOURS, ...NXT] },
 ]
 
-/** The exam moves the whole day by an hour; the first session of a year opens an hour late and closes as ever. */
+/** The exam moves the whole day by an hour; the first session of a year opens an hour late and closes as ever (`LATE_OPENING`). */
 export const KRX_SHIFTED_DAYS: readonly ShiftedDay[] = [
   ...[
+    '2016-11-17',
+    // Put off by an earthquake the evening before, when the hours stood already: both days were late.
+    '2017-11-16',
+    '2017-11-23',
     '2018-11-15',
     '2019-11-14',
     '2020-12-03',
@@ -68,8 +72,8 @@ export const KRX_SHIFTED_DAYS: readonly ShiftedDay[] = [
     '2023-11-16',
     '2024-11-14',
     '2025-11-13',
+    '2026-11-19',
   ].map((date): ShiftedDay => ({ date, minutes: 60, what: 'day' })),
-  { date: '2026-11-19', minutes: 60, what: 'day' },
 ]
 
 export type KrxSessionOptions = {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..bars import Listing
+from ..calendar import Hours, hours_of
 from ..clock import date_of
 from ..limits import QUOTE, SUBSCRIPTIONS, TRADE
 from ..rules import tick_size
@@ -166,13 +168,16 @@ class CpCodeMgr(_Codes):
 
     def GetMarketStartTime(self) -> int:
         self._enter("GetMarketStartTime")
-        sessions = self._terminal.options.exchange.sessions
-        return 0 if sessions.always_open else sessions.open_at // 100
+        return self._hour(0, lambda hours: hours.open_at)
 
     def GetMarketEndTime(self) -> int:
         self._enter("GetMarketEndTime")
-        sessions = self._terminal.options.exchange.sessions
-        return 2400 if sessions.always_open else sessions.close_at // 100
+        return self._hour(2400, lambda hours: hours.close_at)
+
+    def _hour(self, without_hours: int, of: Callable[[Hours], int]) -> int:
+        if self._terminal.options.exchange.sessions.always_open:
+            return without_hours
+        return of(hours_of(date_of(self._terminal.clock.now_us()))) // 100
 
     def IsSPAC(self, code: str) -> int:
         self._enter("IsSPAC")

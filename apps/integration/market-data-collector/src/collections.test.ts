@@ -40,6 +40,7 @@ class World {
   readonly harness: Harness
   readonly asked: CandleQuery[] = []
   answer: (query: CandleQuery) => Promise<never> | undefined = () => undefined
+  isAway = false
   readonly collections: Collections
 
   constructor(harness: Harness, changes: Partial<CollectionVenue> = {}) {
@@ -70,12 +71,15 @@ class World {
     return bars
   }
 
-  instruments = (): Promise<readonly Instrument[]> =>
-    Promise.resolve([
+  instruments = async (): Promise<readonly Instrument[]> => {
+    await Promise.resolve()
+    if (this.isAway) throw new BrokerError('BROKER_UNAVAILABLE', 'HTS is logged out', { retryable: true })
+    return [
       { ...krxInstrument({ code: '005930', market: 'KOSPI', kind: 'stock', date: '2026-02-20' }) },
       { ...krxInstrument({ code: '000660', market: 'KOSPI', kind: 'stock', date: '2026-02-20' }) },
       { ...krxInstrument({ code: '068270', market: 'KOSDAQ', kind: 'stock', date: '2026-02-20' }) },
-    ])
+    ]
+  }
 
   async collect(changes: Partial<CollectRequest> = {}): Promise<Collection> {
     await this.collections.api.collect({ ...ALL, ...changes })
@@ -174,6 +178,24 @@ describe('a collection that a person asks for', () => {
     await w.harness.run(30_000)
     const { state, reason, done, candles, failures } = await w.view()
     assert.deepEqual([state, reason, done, candles, failures], ['done', '', 2, 4, []])
+  })
+
+  it('of a whole market waits for what is listed, too, over a kill and until a person ends it', async () => {
+    const w = World.at('2026-02-20 18:00')
+    w.isAway = true
+    const away = await w.collect({ markets: ['KOSPI'] })
+    assert.deepEqual([away.state, away.reason, away.total], ['running', 'HTS is logged out', 0])
+    const after = new World(w.harness.killed())
+    after.isAway = true
+    await after.collections.start()
+    await after.harness.run(30_000)
+    assert.equal((await after.view()).state, 'running')
+    after.isAway = false
+    await after.harness.run(30_000)
+    const { state, reason, done, candles } = await after.view()
+    assert.deepEqual([state, reason, done, candles], ['done', '', 2, 4])
+    const [ended] = (await w.collections.api.cancelCollection({ venue: 'KRX' })).collections
+    assert.deepEqual([ended!.state, ended!.reason], ['cancelled', ''])
   })
 
   it('is the same when asked for again while it runs; another one waits its turn', async () => {

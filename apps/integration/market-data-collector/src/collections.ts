@@ -14,6 +14,7 @@ import { instrumentId, instrumentVenue, timeframeUs, type InstrumentId } from '@
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import type { Store } from '@jts/transport'
 import { collectionCounts, collectionFailures, collectionRuns, progress, scheduledDays } from './adapters/tables.ts'
+import { whenNotAway } from './collectors/away.ts'
 import type { DataCollector } from './collectors/collector.ts'
 import { BinanceDataCollector } from './collectors/binance.collector.ts'
 import { CreonDataCollector } from './collectors/creon.collector.ts'
@@ -301,7 +302,7 @@ class VenueRuns {
   }
 
   #fail(reason: string): void {
-    if (this.#abort.signal.aborted && !this.#isPersonsEnd) return
+    if (this.#abort.signal.aborted) return this.#isPersonsEnd ? this.#end('cancelled', '') : undefined
     this.#end('failed', reason)
     this.#options.log.error({ venue: this.#venue.venue, reason }, 'a collection could not be carried out')
   }
@@ -317,7 +318,11 @@ class VenueRuns {
     const named = instruments.map((one) => instrumentId(one))
     let listed: InstrumentId[] = []
     if (markets.length > 0) {
-      const all = await source.instruments()
+      const all = await whenNotAway(() => source.instruments(), {
+        wallClock: this.#options.wallClock,
+        signal: this.#abort.signal,
+        onWaiting: (reason) => (this.#run!.reason = reason),
+      })
       const known = [...new Set(all.map(({ listing }) => listing?.market as string | undefined))].filter(Boolean)
       const unknown = markets.find((market) => !known.includes(market))
       if (unknown !== undefined)

@@ -2,7 +2,7 @@
  * One run over a list of instruments: asks for what is missing of each, publishes it once and in order, tries again what failed,
  * and tells how far it is. Which times are collected is on disk with the candles, so a run that is killed goes on.
  */
-import { BrokerError, type MarketDataPort } from '@jts/broker-kit'
+import type { MarketDataPort } from '@jts/broker-kit'
 import { candlesTopic, deadLetterTopic } from '@jts/contracts'
 import {
   barTimesOf,
@@ -20,6 +20,7 @@ import { candleGaps, collectedCandles, collectedStretches } from '../adapters/ta
 import { closeOf, sortOut, type CandleBatch } from '../domain/candle-batch.ts'
 import { firstMissing, grown, type Missing, type Stretch } from '../domain/stretches.ts'
 import { candleEvent } from '../feed.ts'
+import { pause, whenNotAway } from './away.ts'
 import type { CollectionProgress, CollectionReport, CollectOptions } from './collector.ts'
 
 export type CandleCollectionOptions = {
@@ -48,9 +49,6 @@ const PAGE = 500
 const DAY_US = timeframeUs('1d')
 const ATTEMPTS = 3
 const RETRY_MS = 2000
-/** A broker that is away is waited for: that is no failure of an instrument. After so many waits it may be one all the same. */
-const AWAY_MS = 10_000
-const AWAY_WAITS = 60
 
 export class CandleCollection {
   readonly #options: CandleCollectionOptions
@@ -101,7 +99,7 @@ class Run {
   }
 
   async over(instruments: readonly InstrumentId[]): Promise<CollectionReport> {
-    const { store, attempts = ATTEMPTS, retryMs = RETRY_MS, atOnce = 1 } = this.#options
+    const { store, wallClock, attempts = ATTEMPTS, retryMs = RETRY_MS, atOnce = 1 } = this.#options
     const isCancelled = (): boolean => this.#run.signal?.aborted === true
     const total = instruments.length
     let waiting: readonly InstrumentId[] = instruments
@@ -111,7 +109,7 @@ class Run {
       this.#run.onProgress?.(state)
     }
     for (let attempt = 1; waiting.length > 0 && !isCancelled(); attempt++) {
-      if (attempt > 1) await this.#pause(retryMs * 2 ** (attempt - 2))
+      if (attempt > 1) await pause(retryMs * 2 ** (attempt - 2), wallClock, this.#run.signal)
       const again: InstrumentId[] = []
       const queue = waiting[Symbol.iterator]()
       const work = async (): Promise<void> => {
@@ -143,23 +141,16 @@ class Run {
 
   /** Why it failed; undefined when the instrument is up to date. */
   async #collect(instrument: InstrumentId): Promise<string | undefined> {
-    const { log } = this.#options
+    const { log, wallClock } = this.#options
     const { timeframe } = this.#range
-    for (let waits = 0; ; waits++) {
-      try {
-        await this.#bringUp(instrument)
-        if (waits > 0) this.#run.onWaiting?.('')
-        return undefined
-      } catch (error) {
-        const reason = (error as Error).message
-        const isAway = error instanceof BrokerError && error.code === 'BROKER_UNAVAILABLE'
-        if (!isAway || waits >= AWAY_WAITS || this.#run.signal?.aborted === true) {
-          log.warn({ instrument, timeframe, reason }, 'its candles could not be collected')
-          return reason
-        }
-        this.#run.onWaiting?.(reason)
-        await this.#pause(AWAY_MS)
-      }
+    const { signal, onWaiting } = this.#run
+    try {
+      await whenNotAway(() => this.#bringUp(instrument), { wallClock, signal, onWaiting })
+      return undefined
+    } catch (error) {
+      const reason = (error as Error).message
+      log.warn({ instrument, timeframe, reason }, 'its candles could not be collected')
+      return reason
     }
   }
 
@@ -268,16 +259,6 @@ class Run {
         payload: { topic, instrument, timeframe, reason, attempts },
       })
       this.#run.onFailed?.(turn, { instrument, reason, attempts })
-    })
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#options.wallClock.after(ms, resolve)
-      this.#run.signal?.addEventListener('abort', () => {
-        timer.cancel()
-        resolve()
-      })
     })
   }
 }

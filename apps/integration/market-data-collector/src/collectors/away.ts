@@ -1,0 +1,40 @@
+/** A broker that is away is waited for: what it was asked for has not failed. After so many waits it may have all the same. */
+import { BrokerError } from '@jts/broker-kit'
+import type { WallClock } from '@jts/runtime'
+
+export type Waiting = {
+  readonly wallClock: WallClock
+  readonly signal?: AbortSignal | undefined
+  /** Why it is waited; empty when the broker is back. */
+  readonly onWaiting?: ((reason: string) => void) | undefined
+}
+
+const AWAY_MS = 10_000
+const AWAY_WAITS = 60
+
+/** Asks again until the broker is there. @throws what it answered, or that it is away still, or that the run has ended */
+export async function whenNotAway<T>(ask: () => Promise<T>, { wallClock, signal, onWaiting }: Waiting): Promise<T> {
+  for (let waits = 0; ; waits++) {
+    try {
+      const answer = await ask()
+      if (waits > 0) onWaiting?.('')
+      return answer
+    } catch (error) {
+      const isAway = error instanceof BrokerError && error.code === 'BROKER_UNAVAILABLE'
+      if (!isAway || waits >= AWAY_WAITS || signal?.aborted === true) throw error
+      onWaiting?.(error.message)
+      await pause(AWAY_MS, wallClock, signal)
+    }
+  }
+}
+
+/** Ends at once when the run does. */
+export function pause(ms: number, wallClock: WallClock, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = wallClock.after(ms, resolve)
+    signal?.addEventListener('abort', () => {
+      timer.cancel()
+      resolve()
+    })
+  })
+}

@@ -1,9 +1,14 @@
 import type { ReactNode } from 'react'
-import { kstDateTime } from '../format/times.ts'
+import { groupDigits } from '../format/numbers.ts'
 import { useMessages } from '../i18n/language-context.tsx'
+import type { Messages } from '../i18n/messages.ts'
 import { useLive } from '../live/live-context.tsx'
 import type { CollectionView } from '../views.ts'
+import { Time } from './cells.tsx'
 import { Panel } from './panel.tsx'
+
+/** Of a whole market many may fail for one reason: the rest is in the dead letters. */
+const FAILURES_SHOWN = 3
 
 /** Past candles that are being collected, and how the last run of each venue ended; nothing where none was ever begun. */
 export function Collections(): ReactNode {
@@ -12,7 +17,7 @@ export function Collections(): ReactNode {
   if (collections.length === 0) return null
   return (
     <Panel title={messages.collections} className="collections">
-      <ul>
+      <ul data-testid="collections">
         {collections.map((one) => (
           <Run key={one.venue} run={one} />
         ))}
@@ -23,23 +28,52 @@ export function Collections(): ReactNode {
 
 function Run({ run }: { run: CollectionView }): ReactNode {
   const messages = useMessages()
-  const { venue, timeframe, state, reason, total, done, candles, gaps, failures, endedUs } = run
-  const failed = failures.map((one) => `${one.instrument}: ${one.reason}`).join('\n')
-  const word = state === 'done' && failures.length > 0 ? 'failed' : state
+  const { venue, timeframe, state, reason, total, done, endedUs } = run
+  const isPartly = state === 'done' && run.failures.length > 0
   return (
-    <li className={word} title={[reason, failed].filter(Boolean).join('\n') || undefined}>
-      <span>
-        {venue} {timeframe}
-      </span>
-      <small>
-        {messages.collection[state]}
-        {endedUs > 0 && ` ${kstDateTime(endedUs)}`}
-      </small>
+    <li className={isPartly ? 'partly' : state}>
+      <p>
+        <b>
+          {venue} {timeframe}
+        </b>
+        <small>
+          {messages.collection[isPartly ? 'partly' : state]} {endedUs > 0 && <Time timeUs={endedUs} />}
+        </small>
+      </p>
       {state === 'running' && (
-        <progress aria-label={`${venue} ${timeframe}`} value={done} {...(total > 0 ? { max: total } : {})} />
+        <progress aria-label={`${venue} ${timeframe}`} {...(total > 0 ? { max: total, value: done } : {})} />
       )}
-      <em>{messages.collected(done, total, candles, gaps, failures.length)}</em>
-      {reason !== '' && <em>{reason}</em>}
+      <p className="muted">{wordsOf(run, messages).join(' · ')}</p>
+      {reason !== '' && <p className="reason">{reason}</p>}
+      <Failures failures={run.failures} />
     </li>
   )
+}
+
+function Failures({ failures }: Pick<CollectionView, 'failures'>): ReactNode {
+  const messages = useMessages()
+  const more = failures.length - FAILURES_SHOWN
+  return (
+    <>
+      {failures.slice(0, FAILURES_SHOWN).map(({ instrument, reason }) => (
+        <p key={instrument} className="reason">
+          <b>{instrument}</b> {reason}
+        </p>
+      ))}
+      {more > 0 && <p className="reason">{messages.collectionFailuresMore(groupDigits(String(more)))}</p>}
+    </>
+  )
+}
+
+/** Whose run it is and how far; gaps and failures only where there are some. */
+function wordsOf(run: CollectionView, messages: Messages): string[] {
+  const { by, fromDay, toDay, total, done, candles, gaps, failures } = run
+  const count = (value: number): string => groupDigits(String(value))
+  const words: string[] = [messages.collectionBy[by]]
+  if (fromDay !== '' || toDay !== '') words.push(messages.collectionDays(fromDay, toDay))
+  if (total > 0)
+    words.push(messages.collectedInstruments(count(done), count(total)), messages.collectedCandles(count(candles)))
+  if (gaps > 0) words.push(messages.collectedGaps(count(gaps)))
+  if (failures.length > 0) words.push(messages.collectedFailures(count(failures.length)))
+  return words
 }

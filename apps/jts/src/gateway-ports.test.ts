@@ -55,3 +55,52 @@ test('nobody is asked anything while nobody looks', async () => {
   await new Promise((resolve) => setImmediate(resolve))
   assert.equal(asked.length, 0)
 })
+
+test('a signal that waits for its market is one row, also when it is decided and when the page is loaded later', async () => {
+  const { options, emit } = rig()
+  const NOT_BEFORE = 1_767_655_805_000_000
+  const about = { topic: 'strategy.signals', stream: 'one', correlationId: 'c', timeEventUs: 5 }
+  const payload = {
+    signalId: 's',
+    strategy: 'one',
+    account: ACCOUNT,
+    instrument: 'KRX:005930',
+    side: 'buy',
+    quantity: '1',
+  }
+  const waiting = {
+    ...about,
+    type: 'SignalWaiting',
+    payload: { ...payload, notBeforeUs: NOT_BEFORE },
+  } as unknown as BusEvent
+  const decided = {
+    ...{ ...about, timeEventUs: NOT_BEFORE, type: 'StrategySignal' },
+    payload: { ...payload, approved: true, adjustedQuantity: '1', reasonCode: '', reason: '', riskScore: 0.5 },
+  } as unknown as BusEvent
+  const seen = async (ports: Awaited<ReturnType<typeof createGatewayPorts>>): Promise<unknown[]> =>
+    (await ports.decisions({ limit: 10 })).map(({ signalId, approved, notBeforeUs }) => [
+      signalId,
+      approved,
+      notBeforeUs,
+    ])
+
+  const ports = await createGatewayPorts(options)
+  emit(waiting)
+  assert.deepEqual(await seen(ports), [['s', false, NOT_BEFORE]])
+  emit(decided)
+  assert.deepEqual(await seen(ports), [['s', true, undefined]])
+
+  const later = {
+    ...options,
+    system: {
+      ...options.system,
+      log: {
+        ...options.system.log,
+        async *read() {
+          yield* [waiting, decided]
+        },
+      },
+    },
+  }
+  assert.deepEqual(await seen(await createGatewayPorts(later as unknown as typeof options)), [['s', true, undefined]])
+})

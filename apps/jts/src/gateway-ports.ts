@@ -11,11 +11,12 @@ import type {
   HaltView,
   OrderView,
   StatusView,
+  WaitingView,
 } from '@jts/api-gateway'
 import { RpcError, type BusEvent, type BusEventOf, type Topic } from '@jts/contracts'
 import type { Collection } from '@jts/contracts/collection-api'
 import type { OrderView as OrderWire } from '@jts/contracts/orders-api'
-import type { StrategyView as StrategyWire } from '@jts/contracts/strategy-api'
+import type { StrategyView as StrategyWire, WaitingSignal as WaitingWire } from '@jts/contracts/strategy-api'
 import { divide, formatUnits, instrumentId, ONE, parseUnits, type Mode } from '@jts/model'
 import type { Logger } from '@jts/runtime'
 import { TradeCandles } from './trade-candles.ts'
@@ -41,9 +42,10 @@ const COLLECTIONS_EVERY_MS = 1000
 
 export async function createGatewayPorts(options: GatewayPortsOptions): Promise<GatewayPorts> {
   const { system } = options
-  const decisions = await newest(system.log, 'strategy.signals', DECISIONS_KEPT, (event) =>
-    event.type === 'StrategySignal' ? decisionView(event) : undefined,
-  )
+  const decisions: DecisionView[] = []
+  for (const decision of await newest(system.log, 'strategy.signals', DECISIONS_KEPT, decisionOf)) {
+    keepDecision(decisions, decision)
+  }
   const fills = await newest(system.log, 'orders.fills', FILLS_KEPT, (event) =>
     event.type === 'OrderFilled' ? fillView(event) : undefined,
   )
@@ -112,12 +114,18 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
       })
       .catch((error: unknown) => options.log.warn({ orderId, err: error }, 'an order could not be told'))
   }
+  const tellStatus = (): void => {
+    status()
+      .then((data) => tell({ type: 'status', data }))
+      .catch((error: unknown) => options.log.warn({ err: error }, 'the status could not be told'))
+  }
   const tradeCandles = new TradeCandles()
   // Candles of a whole market may come in minutes: only what a chart shows is told.
   const shown = new Set(options.instruments.map(({ id, timeframe }) => `${id}/${timeframe}`))
   const onEvent = (event: BusEvent): void => {
     if (event.type === 'OrderFilled') keepNewest(fills, fillView(event), FILLS_KEPT)
-    if (event.type === 'StrategySignal') keep(decisions, decisionView(event), DECISIONS_KEPT)
+    const decision = decisionOf(event)
+    const changesWaiting = decision !== undefined && keepDecision(decisions, decision)
     // Its candles grow whether somebody looks or not: one is told when it is whole.
     const grown = event.type === 'PublicTrade' ? tradeCandles.take(event.payload) : []
     if (listeners.size === 0) return
@@ -130,7 +138,9 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
         for (const data of grown) tell({ type: 'candle', data })
         return portfolioSoon()
       case 'StrategySignal':
-        return tell({ type: 'decision', data: decisionView(event) })
+      case 'SignalWaiting':
+        tell({ type: 'decision', data: decision! })
+        return changesWaiting ? tellStatus() : undefined
       case 'BalancesReported':
         return portfolioSoon()
       case 'OrderFilled':
@@ -139,10 +149,7 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
         return portfolioSoon()
       case 'TradingStateChanged':
       case 'ServiceHealth':
-        status()
-          .then((data) => tell({ type: 'status', data }))
-          .catch((error: unknown) => options.log.warn({ err: error }, 'the status could not be told'))
-        return
+        return tellStatus()
       default: {
         const ref =
           'ref' in event.payload ? event.payload.ref : 'terms' in event.payload ? event.payload.terms?.ref : undefined
@@ -274,6 +281,17 @@ function strategyView(one: StrategyWire): StatusView['strategies'][number] {
     timeframe: one.timeframe,
     parameters: JSON.parse(one.parameters) as Record<string, unknown>,
     state: one.state as StatusView['strategies'][number]['state'],
+    ...(one.waiting.length === 0 ? {} : { waiting: one.waiting.map(waitingView) }),
+  }
+}
+
+function waitingView({ signalId, side, quantity, quoteQuantity, limitPrice, notBeforeUs }: WaitingWire): WaitingView {
+  return {
+    signalId,
+    side: side as WaitingView['side'],
+    quantity: quantity || quoteQuantity,
+    ...(limitPrice === '' ? {} : { limitPrice }),
+    notBeforeUs,
   }
 }
 
@@ -359,11 +377,26 @@ function fillView(event: BusEventOf<'OrderFilled'>): FillView {
   }
 }
 
-function decisionView(event: BusEventOf<'StrategySignal'>): DecisionView {
-  const { payload } = event
+/** A signal as it stands: decided, or waiting until its market takes orders. */
+function decisionOf(event: BusEvent): DecisionView | undefined {
+  if (event.type === 'StrategySignal') return decisionView(event)
+  if (event.type !== 'SignalWaiting') return undefined
+  const { notBeforeUs } = event.payload
+  return { ...wantedView(event), notBeforeUs, approved: false, adjustedQuantity: '', riskScore: 0 }
+}
+
+/** What waited and has been decided is one signal. True when one waits or has waited. */
+function keepDecision(list: DecisionView[], decision: DecisionView): boolean {
+  const waited = list.findIndex((known) => known.signalId === decision.signalId && known.notBeforeUs !== undefined)
+  if (waited !== -1) list.splice(waited, 1)
+  keep(list, decision, DECISIONS_KEPT)
+  return waited !== -1 || decision.notBeforeUs !== undefined
+}
+
+function wantedView({ payload, correlationId, timeEventUs: timeUs }: BusEventOf<'StrategySignal' | 'SignalWaiting'>) {
   return {
     signalId: payload.signalId,
-    correlationId: event.correlationId,
+    correlationId,
     account: payload.account,
     strategy: payload.strategy,
     instrument: payload.instrument,
@@ -371,11 +404,18 @@ function decisionView(event: BusEventOf<'StrategySignal'>): DecisionView {
     type: payload.orderType as DecisionView['type'],
     quantity: payload.quantity || payload.quoteQuantity,
     price: payload.price,
+    timeUs,
+  }
+}
+
+function decisionView(event: BusEventOf<'StrategySignal'>): DecisionView {
+  const { payload } = event
+  return {
+    ...wantedView(event),
     approved: payload.approved,
     adjustedQuantity: payload.adjustedQuantity,
     ...(payload.reasonCode === '' ? {} : { reasonCode: payload.reasonCode }),
     ...(payload.reason === '' ? {} : { reason: payload.reason }),
     riskScore: payload.riskScore,
-    timeUs: event.timeEventUs,
   }
 }

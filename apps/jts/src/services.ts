@@ -270,6 +270,7 @@ export function createStrategies(
     runId: settings.runId,
     instances: settings.instances,
     marketTopics: marketTopicsOf(settings),
+    sessions: krxSessionsOf(settings.krx),
     ...(settings.replay ? {} : { handlerLimitMs: HANDLER_LIMIT_MS }),
     onSignal(signal) {
       probe?.signal(signal.correlationId)

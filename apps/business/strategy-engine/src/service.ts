@@ -2,7 +2,8 @@
  * Strategy engine (A): runs strategy instances on candles or public trades and on their own order events, asks risk about
  * every signal, and publishes each with its decision; approved ones go to order execution.
  *
- * A signal is committed as pending before risk is asked, and asked again after a restart: risk answers the same id the same.
+ * A signal is committed as pending before risk is asked, and asked again after a restart: risk answers the same id the same. One
+ * that comes while its market takes no orders is committed as waiting, and becomes pending when the market opens.
  */
 import {
   fillOfEvent,
@@ -20,13 +21,35 @@ import type {
   StrategyRequest,
   StrategyView,
 } from '@jts/contracts/strategy-api'
-import { netBaseQuantity, unitsToFloat, type Bar, type InstrumentId, type SignalId, type Trade } from '@jts/model'
+import {
+  KrxSessions,
+  netBaseQuantity,
+  unitsToFloat,
+  type Bar,
+  type Instrument,
+  type InstrumentId,
+  type SignalId,
+  type Trade,
+} from '@jts/model'
+import type { StrategyIntent } from '@jts/strategy-kit'
 import { computedId, type Activity, type Logger, type MarketClock, type WallClock } from '@jts/runtime'
 import type { Bus, Store, Turn } from '@jts/transport'
-import { inputs, instances, signals, tails } from './adapters/tables.ts'
+import { inputs, instances, openMarkets, signals, tails } from './adapters/tables.ts'
 import { TimeLimit } from './adapters/time-limit.ts'
-import { approvedSignal, refusalOf, riskRequest, signalOf, strategySignal, type Signal } from './domain/signal.ts'
+import { decideAsking } from './domain/asking.ts'
+import {
+  approvedSignal,
+  askedFromUs,
+  refusal,
+  refusalOf,
+  riskRequest,
+  signalOf,
+  signalWaiting,
+  strategySignal,
+  type Signal,
+} from './domain/signal.ts'
 import { Running, type InstanceState, type MarketInput, type StrategyInstance } from './running.ts'
+import { WaitingSignals } from './waiting-signals.ts'
 
 export type { StrategyInstance } from './running.ts'
 
@@ -47,8 +70,11 @@ export type StrategyEngineOptions = {
   readonly runId: string
   readonly instances: readonly StrategyInstance[]
   readonly marketTopics: readonly Topic[]
+  /** The hours of the KRX, outside of which signals of whole days wait; the shipped ones when not given. */
+  readonly sessions?: KrxSessions
   /** Wall time after which a handler that has not come back is ended, ms; a replay waits for ever, since it has to give the same. */
   readonly handlerLimitMs?: number
+  /** Told of each signal when it is asked about for the first time. */
   readonly onSignal?: (signal: Signal) => void
 }
 
@@ -57,12 +83,14 @@ export type StrategyEngine = {
   /** Signals made, since the first start. */
   signalCount(): number
   start(): Promise<void>
-  /** Ends what waits for risk; call before the bus stops. */
+  /** Ends what waits for risk or for the time; call before the bus stops. */
   stop(): void
 }
 
-/** `pending` has no answer yet; `unwanted` neither, and the strategy has cancelled it meanwhile. */
-type PendingSignal = { readonly signal: Signal; status: 'pending' | 'unwanted' | 'working' }
+/**
+ * `waiting` has not been asked about; `pending` has no answer yet; `unwanted` neither, and the strategy has cancelled it meanwhile.
+ */
+type PendingSignal = { readonly signal: Signal; status: 'waiting' | 'pending' | 'unwanted' | 'working' }
 
 type About = { readonly correlationId: string; readonly causationId: string; readonly timeEventUs: number }
 
@@ -72,7 +100,7 @@ const ASK_AGAIN_MS = 500
 const INPUTS_KEPT = 604_800
 
 export function createStrategyEngine(options: StrategyEngineOptions): StrategyEngine {
-  options.store.ensure([instances, signals, inputs, tails] as never[])
+  options.store.ensure([instances, signals, inputs, tails, openMarkets] as never[])
   const service = new Service(options)
   options.bus.subscribe({
     group: 'strategy-engine',
@@ -92,11 +120,17 @@ class Service implements StrategyApi {
   readonly #running: readonly Running[]
   readonly #byInstance: ReadonlyMap<string, Running>
   readonly #signals = new Map<SignalId, PendingSignal>()
+  readonly #waiting: WaitingSignals
+  readonly #sessions: KrxSessions
+  /** Instruments whose market never closes, whatever the calendar says. */
+  readonly #openMarkets = new Set<string>()
   readonly #limit: TimeLimit | undefined
   #stopped = false
 
   constructor(options: StrategyEngineOptions) {
     this.#options = options
+    this.#sessions = options.sessions ?? new KrxSessions()
+    this.#waiting = new WaitingSignals(options.marketClock, (signal) => this.#askAtLast(signal))
     this.#limit = options.handlerLimitMs === undefined ? undefined : new TimeLimit(options.handlerLimitMs)
     this.#running = options.instances.map((config) => new Running(config, options.log))
     this.#byInstance = new Map(this.#running.map((running) => [running.config.instance, running]))
@@ -104,6 +138,7 @@ class Service implements StrategyApi {
 
   async restore(): Promise<void> {
     const { store } = this.#options
+    const begunAnew = new Set<string>()
     const given = [...(await store.all(tails))].sort((a, b) => a.number - b.number)
     for (const row of await store.all(instances)) {
       const running = this.#byInstance.get(row.instance)
@@ -119,16 +154,25 @@ class Service implements StrategyApi {
       const { instance: strategy } = running.config
       this.#options.log.warn({ strategy }, 'its parameters or its file changed: it begins anew, with what it holds')
       store.transact((turn) => running.keep(turn))
+      begunAnew.add(strategy)
     }
-    for (const row of await store.all(signals)) {
-      const signal = JSON.parse(row.signal) as Signal
-      this.#signals.set(signal.signalId, { signal, status: row.status as PendingSignal['status'] })
-      if (row.status !== 'working') this.#ask(signal)
+    for (const { instrument } of await store.all(openMarkets)) this.#openMarkets.add(instrument)
+    const kept = (await store.all(signals)).map((row) => ({
+      signal: JSON.parse(row.signal) as Signal,
+      status: row.status as PendingSignal['status'],
+    }))
+    for (const one of kept.sort(
+      (a, b) => a.signal.timeUs - b.signal.timeUs || a.signal.orderNumber - b.signal.orderNumber,
+    )) {
+      this.#signals.set(one.signal.signalId, one)
+      if (one.status === 'waiting') this.#waitOn(one.signal, begunAnew)
+      else if (one.status !== 'working') this.#ask(one.signal)
     }
   }
 
   stop(): void {
     this.#stopped = true
+    this.#waiting.stop()
   }
 
   signalCount(): number {
@@ -153,6 +197,8 @@ class Service implements StrategyApi {
           }
         }
         return
+      case 'InstrumentListed':
+        return this.#onListed(event, turn)
       case 'OrderFilled': {
         const { ref } = event.payload
         return this.#onOrder(ref?.strategy, ref?.signalId, event, turn)
@@ -172,7 +218,7 @@ class Service implements StrategyApi {
   }
 
   listStrategies(_request: ListStrategiesRequest): Promise<ListStrategiesResponse> {
-    return Promise.resolve({ strategies: this.#running.map((running) => view(running)) })
+    return Promise.resolve({ strategies: this.#running.map((running) => this.#view(running)) })
   }
 
   startStrategy(request: StrategyRequest): Promise<StrategyView> {
@@ -181,6 +227,19 @@ class Service implements StrategyApi {
 
   stopStrategy(request: StrategyRequest): Promise<StrategyView> {
     return this.#setState(request.instance, 'stopped')
+  }
+
+  /** Whether its market keeps the hours of the calendar: a simulated one may not. */
+  #onListed({ payload: { instrument, alwaysOpen } }: BusEventOf<'InstrumentListed'>, turn: Turn): void {
+    if (this.#openMarkets.has(instrument) === alwaysOpen) return
+    if (!this.#running.some(({ config }) => config.instrument.id === instrument)) return
+    if (alwaysOpen) {
+      this.#openMarkets.add(instrument)
+      turn.put(openMarkets, { instrument })
+    } else {
+      this.#openMarkets.delete(instrument)
+      turn.remove(openMarkets, { instrument })
+    }
   }
 
   #onMarket(running: Running, input: MarketInput, event: BusEvent, turn: Turn): void {
@@ -232,6 +291,7 @@ class Service implements StrategyApi {
     const { instance: strategy, account } = running.config
     this.#options.log.error({ strategy, handler, reason }, 'a strategy is barred')
     running.state = 'barred'
+    this.#withdrawAll(running, 'it is barred', turn)
     turn.publish('orders.signals', {
       ...about,
       type: 'StrategyBarred',
@@ -264,47 +324,115 @@ class Service implements StrategyApi {
           runner.onFill(order, side, quantity, net, unitsToFloat(price), timeUs),
         )
       if (!isTold) running.runner.bookFill(order, quantity, net)
-      if (event.payload.leavesQuantity === '0') this.#end(running, pending, turn)
+      if (event.payload.leavesQuantity === '0' && pending !== undefined) this.#end(pending.signal, turn)
       this.#emit(running, event, turn)
     } else if (event.type === 'OrderUnknown') runner.onOrderUnknown(order)
     else if (event.type === 'OrderAccepted') runner.onOrderKnown(order)
-    else this.#end(running, pending, turn)
+    else if (pending !== undefined) this.#end(pending.signal, turn)
     this.#count(running, event, turn)
     running.keep(turn)
   }
 
-  #end(running: Running, pending: PendingSignal | undefined, turn: Turn): void {
-    if (pending === undefined) return
-    running.runner.onOrderClosed(pending.signal.orderNumber)
-    this.#signals.delete(pending.signal.signalId)
-    turn.remove(signals, { signal_id: pending.signal.signalId })
+  /** Its instance may no longer be configured; a signal ends all the same. */
+  #end(signal: Signal, turn: Turn): void {
+    this.#byInstance.get(signal.instance)?.runner.onOrderClosed(signal.orderNumber)
+    this.#waiting.remove(signal.signalId)
+    this.#signals.delete(signal.signalId)
+    turn.remove(signals, { signal_id: signal.signalId })
   }
 
   /** The strategy's intents become signals: pending on disk first, then risk is asked, outside this transaction. */
   #emit(running: Running, event: BusEvent, turn: Turn): void {
-    const { runner, config } = running
+    const { runner } = running
     for (let n = 0; n < runner.intentCount; n++) {
       const intent = runner.intents[n]!
-      if (intent.kind === 'cancel') {
-        this.#cancel(running, intent.order, event, turn)
-        continue
-      }
-      const signal = signalOf(intent, {
-        signalId: computedId(this.#options.runId, config.instance, event.eventId, n) as SignalId,
-        correlationId: event.correlationId,
-        causationId: event.eventId,
-        instance: config.instance,
-        account: config.account,
-        instrument: config.instrument.id,
-        price: running.lastPrice,
-        timeUs: event.timeEventUs,
-      })
-      running.signals++
-      this.#signals.set(signal.signalId, { signal, status: 'pending' })
-      this.#keepSignal(signal, 'pending', turn)
-      this.#options.onSignal?.(signal)
-      this.#ask(signal)
+      if (intent.kind === 'cancel') this.#cancel(running, intent.order, event, turn)
+      else this.#signal(running, intent, n, event, turn)
     }
+  }
+
+  #signal(running: Running, intent: StrategyIntent, n: number, event: BusEvent, turn: Turn): void {
+    const { config } = running
+    const asking = decideAsking(event, this.#hoursOf(config.instrument), intent, this.#sessions)
+    const signal = signalOf(intent, {
+      signalId: computedId(this.#options.runId, config.instance, event.eventId, n) as SignalId,
+      correlationId: event.correlationId,
+      causationId: event.eventId,
+      instance: config.instance,
+      account: config.account,
+      instrument: config.instrument.id,
+      price: running.lastPrice,
+      timeUs: event.timeEventUs,
+      ...(asking.kind === 'later' ? { notBeforeUs: asking.notBeforeUs } : {}),
+    })
+    running.signals++
+    if (asking.kind === 'never') return this.#deny(signal, refusal(signal, 'SESSION_UNKNOWN', asking.reason), turn)
+    if (asking.kind === 'later' && asking.notBeforeUs > this.#options.marketClock.nowUs()) {
+      return this.#wait(signal, asking.notBeforeUs, turn)
+    }
+    this.#signals.set(signal.signalId, { signal, status: 'pending' })
+    this.#keepSignal(signal, 'pending', turn)
+    this.#options.onSignal?.(signal)
+    this.#ask(signal)
+  }
+
+  #hoursOf(instrument: Instrument): Pick<Instrument, 'sessions'> {
+    return this.#openMarkets.has(instrument.id) ? {} : instrument
+  }
+
+  #wait(signal: Signal, notBeforeUs: number, turn: Turn): void {
+    this.#signals.set(signal.signalId, { signal, status: 'waiting' })
+    this.#keepSignal(signal, 'waiting', turn)
+    const { instance, account, correlationId, causationId, timeUs: timeEventUs } = signal
+    turn.publish('strategy.signals', {
+      ...{ account, correlationId, causationId, timeEventUs },
+      type: 'SignalWaiting',
+      stream: instance,
+      payload: signalWaiting(signal, notBeforeUs),
+    })
+    this.#waiting.add({ ...signal, notBeforeUs })
+  }
+
+  /** After a restart. What its strategy has not asked for as it now is, is not sent. */
+  #waitOn(signal: Signal, begunAnew: ReadonlySet<string>): void {
+    const running = this.#byInstance.get(signal.instance)
+    const isMeant = running?.state === 'running' && !begunAnew.has(signal.instance)
+    if (isMeant) return this.#waiting.add({ ...signal, notBeforeUs: askedFromUs(signal) })
+    const found =
+      running === undefined
+        ? 'that it is not configured'
+        : `it ${begunAnew.has(signal.instance) ? 'begun anew' : running.state}`
+    this.#options.store.transact((turn) => {
+      this.#withdraw(signal, found, turn)
+      running?.keep(turn)
+    })
+  }
+
+  /** Its market takes orders now: from here on it is a signal like any other. */
+  #askAtLast(signal: Signal): void {
+    const { activity, store } = this.#options
+    activity.enter('strategy-engine')
+    // Time may have come within somebody's transaction.
+    queueMicrotask(() => {
+      const pending = this.#signals.get(signal.signalId)
+      if (!this.#stopped && pending?.status === 'waiting') {
+        pending.status = 'pending'
+        store.transact((turn) => this.#keepSignal(pending.signal, 'pending', turn))
+        this.#options.onSignal?.(pending.signal)
+        this.#ask(pending.signal)
+      }
+      activity.leave('strategy-engine')
+    })
+  }
+
+  /** A strategy that does not run wants nothing any more: what waits for it is not sent. */
+  #withdrawAll(running: Running, why: string, turn: Turn): void {
+    for (const signal of this.#waiting.of(running.config.instance)) this.#withdraw(signal, why, turn)
+  }
+
+  #withdraw(signal: Signal, found: string, turn: Turn): void {
+    const reason = `expected ${signal.instance} to be running until its market takes orders, found ${found}`
+    this.#deny(signal, refusal(signal, 'STRATEGY_NOT_RUNNING', reason), turn)
   }
 
   /** Order execution hears of a signal by its approval, so a cancel waits for that. */
@@ -313,6 +441,14 @@ class Service implements StrategyApi {
       const { signal } = pending
       if (signal.instance !== running.config.instance || signal.orderNumber !== order) continue
       if (pending.status === 'working') return this.#publishCancel(signal, event.eventId, event.timeEventUs, turn)
+      if (pending.status === 'waiting') {
+        this.#publishDecision(
+          signal,
+          refusal(signal, 'CANCELLED_BEFORE_SENDING', 'the strategy no longer wants it'),
+          turn,
+        )
+        return this.#end(signal, turn)
+      }
       pending.status = 'unwanted'
       return this.#keepSignal(signal, 'unwanted', turn)
     }
@@ -358,47 +494,55 @@ class Service implements StrategyApi {
     const { store, marketClock } = this.#options
     const nowUs = marketClock.nowUs()
     store.transact((turn) => {
-      const payload = strategySignal(signal, answer)
-      const common = {
-        account: signal.account,
-        correlationId: signal.correlationId,
-        causationId: signal.causationId,
-        timeEventUs: signal.timeUs,
+      if (!answer.approved) {
+        this.#deny(signal, answer, turn)
+        return this.#byInstance.get(signal.instance)?.keep(turn)
       }
-      turn.publish('strategy.signals', { ...common, type: 'StrategySignal', stream: signal.instance, payload })
-      if (answer.approved) {
-        const pending = this.#signals.get(signal.signalId)
-        const isUnwanted = pending?.status === 'unwanted'
-        if (pending !== undefined) pending.status = 'working'
-        this.#keepSignal(signal, 'working', turn)
-        turn.publish('orders.signals', {
-          ...common,
-          type: 'ApprovedSignal',
-          stream: signal.account,
-          payload: approvedSignal(signal, answer, nowUs),
-        })
-        if (isUnwanted) this.#publishCancel(signal, signal.causationId, signal.timeUs, turn)
-        return
-      }
-      turn.publish('risk.alerts', {
-        ...common,
-        type: 'RiskAlert',
+      this.#publishDecision(signal, answer, turn)
+      const pending = this.#signals.get(signal.signalId)
+      const isUnwanted = pending?.status === 'unwanted'
+      if (pending !== undefined) pending.status = 'working'
+      this.#keepSignal(signal, 'working', turn)
+      turn.publish('orders.signals', {
+        ...this.#about(signal),
+        type: 'ApprovedSignal',
         stream: signal.account,
-        payload: {
-          correlationId: signal.correlationId,
-          reason: answer.rejectionReason,
-          signal: payload,
-          reasonCode: answer.denialCode,
-        },
+        payload: approvedSignal(signal, answer, nowUs),
       })
-      const running = this.#byInstance.get(signal.instance)
-      if (running !== undefined) {
-        this.#end(running, this.#signals.get(signal.signalId), turn)
-        return running.keep(turn)
-      }
-      // Its instance is no longer configured; its signal has ended all the same.
-      this.#signals.delete(signal.signalId)
-      turn.remove(signals, { signal_id: signal.signalId })
+      if (isUnwanted) this.#publishCancel(signal, signal.causationId, askedFromUs(signal), turn)
+    })
+  }
+
+  /** The signal ends here; the caller keeps the state of its strategy. */
+  #deny(signal: Signal, answer: RiskCheckResponse, turn: Turn): void {
+    this.#publishDecision(signal, answer, turn)
+    turn.publish('risk.alerts', {
+      ...this.#about(signal),
+      type: 'RiskAlert',
+      stream: signal.account,
+      payload: {
+        correlationId: signal.correlationId,
+        reason: answer.rejectionReason,
+        signal: strategySignal(signal, answer),
+        reasonCode: answer.denialCode,
+      },
+    })
+    this.#end(signal, turn)
+  }
+
+  /** The time of what becomes of it is that from which on risk could be asked; of what waits no more, now. */
+  #about(signal: Signal): About & { readonly account: string } {
+    const { account, correlationId, causationId, timeUs, notBeforeUs } = signal
+    const timeEventUs = notBeforeUs === undefined ? timeUs : Math.min(notBeforeUs, this.#options.marketClock.nowUs())
+    return { account, correlationId, causationId, timeEventUs }
+  }
+
+  #publishDecision(signal: Signal, answer: RiskCheckResponse, turn: Turn): void {
+    turn.publish('strategy.signals', {
+      ...this.#about(signal),
+      type: 'StrategySignal',
+      stream: signal.instance,
+      payload: strategySignal(signal, answer),
     })
   }
 
@@ -428,10 +572,15 @@ class Service implements StrategyApi {
     this.#options.store.transact((turn) => {
       if (running.state === 'barred' && state === 'running') this.#tellStarted(running, turn)
       running.state = state
+      if (state === 'stopped') this.#withdrawAll(running, 'a person has stopped it', turn)
       running.keep(turn)
     }, 'durable')
     await this.#options.store.durable()
-    return view(running)
+    return this.#view(running)
+  }
+
+  #view(running: Running): StrategyView {
+    return view(running, this.#waiting.of(running.config.instance))
   }
 
   #tellStarted({ config: { instance: strategy, account } }: Running, turn: Turn): void {
@@ -460,7 +609,7 @@ function tradeInput({ payload, timeEventUs: timeUs }: BusEventOf<'PublicTrade'>)
   return { kind: 'trade', timeUs, trade: payload as Trade }
 }
 
-function view(running: Running): StrategyView {
+function view(running: Running, waiting: readonly Signal[]): StrategyView {
   const { config, runner } = running
   const parameters: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(runner.snapshot().parameters)) parameters[name] = value
@@ -474,5 +623,9 @@ function view(running: Running): StrategyView {
     state: running.state,
     bars: runner.barCount,
     signals: running.signals,
+    waiting: waiting.map((signal) => {
+      const { signalId, side, quantity, quoteQuantity, limitPrice } = signal
+      return { signalId, side, quantity, quoteQuantity, limitPrice, notBeforeUs: askedFromUs(signal) }
+    }),
   }
 }

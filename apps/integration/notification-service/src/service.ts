@@ -29,7 +29,7 @@ export function createNotificationService(options: NotificationServiceOptions): 
   const service = new Service(options)
   options.bus.subscribe({
     group: 'notification-service',
-    topics: ['orders.events', 'risk.alerts', 'system.health'],
+    topics: ['orders.events', 'risk.alerts', 'strategy.signals', 'system.health'],
     start: 'latest',
     handle: (event, turn) => service.handle(event, turn),
   })

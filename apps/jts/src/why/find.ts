@@ -77,7 +77,7 @@ export async function findStory(log: Log, id: string): Promise<Found | undefined
       } else books.apply(event)
     }
   }
-  const causes = new Set(events.flatMap((event) => (event.type === 'StrategySignal' ? [event.causationId] : [])))
+  const causes = new Set(events.flatMap((event) => (isOfTick(event) ? [event.causationId] : [])))
   const ticks: BusEvent[] = []
   const gone: string[] = []
   for (const cause of causes) {
@@ -86,6 +86,10 @@ export async function findStory(log: Log, id: string): Promise<Found | undefined
     else ticks.push(tick)
   }
   return { events, ticks, gone, effects }
+}
+
+function isOfTick({ type }: BusEvent): boolean {
+  return type === 'StrategySignal' || type === 'SignalWaiting'
 }
 
 /** An event by its id, which names its place: topic/stream/sequence. */

@@ -87,6 +87,11 @@ function wordsOf(event: BusEvent): readonly Words[] {
     }
     case 'StrategySignal':
       return signalWords(event)
+    case 'SignalWaiting':
+      return [
+        wantedWords(event),
+        { kind: 'signal', text: `waits: its market takes orders from ${timeText(event.payload.notBeforeUs)} on` },
+      ]
     case 'ApprovedSignal': {
       const { quantityText, quoteQuantity, symbol, validUntilUs } = event.payload
       const size = quantityText || `for ${quoteQuantity}`
@@ -149,24 +154,29 @@ function wordsOf(event: BusEvent): readonly Words[] {
   }
 }
 
-function signalWords({ payload }: BusEventOf<'StrategySignal'>): readonly Words[] {
+function wantedWords({ payload }: BusEventOf<'StrategySignal' | 'SignalWaiting'>): Words {
   const { strategy, account, side, quantity, quoteQuantity, instrument, orderType, limitPrice, price } = payload
   const size = quantity === '' ? `for ${quoteQuantity}` : quantity
   const at = limitPrice === '' ? orderType : `${orderType} ${limitPrice}`
+  return {
+    kind: 'signal',
+    text: `${strategy} wants to ${side} ${size} ${instrument} (${at}) on ${account}; last price ${price}`,
+    details: [`signal ${payload.signalId}`],
+  }
+}
+
+function signalWords(event: BusEventOf<'StrategySignal'>): readonly Words[] {
+  const { payload } = event
   const details = payload.checks.map(
     ({ rule, passed, found }) => `${passed ? 'passed' : 'FAILED'} ${rule}${found === '' ? '' : `: ${found}`}`,
   )
   const share = `${Math.round(payload.riskScore * 1000) / 10} % of the tightest limit`
   return [
-    {
-      kind: 'signal',
-      text: `${strategy} wants to ${side} ${size} ${instrument} (${at}) on ${account}; last price ${price}`,
-      details: [`signal ${payload.signalId}`],
-    },
+    wantedWords(event),
     {
       kind: 'risk',
       text: payload.approved
-        ? `approved${payload.adjustedQuantity === quantity ? '' : ` ${payload.adjustedQuantity}`}, using ${share}`
+        ? `approved${payload.adjustedQuantity === payload.quantity ? '' : ` ${payload.adjustedQuantity}`}, using ${share}`
         : `denied: ${reasonText(payload)}`,
       details:
         details.length > 0 ? details : ['the figures of its checks were not yet recorded by the JTS that wrote this'],

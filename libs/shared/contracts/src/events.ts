@@ -14,6 +14,7 @@ const codecs = {
   CollectionFailed: marketData.CollectionFailed,
   DeadLetter: marketData.DeadLetter,
   StrategySignal: signals.StrategySignal,
+  SignalWaiting: signals.SignalWaiting,
   ApprovedSignal: signals.ApprovedSignal,
   CancelRequested: signals.CancelRequested,
   StrategyBarred: strategies.StrategyBarred,

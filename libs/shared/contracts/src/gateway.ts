@@ -40,6 +40,18 @@ export type StrategyView = {
   readonly parameters: Readonly<Record<string, unknown>>
   /** `stopped` by a person; `barred` because it did not come back from a handler. */
   readonly state: 'running' | 'stopped' | 'barred'
+  /** What it wants as soon as its market takes orders; absent when nothing. */
+  readonly waiting?: readonly WaitingView[]
+}
+
+export type WaitingView = {
+  readonly signalId: string
+  readonly side: Side
+  /** In the base currency or, for an order sized in quote, in that. */
+  readonly quantity: string
+  readonly limitPrice?: string
+  /** Market time from which on risk is asked. */
+  readonly notBeforeUs: number
 }
 
 /** How far a collection of past candles is, or how it ended. */
@@ -185,6 +197,8 @@ export type DecisionView = {
   readonly type: OrderType
   readonly quantity: string
   readonly price: string
+  /** While it waits for its market to take orders: the time from which on risk is asked. Nothing is decided then. */
+  readonly notBeforeUs?: number
   readonly approved: boolean
   readonly adjustedQuantity: string
   readonly reasonCode?: string

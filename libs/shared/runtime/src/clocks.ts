@@ -26,6 +26,9 @@ export function wallClockMs(): number {
   return originMs + steadyMs
 }
 
+/** A machine that was suspended, or whose clock was set, has its timers at the wrong time: so the clock is looked at again. */
+const LOOK_AGAIN_MS = 10_000
+
 /**
  * Market time drives time to live, staleness, sessions, rates and strategy timers. In live and paper it is never behind
  * the wall clock, so that a quiet market still ages a signal; only a replay lets it stand.
@@ -60,4 +63,34 @@ export class MarketClock {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
+
+  /** Calls back once when market time has come to `timeUs`, by an event or by the wall; never before this returns. */
+  at(timeUs: number, callback: () => void): { cancel(): void } {
+    let timer: { cancel(): void } | undefined
+    const cancel = (): void => {
+      timer?.cancel()
+      stopListening()
+    }
+    const look = (): void => {
+      const leftUs = timeUs - this.nowUs()
+      if (leftUs <= 0) {
+        cancel()
+        callback()
+      } else timer = this.#wall?.after(Math.min(leftUs / 1000, LOOK_AGAIN_MS), look)
+    }
+    const stopListening = this.onAdvance((nowUs) => {
+      if (nowUs >= timeUs) look()
+    })
+    if (this.nowUs() < timeUs) look()
+    else timer = soon(look)
+    return { cancel }
+  }
+}
+
+function soon(callback: () => void): { cancel(): void } {
+  let isWanted = true
+  queueMicrotask(() => {
+    if (isWanted) callback()
+  })
+  return { cancel: () => (isWanted = false) }
 }

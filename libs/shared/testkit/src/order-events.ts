@@ -109,10 +109,18 @@ export function publicTrade(instrument: string, id: number, price: number, timeU
 }
 
 /** Where the events of this file are published. */
-export function topicOf({ type }: NewEvent): Topic {
-  if (type === 'Candle') return 'market-data.binance.candles'
-  if (type === 'ReconciliationReported') return 'portfolio.positions'
-  return type === 'PublicTrade' ? 'market-data.binance.trades' : 'orders.events'
+export function topicOf({ type, stream }: NewEvent): Topic {
+  switch (type) {
+    case 'Candle':
+    case 'InstrumentListed':
+      return stream.startsWith('KRX:') ? 'market-data.krx.candles' : 'market-data.binance.candles'
+    case 'PublicTrade':
+      return 'market-data.binance.trades'
+    case 'ReconciliationReported':
+      return 'portfolio.positions'
+    default:
+      return 'orders.events'
+  }
 }
 
 /** A closed minute bar that ends here. */

@@ -6,7 +6,7 @@ export const instances = defineTable(
   { instance: 'text', snapshot: 'text', inputs: 'integer', signals: 'integer', state: 'text' },
   ['instance'],
 )
-/** A signal from the moment it is made until its order has ended; `pending` has not been answered by risk. */
+/** A signal from the moment it is made until its order has ended; `waiting` has not been asked about, `pending` not answered. */
 export const signals = defineTable(
   'strategy_signals',
   { signal_id: 'text', instance: 'text', order_number: 'integer', status: 'text', signal: 'text' },
@@ -23,3 +23,5 @@ export const tails = defineTable(
   { instance: 'text', slot: 'integer', number: 'integer', input: 'text' },
   ['instance', 'slot'],
 )
+/** Instruments whose market keeps hours elsewhere and not here: a simulated one, as its broker has told. */
+export const openMarkets = defineTable('strategy_open_markets', { instrument: 'text' }, ['instrument'])

@@ -23,6 +23,13 @@ export type Signal = {
   /** Last price when it was made. */
   readonly price: string
   readonly timeUs: number
+  /** Risk is not asked before: the market takes no orders. Its age counts from then. */
+  readonly notBeforeUs?: number
+}
+
+/** From when on it may be asked about. */
+export function askedFromUs({ timeUs, notBeforeUs = timeUs }: Signal): number {
+  return notBeforeUs
 }
 
 const text = (units: bigint | undefined): string => (units === undefined ? '' : formatUnits(units))
@@ -60,7 +67,7 @@ export function riskRequest(signal: Signal): RiskCheckRequest {
     priceText: signal.price,
     quoteQuantity: signal.quoteQuantity,
     limitPrice: signal.limitPrice,
-    signalTimeUs: signal.timeUs,
+    signalTimeUs: askedFromUs(signal),
     causationId: signal.causationId,
   }
 }
@@ -71,17 +78,39 @@ const REFUSALS: readonly RpcCode[] = ['INVALID_ARGUMENT', 'NOT_FOUND', 'ALREADY_
 /** A refusal of the question itself denies the signal; any other failure is no answer, and is thrown on. */
 export function refusalOf(error: unknown, signal: Signal): RiskCheckResponse {
   if (!(error instanceof RpcError) || !REFUSALS.includes(error.code)) throw error
+  return refusal(signal, error.code, error.message)
+}
+
+/** An answer as risk would give it, of a signal that risk is not asked about. */
+export function refusal(signal: Signal, denialCode: string, rejectionReason: string): RiskCheckResponse {
   return {
     approved: false,
     adjustedQuantity: 0,
-    rejectionReason: error.message,
+    rejectionReason,
     riskScore: 0,
-    denialCode: error.code,
+    denialCode,
     adjustedQuantityText: '0',
     correlationId: signal.correlationId,
     signalId: signal.signalId,
     validUntilUs: 0,
     checks: [],
+  }
+}
+
+export function signalWaiting(signal: Signal, notBeforeUs: number): Payload<'SignalWaiting'> {
+  return {
+    signalId: signal.signalId,
+    strategy: signal.instance,
+    account: signal.account,
+    instrument: signal.instrument,
+    side: signal.side,
+    orderType: signal.type,
+    timeInForce: signal.timeInForce,
+    quantity: signal.quantity,
+    quoteQuantity: signal.quoteQuantity,
+    limitPrice: signal.limitPrice,
+    price: signal.price,
+    notBeforeUs,
   }
 }
 

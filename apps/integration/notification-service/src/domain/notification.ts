@@ -1,5 +1,6 @@
 /** Which events a person wants to hear of, and in what words. */
 import type { BusEvent } from '@jts/contracts'
+import { kstDateOf, kstSecondsOf } from '@jts/model'
 
 export type Notification = {
   readonly id: string
@@ -87,6 +88,14 @@ function words(event: BusEvent): Words | undefined {
         title: `Trading is ${event.payload.state}`,
         text: event.payload.reason,
       }
+    case 'SignalWaiting': {
+      const { side, quantity, quoteQuantity, instrument, strategy, notBeforeUs } = event.payload
+      return {
+        severity: 'info',
+        title: `Waits for its market: ${instrument}`,
+        text: `${side} ${quantity || `for ${quoteQuantity}`} is sent from ${kstText(notBeforeUs)} in Korea on, if risk agrees then (${strategy})`,
+      }
+    }
     case 'RiskAlert':
       return {
         severity: 'warning',
@@ -102,6 +111,10 @@ function words(event: BusEvent): Words | undefined {
     default:
       return undefined
   }
+}
+
+function kstText(timeUs: number): string {
+  return `${kstDateOf(timeUs)} ${new Date(kstSecondsOf(timeUs) * 1000).toISOString().slice(11, 19)}`
 }
 
 export function notificationOf(event: BusEvent): Notification | undefined {

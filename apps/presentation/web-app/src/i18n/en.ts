@@ -118,6 +118,8 @@ export const en: Messages = {
   orderType: { market: 'Market', limit: 'Limit', limit_maker: 'Limit maker' },
   approved: 'Approved',
   denied: 'Denied',
+  waiting: 'Waiting',
+  waitsUntil: 'for its market to take orders, from',
   riskScore: 'Limit used',
   adjustedTo: (quantity) => `cut to ${quantity}`,
   column: {

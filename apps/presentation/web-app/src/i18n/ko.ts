@@ -107,6 +107,8 @@ export const ko = {
   orderType: { market: '시장가', limit: '지정가', limit_maker: '지정가(메이커)' },
   approved: '승인',
   denied: '차단',
+  waiting: '대기',
+  waitsUntil: '주문 접수 시작까지 대기, 다음 시각부터',
   riskScore: '한도 사용률',
   adjustedTo: (quantity: string) => `${quantity}(으)로 조정`,
   column: {

@@ -26,14 +26,17 @@ export function Decisions(): ReactNode {
   )
 }
 
+const TONES = { waiting: 'open', approved: 'good', denied: 'bad' } as const
+
 function Decision({ decision }: { decision: DecisionView }): ReactNode {
   const messages = useMessages()
-  const { approved, quantity, adjustedQuantity, reason, reasonCode } = decision
+  const { approved, quantity, adjustedQuantity, reason, reasonCode, notBeforeUs } = decision
   const isCut = approved && adjustedQuantity !== quantity
+  const state = notBeforeUs !== undefined ? 'waiting' : approved ? 'approved' : 'denied'
   return (
-    <li className={approved ? 'approved' : 'denied'}>
+    <li className={state}>
       <p>
-        <span className={`chip ${approved ? 'good' : 'bad'}`}>{approved ? messages.approved : messages.denied}</span>
+        <span className={`chip ${TONES[state]}`}>{messages[state]}</span>
         <Side side={decision.side} /> <b>{decision.instrument}</b>
         <Time timeUs={decision.timeUs} />
       </p>
@@ -42,8 +45,13 @@ function Decision({ decision }: { decision: DecisionView }): ReactNode {
           {formatQuantity(quantity)} @ <Price value={decision.price} />
           {isCut && <em> {messages.adjustedTo(formatQuantity(adjustedQuantity))}</em>}
         </span>
-        <Score score={decision.riskScore} />
+        {notBeforeUs === undefined && <Score score={decision.riskScore} />}
       </p>
+      {notBeforeUs !== undefined && (
+        <p className="reason">
+          {messages.waitsUntil} <Time timeUs={notBeforeUs} />
+        </p>
+      )}
       {(reason ?? reasonCode) !== undefined && (
         <p className="reason">
           {reasonCode !== undefined && <code>{reasonCode}</code>} {reason}

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react'
 import { useMessages } from '../i18n/language-context.tsx'
 import { useLive } from '../live/live-context.tsx'
+import { Price, Quantity, Side, Time } from './cells.tsx'
 import { Panel } from './panel.tsx'
 
 export function Strategies(): ReactNode {
@@ -27,6 +28,19 @@ export function Strategies(): ReactNode {
                 </span>
               ))}
             </p>
+            {strategy.waiting?.map((one) => (
+              <p key={one.signalId} className="muted">
+                <span className="chip open">{messages.waiting}</span> <Side side={one.side} />{' '}
+                <Quantity value={one.quantity} />
+                {one.limitPrice !== undefined && (
+                  <>
+                    {' @ '}
+                    <Price value={one.limitPrice} />
+                  </>
+                )}{' '}
+                {messages.waitsUntil} <Time timeUs={one.notBeforeUs} />
+              </p>
+            ))}
           </li>
         ))}
       </ul>

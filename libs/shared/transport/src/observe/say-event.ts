@@ -22,6 +22,7 @@ type Told = Ref & {
   readonly ref?: Ref
   readonly terms?: { readonly ref?: Ref }
   readonly approved?: boolean
+  readonly notBeforeUs?: number
   readonly reason?: string
   readonly reasonCode?: string
   readonly lastQuantity?: string
@@ -40,8 +41,8 @@ export function eventSayer(log: Logger): ((topic: Topic, event: NewEvent) => voi
     const told = event.payload as Told
     const ref = told.ref ?? told.terms?.ref ?? told
     const { orderId, signalId, strategy, instrument } = ref
-    const { approved, reason, reasonCode, lastQuantity, lastPrice, clientOrderId, venueOrderId } = told
-    const figures = { approved, reasonCode, reason, lastQuantity, lastPrice, clientOrderId, venueOrderId }
+    const { approved, notBeforeUs, reason, reasonCode, lastQuantity, lastPrice, clientOrderId, venueOrderId } = told
+    const figures = { approved, notBeforeUs, reasonCode, reason, lastQuantity, lastPrice, clientOrderId, venueOrderId }
     log.info(
       { service, account, correlationId, orderId, signalId, strategy, instrument, ...withoutEmpty(figures) },
       type,

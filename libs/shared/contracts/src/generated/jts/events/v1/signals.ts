@@ -41,6 +41,27 @@ export interface CheckedRule {
   found: string;
 }
 
+/**
+ * Topic strategy.signals: a signal that came while its market takes no orders. Risk is asked from `not_before_us` on, and the
+ * StrategySignal with its decision follows.
+ */
+export interface SignalWaiting {
+  signalId: string;
+  strategy: string;
+  account: string;
+  instrument: string;
+  side: string;
+  orderType: string;
+  timeInForce: string;
+  quantity: string;
+  quoteQuantity: string;
+  limitPrice: string;
+  /** Last price when the signal was made. */
+  price: string;
+  /** Market time. */
+  notBeforeUs: number;
+}
+
 /** Topic orders.signals: approved signals. The first six fields are those of the user's document. */
 export interface ApprovedSignal {
   correlationId: string;
@@ -587,6 +608,288 @@ export const CheckedRule: MessageFns<CheckedRule> = {
     message.passed = object.passed ?? false;
     message.expected = object.expected ?? "";
     message.found = object.found ?? "";
+    return message;
+  },
+};
+
+function createBaseSignalWaiting(): SignalWaiting {
+  return {
+    signalId: "",
+    strategy: "",
+    account: "",
+    instrument: "",
+    side: "",
+    orderType: "",
+    timeInForce: "",
+    quantity: "",
+    quoteQuantity: "",
+    limitPrice: "",
+    price: "",
+    notBeforeUs: 0,
+  };
+}
+
+export const SignalWaiting: MessageFns<SignalWaiting> = {
+  encode(message: SignalWaiting, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signalId !== "") {
+      writer.uint32(10).string(message.signalId);
+    }
+    if (message.strategy !== "") {
+      writer.uint32(18).string(message.strategy);
+    }
+    if (message.account !== "") {
+      writer.uint32(26).string(message.account);
+    }
+    if (message.instrument !== "") {
+      writer.uint32(34).string(message.instrument);
+    }
+    if (message.side !== "") {
+      writer.uint32(42).string(message.side);
+    }
+    if (message.orderType !== "") {
+      writer.uint32(50).string(message.orderType);
+    }
+    if (message.timeInForce !== "") {
+      writer.uint32(58).string(message.timeInForce);
+    }
+    if (message.quantity !== "") {
+      writer.uint32(66).string(message.quantity);
+    }
+    if (message.quoteQuantity !== "") {
+      writer.uint32(74).string(message.quoteQuantity);
+    }
+    if (message.limitPrice !== "") {
+      writer.uint32(82).string(message.limitPrice);
+    }
+    if (message.price !== "") {
+      writer.uint32(90).string(message.price);
+    }
+    if (message.notBeforeUs !== 0) {
+      writer.uint32(96).int64(message.notBeforeUs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignalWaiting {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignalWaiting();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signalId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.strategy = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.instrument = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.side = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.orderType = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.timeInForce = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.quantity = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.quoteQuantity = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.limitPrice = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.price = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.notBeforeUs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SignalWaiting {
+    return {
+      signalId: isSet(object.signalId)
+        ? globalThis.String(object.signalId)
+        : isSet(object.signal_id)
+        ? globalThis.String(object.signal_id)
+        : "",
+      strategy: isSet(object.strategy) ? globalThis.String(object.strategy) : "",
+      account: isSet(object.account) ? globalThis.String(object.account) : "",
+      instrument: isSet(object.instrument) ? globalThis.String(object.instrument) : "",
+      side: isSet(object.side) ? globalThis.String(object.side) : "",
+      orderType: isSet(object.orderType)
+        ? globalThis.String(object.orderType)
+        : isSet(object.order_type)
+        ? globalThis.String(object.order_type)
+        : "",
+      timeInForce: isSet(object.timeInForce)
+        ? globalThis.String(object.timeInForce)
+        : isSet(object.time_in_force)
+        ? globalThis.String(object.time_in_force)
+        : "",
+      quantity: isSet(object.quantity) ? globalThis.String(object.quantity) : "",
+      quoteQuantity: isSet(object.quoteQuantity)
+        ? globalThis.String(object.quoteQuantity)
+        : isSet(object.quote_quantity)
+        ? globalThis.String(object.quote_quantity)
+        : "",
+      limitPrice: isSet(object.limitPrice)
+        ? globalThis.String(object.limitPrice)
+        : isSet(object.limit_price)
+        ? globalThis.String(object.limit_price)
+        : "",
+      price: isSet(object.price) ? globalThis.String(object.price) : "",
+      notBeforeUs: isSet(object.notBeforeUs)
+        ? globalThis.Number(object.notBeforeUs)
+        : isSet(object.not_before_us)
+        ? globalThis.Number(object.not_before_us)
+        : 0,
+    };
+  },
+
+  toJSON(message: SignalWaiting): unknown {
+    const obj: any = {};
+    if (message.signalId !== "") {
+      obj.signalId = message.signalId;
+    }
+    if (message.strategy !== "") {
+      obj.strategy = message.strategy;
+    }
+    if (message.account !== "") {
+      obj.account = message.account;
+    }
+    if (message.instrument !== "") {
+      obj.instrument = message.instrument;
+    }
+    if (message.side !== "") {
+      obj.side = message.side;
+    }
+    if (message.orderType !== "") {
+      obj.orderType = message.orderType;
+    }
+    if (message.timeInForce !== "") {
+      obj.timeInForce = message.timeInForce;
+    }
+    if (message.quantity !== "") {
+      obj.quantity = message.quantity;
+    }
+    if (message.quoteQuantity !== "") {
+      obj.quoteQuantity = message.quoteQuantity;
+    }
+    if (message.limitPrice !== "") {
+      obj.limitPrice = message.limitPrice;
+    }
+    if (message.price !== "") {
+      obj.price = message.price;
+    }
+    if (message.notBeforeUs !== 0) {
+      obj.notBeforeUs = Math.round(message.notBeforeUs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SignalWaiting>, I>>(base?: I): SignalWaiting {
+    return SignalWaiting.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SignalWaiting>, I>>(object: I): SignalWaiting {
+    const message = createBaseSignalWaiting();
+    message.signalId = object.signalId ?? "";
+    message.strategy = object.strategy ?? "";
+    message.account = object.account ?? "";
+    message.instrument = object.instrument ?? "";
+    message.side = object.side ?? "";
+    message.orderType = object.orderType ?? "";
+    message.timeInForce = object.timeInForce ?? "";
+    message.quantity = object.quantity ?? "";
+    message.quoteQuantity = object.quoteQuantity ?? "";
+    message.limitPrice = object.limitPrice ?? "";
+    message.price = object.price ?? "";
+    message.notBeforeUs = object.notBeforeUs ?? 0;
     return message;
   },
 };

@@ -42,6 +42,18 @@ export interface StrategyView {
   state: string;
   bars: number;
   signals: number;
+  /** Signals that wait until their market takes orders, the first to be asked about first. */
+  waiting: WaitingSignal[];
+}
+
+export interface WaitingSignal {
+  signalId: string;
+  side: string;
+  quantity: string;
+  quoteQuantity: string;
+  limitPrice: string;
+  /** Market time. */
+  notBeforeUs: number;
 }
 
 export interface ListStrategiesResponse {
@@ -178,6 +190,7 @@ function createBaseStrategyView(): StrategyView {
     state: "",
     bars: 0,
     signals: 0,
+    waiting: [],
   };
 }
 
@@ -209,6 +222,9 @@ export const StrategyView: MessageFns<StrategyView> = {
     }
     if (message.signals !== 0) {
       writer.uint32(72).int64(message.signals);
+    }
+    for (const v of message.waiting) {
+      WaitingSignal.encode(v!, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -298,6 +314,14 @@ export const StrategyView: MessageFns<StrategyView> = {
             message.signals = longToNumber(reader.int64());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.waiting.push(WaitingSignal.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -321,6 +345,9 @@ export const StrategyView: MessageFns<StrategyView> = {
       state: isSet(object.state) ? globalThis.String(object.state) : "",
       bars: isSet(object.bars) ? globalThis.Number(object.bars) : 0,
       signals: isSet(object.signals) ? globalThis.Number(object.signals) : 0,
+      waiting: globalThis.Array.isArray(object?.waiting)
+        ? object.waiting.map((e: any) => WaitingSignal.fromJSON(e))
+        : [],
     };
   },
 
@@ -353,6 +380,9 @@ export const StrategyView: MessageFns<StrategyView> = {
     if (message.signals !== 0) {
       obj.signals = Math.round(message.signals);
     }
+    if (message.waiting?.length) {
+      obj.waiting = message.waiting.map((e) => WaitingSignal.toJSON(e));
+    }
     return obj;
   },
 
@@ -370,6 +400,172 @@ export const StrategyView: MessageFns<StrategyView> = {
     message.state = object.state ?? "";
     message.bars = object.bars ?? 0;
     message.signals = object.signals ?? 0;
+    message.waiting = object.waiting?.map((e) => WaitingSignal.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseWaitingSignal(): WaitingSignal {
+  return { signalId: "", side: "", quantity: "", quoteQuantity: "", limitPrice: "", notBeforeUs: 0 };
+}
+
+export const WaitingSignal: MessageFns<WaitingSignal> = {
+  encode(message: WaitingSignal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signalId !== "") {
+      writer.uint32(10).string(message.signalId);
+    }
+    if (message.side !== "") {
+      writer.uint32(18).string(message.side);
+    }
+    if (message.quantity !== "") {
+      writer.uint32(26).string(message.quantity);
+    }
+    if (message.quoteQuantity !== "") {
+      writer.uint32(34).string(message.quoteQuantity);
+    }
+    if (message.limitPrice !== "") {
+      writer.uint32(42).string(message.limitPrice);
+    }
+    if (message.notBeforeUs !== 0) {
+      writer.uint32(48).int64(message.notBeforeUs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WaitingSignal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWaitingSignal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signalId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.side = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.quantity = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.quoteQuantity = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.limitPrice = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.notBeforeUs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WaitingSignal {
+    return {
+      signalId: isSet(object.signalId)
+        ? globalThis.String(object.signalId)
+        : isSet(object.signal_id)
+        ? globalThis.String(object.signal_id)
+        : "",
+      side: isSet(object.side) ? globalThis.String(object.side) : "",
+      quantity: isSet(object.quantity) ? globalThis.String(object.quantity) : "",
+      quoteQuantity: isSet(object.quoteQuantity)
+        ? globalThis.String(object.quoteQuantity)
+        : isSet(object.quote_quantity)
+        ? globalThis.String(object.quote_quantity)
+        : "",
+      limitPrice: isSet(object.limitPrice)
+        ? globalThis.String(object.limitPrice)
+        : isSet(object.limit_price)
+        ? globalThis.String(object.limit_price)
+        : "",
+      notBeforeUs: isSet(object.notBeforeUs)
+        ? globalThis.Number(object.notBeforeUs)
+        : isSet(object.not_before_us)
+        ? globalThis.Number(object.not_before_us)
+        : 0,
+    };
+  },
+
+  toJSON(message: WaitingSignal): unknown {
+    const obj: any = {};
+    if (message.signalId !== "") {
+      obj.signalId = message.signalId;
+    }
+    if (message.side !== "") {
+      obj.side = message.side;
+    }
+    if (message.quantity !== "") {
+      obj.quantity = message.quantity;
+    }
+    if (message.quoteQuantity !== "") {
+      obj.quoteQuantity = message.quoteQuantity;
+    }
+    if (message.limitPrice !== "") {
+      obj.limitPrice = message.limitPrice;
+    }
+    if (message.notBeforeUs !== 0) {
+      obj.notBeforeUs = Math.round(message.notBeforeUs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WaitingSignal>, I>>(base?: I): WaitingSignal {
+    return WaitingSignal.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WaitingSignal>, I>>(object: I): WaitingSignal {
+    const message = createBaseWaitingSignal();
+    message.signalId = object.signalId ?? "";
+    message.side = object.side ?? "";
+    message.quantity = object.quantity ?? "";
+    message.quoteQuantity = object.quoteQuantity ?? "";
+    message.limitPrice = object.limitPrice ?? "";
+    message.notBeforeUs = object.notBeforeUs ?? 0;
     return message;
   },
 };

@@ -111,21 +111,24 @@ describe('a backtest of a Korean share', () => {
     }
   })
 
-  it('asks risk when the orders would go out, so that its limits of time count as they do live', () => {
-    const limits = { ordersPerMinuteMax: 1, marketDataAgeMaxUs: 20 * 3_600_000_000 }
+  it('asks risk when the orders would go out, and judges a price by the time in which there could be a newer one', () => {
     const daily = defineStrategy({
       name: 'daily',
       parameters: {},
       state: () => ({}),
       onBar(_bar, { barCount, buy }) {
-        if (barCount === 1) buy('1')
-        if (barCount === 2) buy('1', { timeInForce: 'ioc', limit: '90000' })
+        buy('1', barCount === 1 ? {} : { timeInForce: 'ioc', limit: '90000' })
       },
     })
     const dates = ['2025-01-09', '2025-01-10', '2025-01-13']
-    const { denials } = run({ strategy: daily, limits, markets: [days(dates, [54_000, 55_000, 57_000])] })
-    // The price of Friday's close is 65.5 hours old on Monday morning; that of Thursday's 17 hours on Friday.
-    assert.deepEqual([...denials.keys()], ['STALE_MARKET_DATA'])
+    const deniedAt = (seconds: number): string[] => {
+      const limits = { marketDataAgeMaxUs: seconds * 1_000_000, signalAgeMaxUs: 1 }
+      const { denials } = run({ strategy: daily, limits, markets: [days(dates, [54_000, 55_000, 57_000])] })
+      return [...denials.values()].map(({ firstReason }) => firstReason)
+    }
+    assert.deepEqual(deniedAt(30), [])
+    // The opening auction makes no price; «at once» is asked five seconds into the day, and the close was a millisecond early.
+    assert.deepEqual(deniedAt(3), ['expected a price of KRX:005930 of at most 3 s, found one of 5.001 s'])
   })
 
   it('judges what a fill causes by the books alone: a recording of days does not say when in the day it came', () => {

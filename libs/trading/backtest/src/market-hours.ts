@@ -2,7 +2,10 @@
 import {
   instrumentVenue,
   KrxSessions,
+  kstDateOf,
+  kstInstantUs,
   orderNotBeforeUs,
+  secondsOfTime,
   timeframeUs,
   type Instrument,
   type OrderKind,
@@ -30,21 +33,25 @@ export class MarketHours {
   }
 
   /**
-   * The instrument as risk is to judge it. A recording of days does not say at what hour of a day an order filled, so what its
-   * strategy wants upon a fill is not held against the hour; what it wants upon a bar is asked about when orders are taken.
-   */
-  get judged(): Instrument {
-    if (timeframeUs(this.#timeframe) < DAY_US) return this.#instrument
-    const { sessions: _, ...others } = this.#instrument
-    return others
-  }
-
-  /**
    * When risk is asked what this bar has caused, µs. Nothing of this market happens between the close and then, so the answer is the
    * one that waiting would bring. @throws KrxError when it is not known when the exchange takes orders next
    */
-  askedUs(closeTimeUs: number, kind: OrderKind): number {
+  uponBarUs(closeTimeUs: number, kind: OrderKind): number {
     const bar = { timeframe: this.#timeframe, closeTimeUs }
     return orderNotBeforeUs(bar, this.#instrument, kind, this.#sessions) ?? closeTimeUs + HEARD_AFTER_US
+  }
+
+  /**
+   * The same for what a fill has caused. A recording of days stamps fills with the bar's first or last instant, and does not know at
+   * which hour of continuous trading they came: on a late day the first is before the opening, the last is in the closing auction.
+   */
+  uponFillUs(timeUs: number): number {
+    if (timeframeUs(this.#timeframe) < DAY_US) return timeUs
+    const date = kstDateOf(timeUs)
+    const { sessions: venue } = this.#instrument
+    const trading = this.#sessions.of(date).find((one) => one.venue === venue && one.phase === 'continuous')
+    if (trading === undefined) return timeUs
+    const lastUs = kstInstantUs(date, secondsOfTime(trading.to)) - 1
+    return Math.min(Math.max(timeUs, kstInstantUs(date, secondsOfTime(trading.from))), lastUs)
   }
 }

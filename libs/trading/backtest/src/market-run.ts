@@ -76,7 +76,7 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
     this.runner = runner
     this.instrument = runner.instrument
     this.matching = new BarMatching<BacktestOrder>(runner.instrument, this, slippageBps)
-    account.risk.setInstrument(hours?.judged ?? runner.instrument)
+    account.risk.setInstrument(runner.instrument)
     this.riskMarket = account.risk.market(runner.instrument.id)
     this.#fillOwner = account.fills.addOwner({
       account: BACKTEST_ACCOUNT,
@@ -126,28 +126,29 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
   /** Takes what the strategy asked for at a close or a recorded trade, whose price is the last one shown. */
   answer(price: number, timeUs: number): void {
     this.#shownPrice = price
-    this.#takeIntents(timeUs, this.#hours)
+    this.#takeIntents(timeUs, 'bar')
   }
 
   /** Risk decides on everything that one event has caused before the venue hears of any of it. */
-  #takeIntents(timeUs: number, hours?: MarketHours): void {
+  #takeIntents(timeUs: number, cause: 'bar' | 'fill'): void {
     const { runner } = this
     // Deciding may not call the strategy, so the buffer stays as it is while it is read.
     const count = runner.intentCount
     for (let i = 0; i < count; i++) {
       const intent = runner.intents[i]!
-      if (intent.kind === 'place') this.#decide(intent, timeUs, hours)
+      if (intent.kind === 'place') this.#decide(intent, timeUs, cause)
       else this.#wanted.push(intent.order)
     }
     if (!this.#isMatching) this.#carryOut(timeUs)
   }
 
-  #decide(wanted: StrategyIntent, timeUs: number, hours: MarketHours | undefined): void {
+  #decide(wanted: StrategyIntent, timeUs: number, cause: 'bar' | 'fill'): void {
     const { counts, risk } = this.#account
+    const hours = this.#hours
     counts.signals++
     let askedUs = timeUs
     try {
-      if (hours !== undefined) askedUs = hours.askedUs(timeUs, wanted)
+      if (hours !== undefined) askedUs = cause === 'bar' ? hours.uponBarUs(timeUs, wanted) : hours.uponFillUs(timeUs)
     } catch (error) {
       if (!(error instanceof KrxError)) throw error
       return this.#deny(wanted, 'SESSION_UNKNOWN', error.message)
@@ -258,7 +259,7 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
     this.#forget(order)
     runner.onFill(order.number, side, quantity, netBaseQuantity(fill, instrument), unitsToFloat(price), timeUs)
     if (order.quantity === undefined) runner.onOrderClosed(order.number)
-    if (runner.intentCount > 0) this.#takeIntents(timeUs)
+    if (runner.intentCount > 0) this.#takeIntents(timeUs, 'fill')
   }
 
   ended(order: BacktestOrder, status: 'expired' | 'rejected' | 'cancelled'): void {

@@ -5,7 +5,16 @@
  * Sources: KRX 유가증권시장업무규정 제4조, https://global.krx.co.kr (trading hours), NXT's announcement of 2025-03-04.
  */
 import { KrxCalendar, type KrxCalendarOptions } from './calendar.ts'
-import { kstDateOf, kstSecondsOf, KrxError, secondsOfTime, type KstDate } from './kst.ts'
+import {
+  dayNumber,
+  isoDate,
+  kstDateOf,
+  kstInstantUs,
+  kstSecondsOf,
+  KrxError,
+  secondsOfTime,
+  type KstDate,
+} from './kst.ts'
 import type { OrderType, TimeInForce } from '../orders.ts'
 
 export const KRX_VENUES = ['KRX', 'NXT'] as const
@@ -119,6 +128,21 @@ export class KrxSessions {
     return this.#spansOf(date).map(({ session, from, to }) => ({ ...session, from: timeOf(from), to: timeOf(to) }))
   }
 
+  /** How long prices could be made between two instants, µs; without the gaps in which nothing trades. @throws KrxError */
+  tradingUs(fromUs: number, toUs: number, venue: KrxVenue = 'KRX'): number {
+    let sum = 0
+    const last = dayNumber(kstDateOf(toUs))
+    for (let day = dayNumber(kstDateOf(fromUs)); day <= last; day++) {
+      const date = isoDate(day)
+      for (const { session, from, to } of this.#spansOf(date)) {
+        if (session.venue !== venue || !makesPrices(session.phase)) continue
+        const [beginUs, endUs] = [kstInstantUs(date, from), kstInstantUs(date, to)]
+        sum += Math.max(0, Math.min(endUs, toUs) - Math.max(beginUs, fromUs))
+      }
+    }
+    return sum
+  }
+
   #spansOf(date: KstDate): readonly Span[] {
     if (!this.calendar.isTradingDay(date)) return []
     const sessions = this.#table.findLast(({ since }) => since <= date)?.sessions ?? []
@@ -179,6 +203,11 @@ export function krxSessionsOf({ holidays, knownTo, shiftedDays = [], sessions = 
 /** Whether an ordinary limit or market order may be sent in this phase. */
 export function takesOrders(phase: SessionPhase): boolean {
   return phase !== 'off-hours'
+}
+
+/** Whether new prices come in this phase: before an opening auction has ended, the last one is that of the day before. */
+function makesPrices(phase: SessionPhase): boolean {
+  return phase !== 'opening-auction' && phase !== 'off-hours'
 }
 
 /** What of an order a phase may not have. */

@@ -21,7 +21,7 @@ const FIGURES: Readonly<Record<string, (question: RiskQuestion) => string | unde
   'stale-market-data': (q) =>
     q.limits.marketDataAgeMaxUs === undefined
       ? undefined
-      : `${seconds(q.nowUs - q.market.lastTimeUs)} of at most ${seconds(q.limits.marketDataAgeMaxUs)}`,
+      : `${seconds(q.marketDataAgeUs)} of at most ${seconds(q.limits.marketDataAgeMaxUs)}`,
   'order-rate': (q) =>
     q.limits.ordersPerMinuteMax === undefined || Number.isNaN(q.rateOldestUs)
       ? undefined

@@ -22,18 +22,27 @@ type Case = {
   restrictions?: Restriction[]
   limits?: RiskLimits
   nowUs?: number
+  /** When the last price was made; now, when not given. */
+  pricedUs?: number
   cash?: string
   denied?: DenialCode
   reason?: RegExp
 }
 
-function decide({ intent, restrictions = [], limits = {}, nowUs = at('10:00'), cash = '10000000' }: Case) {
+function decide({
+  intent,
+  restrictions = [],
+  limits = {},
+  nowUs = at('10:00'),
+  pricedUs = nowUs,
+  cash = '10000000',
+}: Case) {
   const instrument = krxInstrument({ ...share, restrictions })
   const engine = new RiskEngine(limits, { sessions: new KrxSessions() })
   engine.setInstrument(instrument)
   engine.setCash(account, 'KRW', parseUnits(cash))
   engine.ledger(account).position(strategy, instrument.id).quantity = 10n * ONE
-  engine.mark(instrument.id, 71_900, nowUs)
+  engine.mark(instrument.id, 71_900, pricedUs)
   const whole: RiskIntent = {
     signalId: 's1' as SignalId,
     account,
@@ -124,6 +133,20 @@ describe('risk on Korean shares', () => {
     { name: 'selling what no broker has told of', restrictions: ['unlisted'], intent: { side: 'sell' } },
     { name: 'trading until delisting', restrictions: ['delisting'], denied: 'INSTRUMENT_DELISTING' },
     { name: 'a volatility interruption', restrictions: ['volatility-interruption'], denied: 'VOLATILITY_INTERRUPTION' },
+    ...(
+      [
+        ['in an auction, a price of the close before', at('08:30:05'), at('15:29:59', '2026-01-02'), undefined],
+        ['after the opening, the same', at('09:00:25'), at('15:29:59', '2026-01-02'), undefined],
+        ['half a minute after it, too', at('09:00:30'), at('15:29:59', '2026-01-02'), 31],
+        ['a price of before the close before', at('08:45'), at('15:29:20', '2026-01-02'), 40],
+        ['a price of the day before that', at('08:45'), at('15:29:59', '2025-12-30'), 19801],
+        ['a price within the day', at('10:00'), at('09:59:29'), 31],
+        ['a price of another year', at('10:00'), at('10:00', '2025-01-06'), 31_449_600],
+      ] as const
+    ).map(([name, nowUs, pricedUs, age]): Case => ({
+      ...{ name, nowUs, pricedUs, limits: { marketDataAgeMaxUs: 30_000_000 } },
+      ...(age === undefined ? {} : { denied: 'STALE_MARKET_DATA', reason: new RegExp(`found one of ${age} s`) }),
+    })),
     { name: 'a market buy is reserved at the upper limit', cash: '93200' },
     {
       name: 'a market buy that the upper limit makes too dear',

@@ -10,7 +10,7 @@ import {
   type Units,
 } from '../numbers.ts'
 import type { Instrument } from '../instruments.ts'
-import { kstDateOf } from '../krx/kst.ts'
+import { kstDateOf, KrxError } from '../krx/kst.ts'
 import type { KrxSessions } from '../krx/sessions.ts'
 import type { Hold } from './holds.ts'
 import type { RiskIntent, RiskLimits, TradingState } from './risk-types.ts'
@@ -30,6 +30,8 @@ export class RiskMarket {
   }
 }
 
+/** Longer than any closure that the KRX has had. */
+const CLOSED_MAX_US = 20 * 86_400_000_000
 /** For a share whose limits of the day are not known. */
 const KRX_COLLAR: Units = (ONE * 130n) / 100n
 
@@ -102,6 +104,21 @@ export class RiskQuestion {
     const { lastPrice } = this.market
     const price = Number.isNaN(lastPrice) ? this.price : unitsFromFloat(lastPrice)
     return (quantity * price) / ONE
+  }
+
+  /** How old the last price is, µs, NaN without one. Where the market closes, by trading time: overnight no newer one can come. */
+  get marketDataAgeUs(): number {
+    const { instrument, nowUs, sessions } = this
+    const { lastTimeUs } = this.market
+    const ageUs = nowUs - lastTimeUs
+    // Beyond that, it is too old by any measure.
+    if (instrument.sessions === undefined || sessions === undefined || !(ageUs < CLOSED_MAX_US)) return ageUs
+    try {
+      return sessions.tradingUs(lastTimeUs, nowUs, instrument.sessions)
+    } catch (error) {
+      if (error instanceof KrxError) return ageUs
+      throw error
+    }
   }
 
   /** Used share of the tightest limit, 0..1: a figure for people and screens, so float64 will do. */

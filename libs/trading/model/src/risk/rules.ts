@@ -89,13 +89,16 @@ export const RISK_RULES: readonly RiskRule[] = [
   },
   {
     name: 'stale-market-data',
-    check: ({ limits, market, instrument, nowUs }) => {
-      const max = limits.marketDataAgeMaxUs
+    check: (q) => {
+      const max = q.limits.marketDataAgeMaxUs
       if (max === undefined) return undefined
-      const age = nowUs - market.lastTimeUs
+      const age = q.marketDataAgeUs
       if (age <= max) return undefined
       const found = Number.isNaN(age) ? 'none' : `one of ${age / 1e6} s`
-      return deny('STALE_MARKET_DATA', `expected a price of ${instrument.id} of at most ${max / 1e6} s, found ${found}`)
+      return deny(
+        'STALE_MARKET_DATA',
+        `expected a price of ${q.instrument.id} of at most ${max / 1e6} s, found ${found}`,
+      )
     },
   },
   {

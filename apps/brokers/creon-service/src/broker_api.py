@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters import messages as m
-from adapters.desk import Listing
+from adapters.desk.rows import Listing
 from adapters.errors import NotSentCode
 from adapters.problems import ProblemError
 from adapters.symbols import instrument_of_symbol, to_code, to_instrument

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
-from adapters.desk import Balance, BuyingPower, Desk, HoldingRow, Levels, Listing, QuoteRow, Standing
+from adapters.desk import Desk
+from adapters.desk.rows import Balance, BuyingPower, HoldingRow, Levels, Listing, QuoteRow, Standing
 from adapters.errors import BudgetError, UnreadableError
 from adapters.sta_thread import Job, StaThread
 from domain.candles import ChartRow, pages_on, rows_needed
@@ -35,15 +36,15 @@ class CreonClient:
     # --- what acts: submitted once, never repeated; `before` has the last word on the thread itself ---------------
 
     def place(self, order: Placement, before: Callable[[], None], priority: Priority, wait_us: int) -> Job[int]:
-        return self._act("CpTd0311", lambda: self._desk.place(order), before, priority, wait_us)
+        return self._act("CpTd0311", lambda: self._desk.trade.place(order), before, priority, wait_us)
 
     def cancel(self, number: int, code: str, before: Callable[[], None], wait_us: int) -> Job[int]:
-        return self._act("CpTd0314", lambda: self._desk.cancel(number, code), before, Priority.CANCEL, wait_us)
+        return self._act("CpTd0314", lambda: self._desk.trade.cancel(number, code), before, Priority.CANCEL, wait_us)
 
     def modify(
         self, number: int, code: str, quantity: int, price: int, before: Callable[[], None], wait_us: int
     ) -> Job[int]:
-        work = partial(self._desk.modify, number, code, quantity, price)
+        work = partial(self._desk.trade.modify, number, code, quantity, price)
         return self._act("CpTd0313", work, before, Priority.NEW, wait_us)
 
     def _act(
@@ -63,7 +64,7 @@ class CreonClient:
         seen: set[tuple[int, int]] = set()
         for page in range(PAGES_MAX):
             found, more = await self._ask(
-                "CpTd5341", partial(self._desk.today_orders, start, page == 0), Priority.RECONCILE, "trade"
+                "CpTd5341", partial(self._desk.trade.today_orders, start, page == 0), Priority.RECONCILE, "trade"
             )
             keys = {(order.number, price) for order in found for price in order.prices}
             if page > 0 and found and keys <= seen:
@@ -79,7 +80,7 @@ class CreonClient:
         holdings: dict[str, HoldingRow] = {}
         for page in range(PAGES_MAX):
             found, more = await self._ask(
-                "CpTd6033", partial(self._desk.balance_page, page == 0), Priority.RECONCILE, "trade"
+                "CpTd6033", partial(self._desk.trade.balance_page, page == 0), Priority.RECONCILE, "trade"
             )
             cash = found.cash_in_two_days
             fresh = [row for row in found.holdings if row.code not in holdings]
@@ -89,33 +90,35 @@ class CreonClient:
         return Balance(cash, tuple(holdings.values()))
 
     async def buying_power(self, code: str) -> BuyingPower:
-        return await self._ask("CpTdNew5331A", lambda: self._desk.buying_power(code), Priority.RECONCILE, "trade")
+        return await self._ask("CpTdNew5331A", lambda: self._desk.trade.buying_power(code), Priority.RECONCILE, "trade")
 
     async def listings(self, codes: Sequence[str] | None) -> list[Listing]:
-        return await self._ask("CpCodeMgr", lambda: self._desk.listings(codes), Priority.QUOTES, None)
+        return await self._ask("CpCodeMgr", lambda: self._desk.market.listings(codes), Priority.QUOTES, None)
 
     async def market_hours(self) -> tuple[int, int]:
-        return await self._ask("CpCodeMgr", self._desk.market_hours, Priority.QUOTES, None)
+        return await self._ask("CpCodeMgr", self._desk.market.market_hours, Priority.QUOTES, None)
 
     async def standing(self, code: str) -> Standing:
-        return await self._ask("StockMst", lambda: self._desk.standing(code), Priority.QUOTES, "quote")
+        return await self._ask("StockMst", lambda: self._desk.market.standing(code), Priority.QUOTES, "quote")
 
     async def quotes(self, codes: Sequence[str]) -> list[QuoteRow]:
         found: list[QuoteRow] = []
         for start in range(0, len(codes), CODES_AT_ONCE):
             part = codes[start : start + CODES_AT_ONCE]
-            found += await self._ask("MarketEye", partial(self._desk.quotes, part), Priority.QUOTES, "quote")
+            found += await self._ask("MarketEye", partial(self._desk.market.quotes, part), Priority.QUOTES, "quote")
         return found
 
     async def order_book(self, code: str) -> tuple[Levels, Levels]:
-        return await self._ask("StockJpBid2", lambda: self._desk.order_book(code), Priority.QUOTES, "quote")
+        return await self._ask("StockJpBid2", lambda: self._desk.market.order_book(code), Priority.QUOTES, "quote")
 
     async def chart(
         self, code: str, timeframe: str, from_us: int, now_us: int, adjusted: bool, priority: Priority
     ) -> list[ChartRow]:
         """All bars from `from_us` to now, newest first: pages until one reaches far enough, ends, or repeats."""
         count = rows_needed(timeframe, from_us, now_us)
-        page = await self._ask("StockChart", lambda: self._desk.chart(code, timeframe, count, adjusted), priority, None)
+        page = await self._ask(
+            "StockChart", lambda: self._desk.market.chart(code, timeframe, count, adjusted), priority, None
+        )
         rows: list[ChartRow] = []
         for _ in range(PAGES_MAX):
             found, more = await self._ask("StockChart", page, priority, "quote", self._waits.history_us)

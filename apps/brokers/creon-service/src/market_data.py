@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from adapters.desk import Desk, Levels, Listing, QuoteRow, Standing, Tick
+from adapters.desk import Desk
+from adapters.desk.rows import Levels, Listing, QuoteRow, Standing, Tick
 from adapters.errors import CreonError
 from adapters.symbols import to_code, to_instrument
 from creon_client import CreonClient
@@ -281,14 +282,14 @@ class MarketData:
 def _subscribe(desk: Desk, progids: list[str], code: str) -> None:
     for progid in progids:
         if progid == "Dscbo1.StockCur":
-            desk.watch_trades(code)
+            desk.realtime.watch_trades(code)
         else:
-            desk.watch_book(code)
+            desk.realtime.watch_book(code)
 
 
 def _unsubscribe(desk: Desk, progids: list[str], code: str) -> None:
     for progid in progids:
-        desk.unwatch(progid, code)
+        desk.realtime.unwatch(progid, code)
 
 
 def instrument_json(listing: Listing, standing: Standing | None, listed_on: int, always_open: bool) -> Json:

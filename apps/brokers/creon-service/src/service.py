@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.com import ComModule
-from adapters.desk import Desk, DeskEvents, Levels, Tick
+from adapters.desk import Desk
+from adapters.desk.realtime import DeskEvents
+from adapters.desk.rows import Levels, Tick
 from adapters.errors import CreonError
 from adapters.sta_thread import StaThread
 from adapters.store import Store

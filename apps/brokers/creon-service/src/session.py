@@ -123,9 +123,9 @@ class Session:
             # What was told before this was told of the session that is gone.
             self._lost.clear()
             await self._client.on_thread(
-                "TradeInit", lambda desk: desk.open_trading(self._account, self._goods), 60_000_000
+                "TradeInit", lambda desk: desk.trade.open_trading(self._account, self._goods), 60_000_000
             )
-            await self._client.on_thread("CpConclusion", lambda desk: desk.listen_to_orders())
+            await self._client.on_thread("CpConclusion", lambda desk: desk.realtime.listen_to_orders())
             await self._on_open()
         except CreonError as error:
             self._enter("logged_out", f"connected, and trading could not be opened: {error}")

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain.words import Side
+
 from .errors import UnreadableError
+
+SIDES: dict[str, Side] = {"1": "sell", "2": "buy"}
 
 
 def integer(value: Any, what: str) -> int:
@@ -45,6 +49,20 @@ def stock_code(value: Any, what: str) -> str:
     if len(code) < 2 or not code[1:].isalnum():
         raise UnreadableError(f"expected a code such as A005930 as {what}, found {_shown(value)}")
     return code
+
+
+def one_of(value: Any, allowed: str, what: str) -> str:
+    found = text(value, what)
+    if len(found) != 1 or found not in allowed:
+        raise UnreadableError(f"expected one of {', '.join(allowed)} as {what}, found {found[:20]!r}")
+    return found
+
+
+def side_of(value: Any) -> Side:
+    side = SIDES.get(text(value, "side"))
+    if side is None:
+        raise UnreadableError(f"expected side 1 or 2, found {value!r}")
+    return side
 
 
 def _shown(value: Any) -> str:

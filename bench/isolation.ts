@@ -173,7 +173,12 @@ function tradeOnCreon(address: URL, guard: BrokerGuard, count: Count): { stop():
     actTimeoutMs: 400,
   })
   const broker = guard.guardBroker(client)
-  const stream = broker.subscribeOrders({ onOrder: () => 0, onBalances: () => 0, onOrderStream: () => 0 })
+  const stream = broker.subscribeOrders({
+    onOrder: () => 0,
+    onBalances: () => 0,
+    onAdjustment: () => 0,
+    onOrderStream: () => 0,
+  })
   const under = new Set<Promise<unknown>>()
   const call = (work: () => Promise<boolean>): void => {
     count.calls++

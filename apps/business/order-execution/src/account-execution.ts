@@ -12,6 +12,7 @@ import type { AccountId, InstrumentId, OrderId, SignalId, StrategyInstanceId } f
 import { computedId } from '@jts/runtime'
 import type { Turn } from '@jts/transport'
 import { AccountState, type AccountExecutionOptions } from './account/account-state.ts'
+import { BalanceAdjusting } from './account/balance-adjusting.ts'
 import { CatchingUp } from './account/catching-up.ts'
 import { FillBooking } from './account/fill-booking.ts'
 import { FillSearch } from './account/fill-search.ts'
@@ -35,12 +36,14 @@ export class AccountExecution {
   readonly #cancelling: OrderCancelling
   readonly #inquiry: OrderInquiry
   readonly #catchingUp: CatchingUp
+  readonly #adjusting: BalanceAdjusting
   #stream: { stop(): Promise<void> } | undefined
 
   constructor(options: AccountExecutionOptions) {
     this.account = options.account
     const state = (this.#state = new AccountState(options))
     this.#foreign = new ForeignOrders(state)
+    this.#adjusting = new BalanceAdjusting(state)
     this.#booking = new FillBooking(state, this.#foreign)
     this.#reports = new VenueReports(state, (record) => this.#sending.dequeue(record))
     this.#fillSearch = new FillSearch(state, this.#booking, this.#reports)
@@ -93,6 +96,7 @@ export class AccountExecution {
     for (const row of await store.all(fills)) {
       if (row.account === this.account) state.cursor.remember(row.instrument as InstrumentId, row.trade_id)
     }
+    await this.#adjusting.restore()
     await state.orders.restore(store)
     await this.#foreign.restore()
     for (const record of state.orders.open) if (record.life.status === 'approved') this.#sending.enqueue(record)
@@ -100,11 +104,16 @@ export class AccountExecution {
 
   /** Listens to the account's order stream; each time it comes up, what was missed is asked for. */
   start(): void {
-    const { activity, broker } = this.#state.options
-    activity.absent(this.#state.activityName)
+    const state = this.#state
+    const { options } = state
+    const { activity, broker } = options
+    activity.absent(state.activityName)
     this.#stream = broker.subscribeOrders({
       onOrder: (report, fill) => this.#onNotice(report, fill),
       onBalances: () => undefined,
+      onAdjustment: (report) => {
+        if (!state.stopped) options.store.transact((turn) => this.#adjusting.told(report, turn))
+      },
       onOrderStream: (stream, reason) => this.#catchingUp.onOrderStream(stream, reason),
     })
   }

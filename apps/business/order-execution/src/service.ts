@@ -27,7 +27,16 @@ import type { AccountId, Hold, HoldCode, InstrumentId, SignalId, TradingState } 
 import type { Activity, HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
 import { Heartbeats, type Bus, type Store, type Turn } from '@jts/transport'
 import { AccountExecution } from './account-execution.ts'
-import { accounts, fills, foreignOrders, holds, ordersClosed, ordersOpen, tradingStates } from './adapters/tables.ts'
+import {
+  accounts,
+  adjustments,
+  fills,
+  foreignOrders,
+  holds,
+  ordersClosed,
+  ordersOpen,
+  tradingStates,
+} from './adapters/tables.ts'
 import { Comparisons, type ComparisonTimes } from './comparisons.ts'
 import type { ForeignOrders } from './domain/foreign-orders.ts'
 import type { OrderTermsRecord } from './domain/order-record.ts'
@@ -112,7 +121,16 @@ const ACCOUNT_TOPICS: ReadonlySet<string> = new Set([
 const SILENCE = `silence of ${RISK}`
 
 export function createOrderExecution(options: OrderExecutionOptions): OrderExecution {
-  options.store.ensure([ordersOpen, ordersClosed, fills, accounts, tradingStates, holds, foreignOrders] as never[])
+  options.store.ensure([
+    ordersOpen,
+    ordersClosed,
+    fills,
+    adjustments,
+    accounts,
+    tradingStates,
+    holds,
+    foreignOrders,
+  ] as never[])
   const service = new Service(options)
   options.bus.subscribe({
     group: 'order-execution',

@@ -6,6 +6,7 @@ import type { PositionUpdate } from '@jts/contracts/portfolio-api'
 import { shippedInstrument } from '@jts/model'
 import { Harness, START_US } from '@jts/testkit/harness'
 import {
+  balanceAdjusted,
   balancesReported,
   candle,
   foreignFill,
@@ -220,4 +221,43 @@ it('books a fill in an instrument of which nothing is known, and goes on', async
     'BINANCE:BTCUSDT 2',
     'BINANCE:FOOBARBAZ 3',
   ])
+})
+
+it('money that moves without a trade is held and no profit, over a restart, and the records agree again', async () => {
+  const w = await world()
+  await w.hear(buy(), candle(BTC, START_US, 120), balanceAdjusted(ACCOUNT, 'USDT', '500'))
+  await w.restart()
+  await w.hear(balanceAdjusted(ACCOUNT, 'USDT', '-100.5'), balanceAdjusted(ACCOUNT, 'BNB', '3'))
+  const account = await w.account()
+  assert.equal(account.equity, '1439.3')
+  assert.deepEqual([account.realisedPnl, account.unrealisedPnl, account.fillCount], ['-0.2', '40', 1])
+  assert.deepEqual(account.adjusted, [
+    { currency: 'USDT', amount: '399.5' },
+    { currency: 'BNB', amount: '3' },
+  ])
+  assert.deepEqual(account.holdings, [
+    { currency: 'USDT', amount: '1199.3' },
+    { currency: 'BNB', amount: '3' },
+    { currency: 'BTC', amount: '2' },
+  ])
+  await w.hear(balancesReported(ACCOUNT, { USDT: '1199.3', BNB: '3', BTC: '2' }, 1))
+  assert.equal((await w.account()).reconciled, 'equal')
+})
+
+it('what a position holds and was taken out is in no equity any more', async () => {
+  const w = await world()
+  await w.hear(buy(), balanceAdjusted(ACCOUNT, 'BTC', '-0.5'))
+  // Without a mark at its cost of 100 each.
+  assert.equal((await w.account()).equity, '949.8')
+  await w.hear(candle(BTC, START_US, 120))
+  assert.equal((await w.account()).equity, '979.8')
+  assert.equal((await w.account()).positions[0]!.quantity, '2')
+})
+
+it('a difference is told with what would book it', async () => {
+  const w = await world()
+  const told = balancesReported(ACCOUNT, { USDT: '750.5' }, 0)
+  await w.hear(told, told)
+  const [health] = await w.harness.events('system.health', 'ServiceHealth')
+  assert.match(health!.payload.reason, /ledger 1000, broker 750.5; .*: .\/jts adjust sim.binance.main USDT -249.5$/)
 })

@@ -26,7 +26,7 @@ import {
 import type { Logger, MarketClock } from '@jts/runtime'
 import type { Bus, Store, Turn } from '@jts/transport'
 import { ledgers, marks, settlements } from './adapters/tables.ts'
-import { compareBalances, holdings, type Difference } from './domain/reconcile.ts'
+import { compareBalances, differenceText, holdings, type Difference } from './domain/reconcile.ts'
 import { Settlement, settlesLater, type SettlementPlain } from './domain/settlements.ts'
 import { accountView } from './domain/view.ts'
 
@@ -142,6 +142,8 @@ class Service implements PortfolioApi {
       case 'OrderFilled':
       case 'ForeignFill':
         return this.#book(event, turn)
+      case 'BalanceAdjusted':
+        return this.#adjust(event, turn)
       case 'BalancesReported':
         return this.#compare(event, turn)
       default:
@@ -237,6 +239,14 @@ class Service implements PortfolioApi {
     }
   }
 
+  #adjust({ stream, payload }: BusEventOf<'BalanceAdjusted'>, turn: Turn): void {
+    const account = this.#account(stream)
+    const amount = parseUnits(payload.amount)
+    account.ledger.adjust(payload.currency, amount)
+    if (account.settlement?.currency === payload.currency) account.settlement.adjust(amount)
+    this.#keep(account, turn)
+  }
+
   /** A comparison counts only at the same fill cursor; a difference must stand in two comparisons before it is one. */
   #compare(event: BusEventOf<'BalancesReported'>, turn: Turn): void {
     const account = this.#account(event.stream)
@@ -273,7 +283,7 @@ class Service implements PortfolioApi {
       payload: { equal, differences: differences.map((one) => ({ ...one })), fillCount: event.payload.fillCount },
     })
     if (equal && before !== 'different') return
-    const found = differences.map((one) => `${event.stream} ${one.currency}: ledger ${one.ours}, broker ${one.venue}`)
+    const found = differences.map((one) => differenceText(event.stream, one))
     const reason = equal ? `${event.stream}: the ledger and the broker agree again` : found.join('; ')
     if (!equal) this.#options.log.error({ account: event.stream, differences }, 'the ledger differs from the broker')
     turn.publish('system.health', {

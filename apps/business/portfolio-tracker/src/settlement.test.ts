@@ -4,7 +4,7 @@ import { afterEach, it } from 'node:test'
 import type { NewEvent } from '@jts/contracts'
 import { KrxCalendar, kstInstantUs, secondsOfTime, unlistedKrxInstrument, instrumentId } from '@jts/model'
 import { Harness } from '@jts/testkit/harness'
-import { balancesReported, openingBalance, orderFilled, topicOf } from '@jts/testkit/order-events'
+import { balanceAdjusted, balancesReported, openingBalance, orderFilled, topicOf } from '@jts/testkit/order-events'
 import { createPortfolioTracker, type PortfolioTracker } from './index.ts'
 
 const ACCOUNT = 'sim.creon.krx'
@@ -136,4 +136,13 @@ it('says nothing of the kind where trades settle at once', async () => {
   )
   const { accounts } = await w.tracker.api.getCurrentPortfolio({ account: 'sim.binance.main' })
   assert.deepEqual(accounts[0]!.settlements, [])
+})
+
+it('what comes or goes without a trade is settled at once', async () => {
+  const w = await new World().start()
+  await w.hear(openingBalance(ACCOUNT, { KRW: '1000000' }))
+  await w.trade('buy', '1', '70000', '10', '2024-01-02')
+  await w.hear(balanceAdjusted(ACCOUNT, 'KRW', '500000'))
+  const [settled, days] = await w.on('2024-01-02')
+  assert.deepEqual([settled, days], ['1500000', ['2024-01-04 +0 -70010']])
 })

@@ -6,6 +6,7 @@ import type { PositionSizeRequest, RiskCheckRequest } from '@jts/contracts/risk-
 import { parseUnits, shippedInstrument, type RiskLimits } from '@jts/model'
 import { Harness, START_US } from '@jts/testkit/harness'
 import {
+  balanceAdjusted,
   candle,
   foreignFill,
   openingBalance,
@@ -428,4 +429,25 @@ it('counts the orders of a minute over a restart', async () => {
   assert.equal((await ask('c')).denialCode, 'ORDER_RATE')
   await w.harness.run(61_000)
   assert.equal((await ask('d')).approved, true)
+})
+
+describe('money that moves without a trade', () => {
+  it('can be spent or is gone, also after a restart', async () => {
+    const w = await world()
+    assert.equal(await w.buysAll('12', 'x1'), false)
+    await w.hear(balanceAdjusted(ACCOUNT, 'USDT', '300'))
+    await w.restart()
+    await w.hear(balanceAdjusted(ACCOUNT, 'USDT', '-99'))
+    assert.equal(await w.buysAll('12.02', 'x2'), false)
+    assert.equal(await w.buysAll('12.01', 'x3'), true)
+  })
+
+  it('takes what was taken out of a position from what can be sold', async () => {
+    const w = await world()
+    await w.hear(orderFilled({ ...said, quantity: '2', price: '100' }), balanceAdjusted(ACCOUNT, 'BTC', '-0.5'))
+    const sells = async (quantityText: string, signalId: string): Promise<boolean> =>
+      (await w.ask({ side: 'sell', quantityText, signalId })).approved
+    assert.equal(await sells('1.51', 'x1'), false)
+    assert.equal(await sells('1.5', 'x2'), true)
+  })
 })

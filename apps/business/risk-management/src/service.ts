@@ -259,6 +259,11 @@ class Service implements RiskManagementHandlers {
         this.#engine.applyFill(fill)
         return this.#keepBooks(this.#engine.ledger(accountId(event.stream)), turn)
       }
+      case 'BalanceAdjusted': {
+        const ledger = this.#engine.ledger(accountId(event.stream))
+        ledger.adjust(event.payload.currency, parseUnits(event.payload.amount))
+        return this.#keepBooks(ledger, turn)
+      }
       case 'ReconciliationReported': {
         const account = accountId(event.stream)
         this.#differences.report(account, event.payload.equal ? [] : event.payload.differences)

@@ -20,6 +20,8 @@ export class AccountBooks {
   readonly ledger: Ledger
   readonly fills: Fill[] = []
   readonly open = new Map<string, OpenOrder>()
+  /** What moved without a trade, by id. */
+  readonly adjustments = new Map<string, string>()
   /** Last sequence folded. */
   sequence = 0
 
@@ -56,6 +58,12 @@ export class Books {
         return account.ledger.open(
           Object.fromEntries(event.payload.balances.map((one) => [one.currency, parseUnits(one.amount)])),
         )
+      case 'BalanceAdjusted': {
+        const { adjustmentId, currency, amount } = event.payload
+        account.ledger.adjust(currency, parseUnits(amount))
+        account.adjustments.set(adjustmentId, `${amount} ${currency}`)
+        return
+      }
       case 'OrderFilled':
       case 'ForeignFill': {
         const fill = fillOfEvent(event)

@@ -20,6 +20,7 @@ export type KeptFill = {
   readonly fee_currency: string
   readonly time_us: number
 }
+export type KeptAdjustment = { readonly adjustment_id: string; readonly currency: string; readonly amount: string }
 export type KeptOrder = { readonly orderId: string; readonly status: string; readonly filled: string }
 
 const NOTHING = 'nothing'
@@ -62,6 +63,10 @@ function amountsOf(plain: LedgerPlain): Map<string, string> {
   const amounts: [string, string][] = [
     ...Object.entries(plain.cash).map(([currency, amount]): [string, string] => [`cash ${currency}`, amount]),
     ...Object.entries(plain.fees).map(([currency, amount]): [string, string] => [`fees ${currency}`, amount]),
+    ...Object.entries(plain.adjusted ?? {}).map(([currency, amount]): [string, string] => [
+      `adjusted ${currency}`,
+      amount,
+    ]),
     ...plain.positions.flatMap(({ strategy, instrument, quantity, totalCost, realisedPnl }): [string, string][] => {
       const name = `${strategy} ${instrument}`
       return [
@@ -72,6 +77,17 @@ function amountsOf(plain: LedgerPlain): Map<string, string> {
     }),
   ]
   return new Map(amounts.filter(([, amount]) => amount !== '0'))
+}
+
+export function compareAdjustments(
+  where: string,
+  adjustments: ReadonlyMap<string, string>,
+  kept: readonly KeptAdjustment[],
+): Difference[] {
+  const named = (entries: Iterable<readonly [string, string]>) =>
+    new Map([...entries].map(([id, text]) => [`adjustment ${id}`, text]))
+  const rows = kept.map((row) => [row.adjustment_id, `${row.amount} ${row.currency}`] as const)
+  return compareMaps(where, named(adjustments), named(rows))
 }
 
 function compareMaps(where: string, log: ReadonlyMap<string, string>, kept: ReadonlyMap<string, string>): Difference[] {

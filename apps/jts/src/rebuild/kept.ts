@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeEvent, partitionOf, TOPICS, type BusEvent } from '@jts/contracts'
 import type { LedgerPlain } from '@jts/model'
-import { accounts, fills, ordersOpen } from '@jts/order-execution/adapters/tables'
+import { accounts, adjustments, fills, ordersOpen } from '@jts/order-execution/adapters/tables'
 import { ledgers } from '@jts/portfolio-tracker/adapters/tables'
 import { books } from '@jts/risk-management/adapters/tables'
 import { Archive, ARCHIVE_FOLDER, openForReading, SqliteLog } from '@jts/transport'
@@ -12,7 +12,7 @@ import { sharedSchemaName, unitSchemaName } from '@jts/transport/store/postgres-
 import { UserError } from '../cli.ts'
 import { databaseUrlOf, readRunFile, RUN_FILE } from '../distributed/run-file.ts'
 import { openRunLog } from '../distributed/run-log.ts'
-import type { KeptFill, KeptOrder } from './compare.ts'
+import type { KeptAdjustment, KeptFill, KeptOrder } from './compare.ts'
 
 /** A ledger as a service keeps it: it says what `orders.events` said before `next`. */
 export type KeptLedger = {
@@ -29,6 +29,7 @@ export type Kept = {
   readonly ledgers: readonly KeptLedger[]
   /** By account. */
   readonly fills: ReadonlyMap<string, readonly KeptFill[]>
+  readonly adjustments: ReadonlyMap<string, readonly KeptAdjustment[]>
   readonly openOrders: ReadonlyMap<string, readonly KeptOrder[]>
   readonly fillCounts: ReadonlyMap<string, number>
   /** The last sequence of each account on `orders.events` at that moment. */
@@ -103,7 +104,7 @@ async function openRun(file: string): Promise<Folder> {
     for (const { unit } of await transaction.unsafe(`SELECT unit FROM ${shared}.units ORDER BY unit`)) {
       const schema = unitSchemaName(run.namespace, unit as string)
       const rows = new Map<string, readonly Record<string, unknown>[]>()
-      for (const { name } of [ledgers, books, fills, ordersOpen, accounts]) {
+      for (const { name } of [ledgers, books, fills, adjustments, ordersOpen, accounts]) {
         const [there] = await transaction.unsafe('SELECT to_regclass($1) IS NOT NULL AS there', [`${schema}.${name}`])
         if (there!['there'] === true) rows.set(name, [...(await transaction.unsafe(`SELECT * FROM ${schema}.${name}`))])
       }
@@ -154,6 +155,7 @@ function keptIn(units: readonly { readonly unit: string; readonly tables: Tables
   const kept: KeptLedger[] = []
   const fillRows = new Map<string, KeptFill[]>()
   const orders = new Map<string, KeptOrder[]>()
+  const adjusted = new Map<string, KeptAdjustment[]>()
   const fillCounts = new Map<string, number>()
   const add = <T>(map: Map<string, T[]>, account: string, value: T): void => {
     map.set(account, [...(map.get(account) ?? []), value])
@@ -170,6 +172,9 @@ function keptIn(units: readonly { readonly unit: string; readonly tables: Tables
     for (const row of tables.rows(ledgers.name)) kept.push(ledgerOf('portfolio-tracker', row))
     for (const row of tables.rows(books.name)) kept.push(ledgerOf('risk-management', row))
     for (const row of tables.rows(fills.name)) add(fillRows, row['account'] as string, row as unknown as KeptFill)
+    for (const row of tables.rows(adjustments.name)) {
+      add(adjusted, row['account'] as string, row as unknown as KeptAdjustment)
+    }
     for (const row of tables.rows(accounts.name)) fillCounts.set(row['account'] as string, row['fill_count'] as number)
     for (const row of tables.rows(ordersOpen.name)) {
       const { life } = JSON.parse(row['record'] as string) as { life: { status: string; cumulativeQuantity: string } }
@@ -180,5 +185,5 @@ function keptIn(units: readonly { readonly unit: string; readonly tables: Tables
       })
     }
   }
-  return { ledgers: kept, fills: fillRows, openOrders: orders, fillCounts }
+  return { ledgers: kept, fills: fillRows, adjustments: adjusted, openOrders: orders, fillCounts }
 }

@@ -1,7 +1,14 @@
 /** Folds the ledgers, fills and open orders of a folder anew, from the archive and the log, and holds them against its tables. */
 import type { LedgerPlain } from '@jts/model'
 import { Books } from './books.ts'
-import { compareFills, compareLedger, compareNumbers, compareOpenOrders, type Difference } from './compare.ts'
+import {
+  compareAdjustments,
+  compareFills,
+  compareLedger,
+  compareNumbers,
+  compareOpenOrders,
+  type Difference,
+} from './compare.ts'
 import type { Folder, KeptLedger } from './kept.ts'
 
 /** A ledger as the log says it, for the row of a service that keeps another. */
@@ -59,6 +66,7 @@ export async function rebuild(folder: Folder): Promise<Rebuilt> {
     differences.push(
       ...compareNumbers(`${where}: fills counted`, account.fills.length, kept.fillCounts.get(id)),
       ...compareFills(where, account.fills, kept.fills.get(id) ?? []),
+      ...compareAdjustments(where, account.adjustments, kept.adjustments.get(id) ?? []),
       ...compareOpenOrders(where, account, kept.openOrders.get(id) ?? []),
     )
   }

@@ -23,7 +23,7 @@ const STORY: readonly Topic[] = ['strategy.signals', 'orders.signals', 'orders.e
 /** The ids by which a person may know an order. */
 function idsOf(event: BusEvent): readonly (string | undefined)[] {
   const payload = event.payload as Partial<
-    Payload<'OrderSubmitting'> & Payload<'OrderFilled'> & Payload<'StrategySignal'>
+    Payload<'OrderSubmitting'> & Payload<'OrderFilled'> & Payload<'StrategySignal'> & Payload<'BalanceAdjusted'>
   >
   const ref = payload.ref ?? payload.terms?.ref
   return [
@@ -34,6 +34,7 @@ function idsOf(event: BusEvent): readonly (string | undefined)[] {
     payload.clientOrderId,
     payload.venueOrderId,
     payload.fillId,
+    payload.adjustmentId,
   ]
 }
 

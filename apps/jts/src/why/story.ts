@@ -145,6 +145,13 @@ function wordsOf(event: BusEvent): readonly Words[] {
         },
       ]
     }
+    case 'BalanceAdjusted': {
+      const { adjustmentId, currency, amount, reason, source, noticeId, by, words } = event.payload
+      const who = source === 'person' ? `booked by ${by}: ${words}` : `told by the broker (${noticeId})`
+      return [
+        { kind: 'ledger', text: `${amount} ${currency} without a trade: ${reason}, ${who}`, details: [adjustmentId] },
+      ]
+    }
     case 'ForeignFill': {
       const { side, quantity, price, instrument } = event.payload
       return [{ kind: 'fill', text: `of no order of ours: ${side} ${quantity} ${instrument} at ${price}` }]

@@ -6,6 +6,7 @@ import * as api from '@jts/contracts/broker-api'
 import { Type } from '@sinclair/typebox'
 import {
   BrokerError,
+  fromWireAdjustment,
   fromWireAmended,
   fromWireBalance,
   fromWireBar,
@@ -281,7 +282,9 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
           )
         } else if (message.type === 'balances') {
           cursor = message.cursor
-          listener.onBalances(message.balances.map(fromWireBalance), message.timeUs)
+          const { balances, timeUs, adjustment } = message
+          if (adjustment === undefined) listener.onBalances(balances.map(fromWireBalance), timeUs)
+          else listener.onAdjustment(fromWireAdjustment(adjustment))
         }
       },
       onState: (state, reason) => {

@@ -187,6 +187,7 @@ test('a service that another process goes on with is followed there, and what fo
   client.subscribeOrders({
     onOrder: () => undefined,
     onBalances: () => undefined,
+    onAdjustment: () => undefined,
     onOrderStream: (state) => states.push(state),
   })
   while (states.at(-1) !== 'up') await setTimeout(5)
@@ -262,6 +263,7 @@ test('notices missed while the service was away are made up for: down, then up a
   client.subscribeOrders({
     onOrder: ({ clientOrderId }) => told.push(clientOrderId),
     onBalances: () => undefined,
+    onAdjustment: () => undefined,
     onOrderStream: (state) => states.push(state),
   })
   while (states.at(-1) !== 'up') await setTimeout(5)

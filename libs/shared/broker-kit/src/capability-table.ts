@@ -20,6 +20,7 @@ export type TableEntry = Pick<
   readonly quotes: boolean
   readonly orderBook: boolean
   readonly positions: boolean
+  readonly adjustments: boolean
   readonly routes: NonNullable<Capabilities['routes']>
   readonly fills: NonNullable<Capabilities['fills']>
   /** What the broker has and we leave out, and why. */
@@ -37,6 +38,8 @@ const KRX = {
   quotes: true,
   orderBook: true,
   positions: true,
+  // Deposits, dividends and corporate actions show in the balances alone.
+  adjustments: false,
   fills: { idSource: 'cumulative', feeSource: 'estimated' },
 } as const
 
@@ -55,6 +58,7 @@ export const CAPABILITY_TABLE: Readonly<Record<string, TableEntry>> = {
     quotes: true,
     orderBook: true,
     positions: false,
+    adjustments: true,
     routes: [],
     fills: { idSource: 'venue', feeSource: 'venue' },
     leftOut: {
@@ -93,6 +97,8 @@ export const CAPABILITY_TABLE: Readonly<Record<string, TableEntry>> = {
     quotes: true,
     orderBook: true,
     positions: false,
+    // myAsset tells what there is, not what came or went.
+    adjustments: false,
     routes: [],
     fills: { idSource: 'venue', feeSource: 'venue' },
     leftOut: {},

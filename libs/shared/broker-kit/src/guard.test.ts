@@ -110,7 +110,12 @@ test('an order stream that is up again closes the breaker', async () => {
     },
   })
   const heard: string[] = []
-  broker.subscribeOrders({ onOrder: () => 0, onBalances: () => 0, onOrderStream: (state) => heard.push(state) })
+  broker.subscribeOrders({
+    onOrder: () => 0,
+    onBalances: () => 0,
+    onAdjustment: () => undefined,
+    onOrderStream: (state) => heard.push(state),
+  })
   for (let i = 0; i < 2; i++) await broker.placeOrder(order)
   listener!.onOrderStream('up', 'subscribed')
   assert.equal(guard.view().state, 'closed')

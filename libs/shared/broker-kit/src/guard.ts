@@ -141,6 +141,7 @@ export class BrokerGuard {
         port.subscribeOrders({
           onOrder: (report, fill) => listener.onOrder(report, fill),
           onBalances: (balances, timeUs) => listener.onBalances(balances, timeUs),
+          onAdjustment: (adjustment) => listener.onAdjustment(adjustment),
           onOrderStream: (streamState, reason) => {
             if (streamState === 'up') this.alive()
             listener.onOrderStream(streamState, reason)

@@ -4,7 +4,17 @@
  *
  * Amounts are `Units` (1e-8), times are µs since the epoch by the venue's clock unless said otherwise.
  */
-import type { Bar, ClientOrderId, Instrument, InstrumentId, Side, Trade, Units, VenueOrderId } from '@jts/model'
+import type {
+  AdjustmentReason,
+  Bar,
+  ClientOrderId,
+  Instrument,
+  InstrumentId,
+  Side,
+  Trade,
+  Units,
+  VenueOrderId,
+} from '@jts/model'
 
 export type BrokerOrderType = 'market' | 'limit' | 'limit_maker'
 /** `day` ends with the session: all that KRX has beside `ioc` and `fok`. */
@@ -55,6 +65,8 @@ export type Capabilities = {
   readonly orderBook?: boolean
   /** False: holdings are balances. */
   readonly positions?: boolean
+  /** Tells of money that comes or goes without a trade, as it does; otherwise a comparison of the balances finds it. */
+  readonly adjustments?: boolean
   /** Where the id and the fee of a fill come from. */
   readonly fills?: { readonly idSource: 'venue' | 'cumulative'; readonly feeSource: 'venue' | 'estimated' }
   readonly limits?: readonly BrokerLimit[]
@@ -229,6 +241,18 @@ export type Balance = {
   readonly unsettled?: readonly { readonly date: string; readonly amount: Units }[]
 }
 
+/** Money, or what was bought, that came or went at the venue without a trade. */
+export type AdjustmentReport = {
+  /** Unique in its account: told again, it is the same one. */
+  readonly noticeId: string
+  /** As in the balances: a currency, or the symbol of a share. */
+  readonly currency: string
+  /** Signed; negative went out. */
+  readonly amount: Units
+  readonly reason: AdjustmentReason
+  readonly timeUs: number
+}
+
 export type PositionReport = {
   readonly instrument: InstrumentId
   readonly quantity: Units
@@ -243,6 +267,8 @@ export type BrokerListener = {
   onOrder(report: OrderReport, fill: FillReport | undefined): void
   /** The venue's balances changed (a hint: the ledger books fills, and reconciliation compares). */
   onBalances(balances: readonly Balance[], timeUs: number): void
+  /** Where capabilities have it: no trade explains this change. */
+  onAdjustment(adjustment: AdjustmentReport): void
   /** The order stream is up again, or down: while down, and until the caller has caught up, notices may be missing. */
   onOrderStream(state: 'up' | 'down', reason: string): void
 }

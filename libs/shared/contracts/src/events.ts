@@ -40,6 +40,7 @@ const codecs = {
   TradingStateChanged: orders.TradingStateChanged,
   ForeignFill: orders.ForeignFill,
   ForeignOrderFound: orders.ForeignOrderFound,
+  BalanceAdjusted: orders.BalanceAdjusted,
   BalancesReported: orders.BalancesReported,
   ReconciliationReported: orders.ReconciliationReported,
 }

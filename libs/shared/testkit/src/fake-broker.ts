@@ -4,6 +4,7 @@
  */
 import {
   BrokerError,
+  type AdjustmentReport,
   type Balance,
   type BrokerListener,
   type BrokerPort,
@@ -170,6 +171,20 @@ export class FakeBroker implements BrokerPort {
 
   notice(report: OrderReport, fill?: FillReport): void {
     for (const listener of this.#listeners) listener.onOrder(report, fill)
+  }
+
+  /** Money comes or goes at the venue, which tells of it by `tellAdjustment` or not at all. */
+  move(currency: string, amount: string): AdjustmentReport {
+    const units = parseUnits(amount)
+    const before = this.balanceList.find((one) => one.currency === currency) ?? { currency, free: 0n, locked: 0n }
+    const others = this.balanceList.filter((one) => one.currency !== currency)
+    this.balanceList = [...others, { ...before, free: before.free + units }]
+    const reason = units > 0n ? 'deposit' : 'withdrawal'
+    return { noticeId: `notice-${this.#nextId++}`, currency, amount: units, reason, timeUs: this.#clock.nowUs() }
+  }
+
+  tellAdjustment(adjustment: AdjustmentReport): void {
+    for (const listener of this.#listeners) listener.onAdjustment(adjustment)
   }
 
   /** The venue takes the request: from here on it has the order. */

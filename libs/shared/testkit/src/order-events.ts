@@ -33,6 +33,14 @@ export function balancesReported(
   return { ...about(account, timeUs), type: 'BalancesReported', payload: { balances: amounts, fillCount, cash } }
 }
 
+/** Money that came or, negative, went without a trade, as the broker told of it. */
+export function balanceAdjusted(account: string, currency: string, amount: string, timeUs = 1): NewEvent {
+  const noticeId = `${currency}:${timeUs}:${amount}`
+  const reason = amount.startsWith('-') ? 'withdrawal' : 'deposit'
+  const told = { adjustmentId: `${account}/${noticeId}`, source: 'broker', noticeId, by: '', words: '' }
+  return { ...about(account, timeUs), type: 'BalanceAdjusted', payload: { ...told, currency, amount, reason } }
+}
+
 let trades = 0
 
 export function orderFilled(

@@ -141,6 +141,42 @@ describe('ledger', () => {
     )
   })
 
+  it('what moves without a trade changes what is held and no PnL, and survives being written down', () => {
+    const moves = fc.array(
+      fc.record({
+        at: fc.nat({ max: 30 }),
+        currency: fc.constantFrom('USDT', 'BTC'),
+        amount: fc.bigInt({ min: -parseUnits('1000'), max: parseUnits('1000') }),
+      }),
+      { maxLength: 10 },
+    )
+    fc.assert(
+      fc.property(fills, moves, (list, moved) => {
+        const plain = booked(list)
+        let ledger = opened()
+        const adjustAt = (at: number) => {
+          for (const one of moved.filter((move) => Math.min(move.at, list.length) === at))
+            ledger.adjust(one.currency, one.amount)
+        }
+        list.forEach((_, at) => {
+          adjustAt(at)
+          ledger = Ledger.fromPlain(JSON.parse(JSON.stringify(ledger.toPlain())) as LedgerPlain)
+          const { side, quantity, price, currency } = list[at]!
+          const amount =
+            currency === 'BTC' ? (quantity * RATE) / 100_000_000n : feeOfReceived('sell', quantity, price, RATE)
+          ledger.applyFill(fillOf(side, quantity, price, { amount, currency }), instrument)
+        })
+        adjustAt(list.length)
+        for (const currency of ['USDT', 'BTC']) {
+          const sum = moved.filter((one) => one.currency === currency).reduce((total, one) => total + one.amount, 0n)
+          assert.equal(ledger.adjusted.get(currency) ?? 0n, sum)
+          assert.equal(ledger.cashOf(currency) - plain.cashOf(currency), sum)
+        }
+        assert.deepEqual(ledger.toPlain().positions, plain.toPlain().positions)
+      }),
+    )
+  })
+
   it('closing everything leaves no cost and no unrealised PnL', () => {
     fc.assert(
       fc.property(fills, units, (list, price) => {

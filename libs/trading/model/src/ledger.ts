@@ -1,8 +1,8 @@
 /**
  * The books of one account: cash by currency, positions by (strategy instance, instrument), fees as the venue took them.
  *
- * What always holds for an instrument whose fees were in base or quote: the change of quote cash equals the realised PnL
- * less the cost of what is held.
+ * What always holds for an instrument whose fees were in base or quote: the change of quote cash, less what was adjusted,
+ * equals the realised PnL less the cost of what is held.
  */
 import { formatUnits, multiplyUnits, parseUnits, unitsFromFloat, type Units } from './numbers.ts'
 import type { AccountId, InstrumentId, StrategyInstanceId } from './ids.ts'
@@ -20,6 +20,8 @@ export type LedgerPlain = {
   readonly account: string
   readonly cash: Readonly<Record<string, string>>
   readonly fees: Readonly<Record<string, string>>
+  /** Absent where nothing was adjusted. */
+  readonly adjusted?: Readonly<Record<string, string>>
   readonly instruments: Readonly<Record<string, { readonly base: string; readonly quote: string }>>
   readonly positions: readonly (PositionPlain & { readonly strategy: string; readonly instrument: string })[]
 }
@@ -30,6 +32,8 @@ export class Ledger {
   readonly account: AccountId
   readonly cash = new Map<string, Units>()
   readonly fees = new Map<string, Units>()
+  /** What came in without a trade since the opening, less what went out. */
+  readonly adjusted = new Map<string, Units>()
   readonly #positions = new Map<StrategyInstanceId, Map<InstrumentId, Position>>()
   readonly #currencies = new Map<InstrumentId, Currencies>()
 
@@ -42,9 +46,10 @@ export class Ledger {
     for (const currency of Object.keys(balances)) this.cash.set(currency, balances[currency]!)
   }
 
-  /** Money that came in (or, negative, went out) without a trade. */
-  deposit(currency: string, amount: Units): void {
+  /** Money, or what was bought, that came in (or, negative, went out) without a trade: no PnL moves. */
+  adjust(currency: string, amount: Units): void {
     this.cash.set(currency, this.cashOf(currency) + amount)
+    this.adjusted.set(currency, (this.adjusted.get(currency) ?? 0n) + amount)
   }
 
   cashOf(currency: string): Units {
@@ -93,7 +98,7 @@ export class Ledger {
       else if (fill.feeCurrency === quoteCurrency) {
         cash -= fill.fee
         position.realisedPnl -= fill.fee
-      } else this.deposit(fill.feeCurrency, -fill.fee)
+      } else this.cash.set(fill.feeCurrency, this.cashOf(fill.feeCurrency) - fill.fee)
       this.fees.set(fill.feeCurrency, (this.fees.get(fill.feeCurrency) ?? 0n) + fill.fee)
     }
     this.cash.set(quoteCurrency, cash)
@@ -130,6 +135,7 @@ export class Ledger {
       account: this.account,
       cash: amountsToPlain(this.cash),
       fees: amountsToPlain(this.fees),
+      ...(this.adjusted.size === 0 ? {} : { adjusted: amountsToPlain(this.adjusted) }),
       instruments: Object.fromEntries(this.#currencies),
       positions: [...this.positions()].map(({ strategy, instrument, position }) => ({
         strategy,
@@ -143,6 +149,9 @@ export class Ledger {
     const ledger = new Ledger(plain.account as AccountId)
     for (const [currency, amount] of Object.entries(plain.cash)) ledger.cash.set(currency, parseUnits(amount))
     for (const [currency, amount] of Object.entries(plain.fees)) ledger.fees.set(currency, parseUnits(amount))
+    for (const [currency, amount] of Object.entries(plain.adjusted ?? {})) {
+      ledger.adjusted.set(currency, parseUnits(amount))
+    }
     for (const [instrument, currencies] of Object.entries(plain.instruments)) {
       ledger.#currencies.set(instrument as InstrumentId, { ...currencies })
     }

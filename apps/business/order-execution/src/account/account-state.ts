@@ -7,6 +7,7 @@ import type { Store, Turn } from '@jts/transport'
 import { accounts } from '../adapters/tables.ts'
 import type { OrderState } from '../domain/account-states.ts'
 import type { ForeignOrders } from '../domain/foreign-orders.ts'
+import { Adjustments } from '../domain/adjustments.ts'
 import { fillCursorFor, type FillCursor } from '../domain/fill-cursor.ts'
 import type { OrderRecord, OrderTermsRecord } from '../domain/order-record.ts'
 import { AccountOrders } from './account-orders.ts'
@@ -47,6 +48,7 @@ export class AccountState {
   /** The opening balance is booked. */
   opened = false
   fillCount = 0
+  readonly adjustments = new Adjustments()
   /** The order stream is up and everything missed has been asked for: only then requests are sent. */
   ready = false
   stopped = false
@@ -63,6 +65,11 @@ export class AccountState {
   /** Under which its work is counted before a lock-step replay goes on. */
   get activityName(): string {
     return `order-execution ${this.account}`
+  }
+
+  /** Everything booked so far: the same before and after the balances are read, they are of one moment. */
+  get bookings(): number {
+    return this.fillCount + this.adjustments.count
   }
 
   venueNowUs(): number {

@@ -90,6 +90,8 @@ export class CatchingUp {
     const state = this.#state
     const { account, cursor } = state
     const { broker, instruments, marketClock, store } = state.options
+    const { heard } = state.adjustments
+    const readUs = marketClock.nowUs()
     for (const instrument of instruments) cursor.open(instrument, await broker.fills({ instrument }))
     const { totals: balances } = await holdingsOf(broker)
     for (const instrument of instruments) {
@@ -98,8 +100,10 @@ export class CatchingUp {
     }
     // A second catch-up may have asked at the same time.
     if (state.opened) return
+    if (heard !== state.adjustments.heard) throw new Error(`money moved while the account's opening balance was read`)
     store.transact((turn) => {
       state.opened = true
+      state.adjustments.openedUs = readUs
       state.keep(turn)
       turn.publish('orders.events', {
         type: 'OpeningBalance',

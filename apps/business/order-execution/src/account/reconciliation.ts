@@ -7,7 +7,7 @@ import { holdingsOf } from './totals.ts'
 const ATTEMPTS = 5
 
 /**
- * The balances go on `orders.events` with the fill count, and the portfolio tracker compares them with the ledger.
+ * The balances go on `orders.events` with the fill count, behind everything booked by then, and the portfolio tracker compares them with the ledger.
  * False when the account would not hold still.
  */
 export async function reconcile(state: AccountState, inquiry: OrderInquiry, fillSearch: FillSearch): Promise<boolean> {
@@ -19,10 +19,10 @@ export async function reconcile(state: AccountState, inquiry: OrderInquiry, fill
     const missing = await inquiry.missingAtVenue()
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       await fillSearch.everywhere()
-      const before = state.fillCount
+      const before = state.bookings
       const { totals, cash } = await holdingsOf(broker)
       const readToTheEnd = await fillSearch.everywhere()
-      if (!readToTheEnd || before !== state.fillCount) continue
+      if (!readToTheEnd || before !== state.bookings) continue
       store.transact((turn) => {
         for (const record of missing) inquiry.missed(record, turn)
         turn.publish('orders.events', {
@@ -32,7 +32,7 @@ export async function reconcile(state: AccountState, inquiry: OrderInquiry, fill
           correlationId: `reconciliation/${account}/${marketClock.nowUs()}`,
           causationId: '',
           timeEventUs: marketClock.nowUs(),
-          payload: { balances: totals, fillCount: before, cash },
+          payload: { balances: totals, fillCount: state.fillCount, cash },
         })
       })
       return true

@@ -1,5 +1,5 @@
 /** What order execution keeps. Open orders are read at start; closed ones and fills are history. */
-import { defineTable } from '@jts/transport'
+import { defineTable, type RowOf } from '@jts/transport'
 
 /** An order's record as JSON while it is open: the intent is here before the wire sees the request. */
 export const ordersOpen = defineTable('orders_open', { order_id: 'text', account: 'text', record: 'text' }, [
@@ -28,6 +28,21 @@ export const fills = defineTable(
   },
   ['account', 'instrument', 'trade_id'],
 )
+const ADJUSTMENT = {
+  account: 'text',
+  adjustment_id: 'text',
+  currency: 'text',
+  amount: 'text',
+  reason: 'text',
+  source: 'text',
+  notice_id: 'text',
+  booked_by: 'text',
+  words: 'text',
+  time_us: 'integer',
+} as const
+/** What moved without a trade; all of it is read at start, so that none is booked again. */
+export const adjustments = defineTable('orders_adjustments', ADJUSTMENT, ['account', 'adjustment_id'])
+export type AdjustmentRow = RowOf<typeof ADJUSTMENT>
 /** One row an account: whether its opening balance is booked, fills counted, and per instrument where the list of its trades is read on from. */
 export const accounts = defineTable(
   'orders_accounts',

@@ -1,5 +1,5 @@
 /** Our ledger against the broker's balances: every currency, without tolerance. */
-import { formatUnits, type Instrument, type Ledger, type Units } from '@jts/model'
+import { formatUnits, parseUnits, type Instrument, type Ledger, type Units } from '@jts/model'
 
 export type Difference = { readonly currency: string; readonly ours: string; readonly venue: string }
 
@@ -26,4 +26,10 @@ export function compareBalances(
     if (mine !== theirs) differences.push({ currency, ours: formatUnits(mine), venue: formatUnits(theirs) })
   }
   return differences
+}
+
+/** What a person reads: both figures, and how to book the difference where money has moved without a trade. */
+export function differenceText(account: string, { currency, ours, venue }: Difference): string {
+  const amount = formatUnits(parseUnits(venue) - parseUnits(ours))
+  return `${account} ${currency}: ledger ${ours}, broker ${venue}; if it moved without a trade: ./jts adjust ${account} ${currency} ${amount}`
 }

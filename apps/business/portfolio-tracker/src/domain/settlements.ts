@@ -46,6 +46,11 @@ export class Settlement {
     this.#cash.trade(date, amount, calendar)
   }
 
+  /** Money that came in (or, negative, went out) without a trade: it is there at once. */
+  adjust(amount: Units): void {
+    this.#cash.deposit(amount)
+  }
+
   /** @param isSameCount whether the broker spoke of an account with the fills that are booked here */
   hear(said: CashWords, timeUs: number, isSameCount: boolean): void {
     this.#orderable = { amount: said.orderable, timeUs }

@@ -1,6 +1,7 @@
 /** An account as people see it: equity, PnL and positions at the last prices. */
 import type { AccountView, SettlementView } from '@jts/contracts/portfolio-api'
-import { formatUnits, unitsFromFloat, type Instrument, type Ledger } from '@jts/model'
+import { divide, formatUnits, multiplyUnits, ONE, unitsFromFloat, type Instrument, type Ledger } from '@jts/model'
+import { holdings } from './reconcile.ts'
 
 export type AccountFacts = {
   readonly ledger: Ledger
@@ -40,6 +41,7 @@ export function accountView(facts: AccountFacts): AccountView {
       realisedPnl: formatUnits(position.realisedPnl),
     })
   }
+  equity += takenFromPositions(facts)
   const amounts = (map: ReadonlyMap<string, bigint>) =>
     [...map].map(([currency, units]) => ({ currency, amount: formatUnits(units) }))
   return {
@@ -55,5 +57,28 @@ export function accountView(facts: AccountFacts): AccountView {
     fillCount: facts.fillCount,
     differences: facts.differences.map((one) => ({ ...one })),
     settlements: facts.settlement === undefined ? [] : [facts.settlement],
+    holdings: amounts(holdings(ledger, facts.instruments)),
+    adjusted: amounts(ledger.adjusted),
   }
+}
+
+/**
+ * What has left the account without a trade although a position still counts it: less than nothing of its base is unassigned.
+ * Told at the position's mark or, without one, at its cost.
+ */
+function takenFromPositions({ ledger, marks, instruments, equityCurrency }: AccountFacts): bigint {
+  const bases = new Set<string>()
+  let taken = 0n
+  for (const { instrument, position } of ledger.positions()) {
+    const { baseCurrency, quoteCurrency } = instruments.get(instrument)!
+    const missing = ledger.cashOf(baseCurrency)
+    if (quoteCurrency !== equityCurrency || position.quantity <= 0n || missing >= 0n || bases.has(baseCurrency))
+      continue
+    bases.add(baseCurrency)
+    const mark = marks.get(instrument)
+    const price =
+      mark === undefined ? divide(position.totalCost * ONE, position.quantity, 'half-even') : unitsFromFloat(mark)
+    taken += multiplyUnits(missing, price, 'half-even')
+  }
+  return taken
 }

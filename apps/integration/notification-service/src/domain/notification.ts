@@ -62,6 +62,15 @@ function words(event: BusEvent): Words | undefined {
         title: `Order not sent: ${event.payload.terms?.ref?.instrument}`,
         text: `${event.payload.reasonCode}: ${event.payload.reason}`,
       }
+    case 'BalanceAdjusted': {
+      const { currency, amount, reason, source, by, words: said } = event.payload
+      const isOut = amount.startsWith('-')
+      return {
+        severity: 'info',
+        title: `${isOut ? amount.slice(1) : amount} ${currency} ${isOut ? 'went out' : 'came in'} without a trade`,
+        text: `${reason}, ${source === 'person' ? `booked by ${by}: ${said}` : 'told by the broker'}`,
+      }
+    }
     case 'ForeignFill':
       if (event.payload.handling === 'ignore') return undefined
       return {

@@ -18,6 +18,8 @@ export type VenueControl = {
   readonly fillPart?: (clientOrderId: string) => Promise<void>
   /** The next request to place is taken by the venue, and its answer is lost. */
   readonly loseNextAnswer?: () => Promise<void>
+  /** Money comes into the account, or (negative) goes out, without a trade. */
+  readonly moveMoney?: (currency: string, amount: string) => Promise<void>
   /** Cuts the order stream; it comes back by itself. */
   readonly dropStreams?: () => Promise<void>
 }
@@ -139,7 +141,7 @@ async function outcomeOf(
 /** What the table has and the service does not state; each is a «not supported» that nothing allows. */
 export function missingFrom(stated: Capabilities, table: TableEntry): readonly string[] {
   const lists = ['orderTypes', 'timeInForce', 'marketBuySizes', 'marketSellSizes', 'streams'] as const
-  const flags = ['amend', 'trades', 'quotes', 'orderBook', 'positions'] as const
+  const flags = ['amend', 'trades', 'quotes', 'orderBook', 'positions', 'adjustments'] as const
   return [
     ...lists.flatMap((name) => {
       const has = stated[name] as readonly string[]

@@ -5,6 +5,7 @@ import type { WallClock } from '@jts/runtime'
 import type { BrokerPort, MarketDataPort, MarketSubscription } from '../port.ts'
 import {
   fromWireTimeframe,
+  toWireAdjustment,
   toWireBalance,
   toWireBar,
   toWireBook,
@@ -55,6 +56,10 @@ export class OrderFeed {
       },
       onBalances: (balances, timeUs) =>
         this.#add({ type: 'balances', account, balances: balances.map(toWireBalance), timeUs }),
+      onAdjustment: (report) => {
+        const adjustment = toWireAdjustment(report)
+        this.#add({ type: 'balances', account, balances: [], timeUs: report.timeUs, adjustment })
+      },
       onOrderStream: (state, reason) => this.#change(state, reason),
     })
   }

@@ -1,7 +1,7 @@
 /** Market data and balances: the port's words ↔ the Broker API's. Pure, and the same for the server and the client. */
 import type * as api from '@jts/contracts/broker-api'
 import { instrumentVenue, type Bar, type Instrument, type InstrumentId, type Trade } from '@jts/model'
-import type { Balance, Capabilities, OrderBookReport, PositionReport, QuoteReport } from '../port.ts'
+import type { AdjustmentReport, Balance, Capabilities, OrderBookReport, PositionReport, QuoteReport } from '../port.ts'
 import { fromWireListing, toWireListing } from './krx-listing.ts'
 import { floatToText, fromWireTimeframe, present, textToFloat, toText, toUnits, toWireTimeframe } from './amounts.ts'
 
@@ -118,6 +118,14 @@ export function fromWireBalance({ currency, free, locked, settled, unsettled }: 
   }
 }
 
+export function toWireAdjustment({ amount, ...rest }: AdjustmentReport): api.BalanceAdjustment {
+  return { ...rest, amount: toText(amount) }
+}
+
+export function fromWireAdjustment({ amount, ...rest }: api.BalanceAdjustment): AdjustmentReport {
+  return { ...rest, amount: toUnits(amount) }
+}
+
 export function toWirePosition(position: PositionReport): api.Position {
   const { instrument, quantity, timeUs } = position
   return { instrument, quantity: toText(quantity), timeUs, ...present(position, ['sellable', 'totalCost'], toText) }
@@ -156,6 +164,7 @@ export function toWireCapabilities(
     quotes: capabilities.quotes ?? false,
     orderBook: capabilities.orderBook ?? false,
     positions: capabilities.positions ?? false,
+    adjustments: capabilities.adjustments ?? false,
     fills: capabilities.fills ?? { idSource: 'venue', feeSource: 'venue' },
     limits: [...(capabilities.limits ?? [])],
   }

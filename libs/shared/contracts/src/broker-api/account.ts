@@ -1,5 +1,6 @@
 /** Balances, positions, the gate and the lease of one account on the wire. */
 import { Type, type Static } from '@sinclair/typebox'
+import { ADJUSTMENT_REASONS } from '@jts/model/adjustments'
 import {
   Account,
   CLOSED,
@@ -29,6 +30,23 @@ export const Balance = named(
       }),
     ),
   }),
+)
+export const BalanceAdjustment = named(
+  'BalanceAdjustment',
+  Type.Object(
+    {
+      noticeId: Type.String({
+        minLength: 1,
+        maxLength: 128,
+        description: 'Unique in its account: told again, it is the same one.',
+      }),
+      currency: Type.String({ pattern: '^[A-Z0-9]{1,16}$' }),
+      amount: described(Decimal, 'Signed; negative went out.'),
+      reason: words(ADJUSTMENT_REASONS),
+      timeUs: TimeUs,
+    },
+    { description: 'Money, or what was bought, that came or went at the venue without a trade.' },
+  ),
 )
 export const Position = named(
   'Position',
@@ -78,6 +96,7 @@ export const AccountState = named(
 )
 
 export type Balance = Static<typeof Balance>
+export type BalanceAdjustment = Static<typeof BalanceAdjustment>
 export type Position = Static<typeof Position>
 export type GateRequest = Static<typeof GateRequest>
 export type LeaseRequest = Static<typeof LeaseRequest>

@@ -51,6 +51,11 @@ export const Capabilities = named(
     quotes: Type.Boolean(),
     orderBook: Type.Boolean(),
     positions: Type.Boolean({ description: 'False: holdings are balances (crypto).' }),
+    adjustments: Type.Optional(
+      Type.Boolean({
+        description: 'Money that comes or goes without a trade is told as it does (stream, `balances`).',
+      }),
+    ),
     fills: Type.Object({ idSource: words(['venue', 'cumulative']), feeSource: words(['venue', 'estimated']) }),
     limits: Type.Array(
       Type.Object({

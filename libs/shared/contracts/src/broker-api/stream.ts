@@ -1,6 +1,6 @@
 /** The WebSocket `/api/v1/stream`: every message of both sides. The order of things is told in stream.md. */
 import { Type, type Static, type TProperties } from '@sinclair/typebox'
-import { Balance } from './account.ts'
+import { Balance, BalanceAdjustment } from './account.ts'
 import { Candle, OrderBook, PublicTrade, Quote } from './market-data.ts'
 import { FillReport, OrderReport } from './orders.ts'
 import { Problem } from './problem.ts'
@@ -80,7 +80,13 @@ export const ServerMessage = named(
     message('quote', { data: Quote }),
     message('orderBook', { data: OrderBook }),
     message('order', { account: Account, cursor: Cursor, order: OrderReport, fill: Type.Optional(FillReport) }),
-    message('balances', { account: Account, cursor: Cursor, balances: Type.Array(Balance), timeUs: TimeUs }),
+    message('balances', {
+      account: Account,
+      cursor: Cursor,
+      balances: Type.Array(Balance),
+      timeUs: TimeUs,
+      adjustment: Type.Optional(BalanceAdjustment),
+    }),
   ]),
 )
 

@@ -29,6 +29,10 @@ type Told = Ref & {
   readonly lastPrice?: string
   readonly venueOrderId?: string
   readonly clientOrderId?: string
+  readonly currency?: string
+  readonly amount?: string
+  readonly by?: string
+  readonly words?: string
 }
 
 /** Undefined where nobody would read it. */
@@ -42,7 +46,9 @@ export function eventSayer(log: Logger): ((topic: Topic, event: NewEvent) => voi
     const ref = told.ref ?? told.terms?.ref ?? told
     const { orderId, signalId, strategy, instrument } = ref
     const { approved, notBeforeUs, reason, reasonCode, lastQuantity, lastPrice, clientOrderId, venueOrderId } = told
-    const figures = { approved, notBeforeUs, reasonCode, reason, lastQuantity, lastPrice, clientOrderId, venueOrderId }
+    const { currency, amount, by, words } = told
+    const ofOrder = { approved, notBeforeUs, reasonCode, reason, lastQuantity, lastPrice, clientOrderId, venueOrderId }
+    const figures = { ...ofOrder, currency, amount, by, words }
     log.info(
       { service, account, correlationId, orderId, signalId, strategy, instrument, ...withoutEmpty(figures) },
       type,

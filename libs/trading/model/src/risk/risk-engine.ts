@@ -194,6 +194,9 @@ export class RiskEngine {
     question.cashFree = ledger.cashOf(currency) - reservations.cashReserved(account, currency)
     question.sellable =
       ledger.position(strategy, instrument).quantity - reservations.quantityReserved(account, strategy, instrument)
+    // What was taken out of the account without a trade is still in the position, and nobody can sell it.
+    const unassigned = ledger.cashOf(question.instrument.baseCurrency)
+    if (unassigned < 0n) question.sellable += unassigned
     if (this.limits.exposureMaxPerInstrument !== undefined) {
       question.exposure =
         question.valueOf(ledger.quantityOf(instrument)) + reservations.cashReservedIn(account, instrument)

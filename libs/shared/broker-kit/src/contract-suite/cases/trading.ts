@@ -1,10 +1,19 @@
 /** Orders, cancels and amendments, their notices and their fills. */
 import { ceilToStep, floorToStep, floorToTick, unitsFromFloat, type ClientOrderId, type Units } from '@jts/model'
-import type { BrokerListener, FillReport, OrderReport, PlaceOrderIntent, PlaceOutcome } from '../../port.ts'
+import type {
+  AdjustmentReport,
+  BrokerListener,
+  FillReport,
+  OrderReport,
+  PlaceOrderIntent,
+  PlaceOutcome,
+} from '../../port.ts'
 import { expectEqual, expectSoon, expectTrue, pause, Unmet, type SuiteCase, type SuiteTarget } from '../suite.ts'
 import { timeframeOf } from './reading.ts'
 
 let counter = 0
+/** No case trades in it. */
+const MOVED = 'BNB'
 const newId = ({ prefix }: SuiteTarget): ClientOrderId => `${prefix}-${++counter}` as ClientOrderId
 const SEND_WITHIN_US = 10_000_000
 
@@ -281,6 +290,39 @@ export const TRADING: readonly SuiteCase[] = [
   },
   {
     ...full,
+    title: 'money that comes and goes without a trade is told, each time once and exactly',
+    supported: ({ adjustments }) => adjustments,
+    needsControl: 'moveMoney',
+    run: async (target) => {
+      const { broker, clock, control } = target
+      const held = async (): Promise<Units> => {
+        const found = (await broker.balances()).find(({ currency }) => currency === MOVED)
+        return (found?.free ?? 0n) + (found?.locked ?? 0n)
+      }
+      const heard = listening(target)
+      try {
+        await expectSoon(clock, 'the order stream is up', () => heard.states.at(-1) === 'up')
+        const before = await held()
+        await control!.moveMoney!(MOVED, '12.34500001')
+        await expectSoon(clock, 'the deposit is told', () => heard.adjustments.length > 0)
+        expectEqual('balance', await held(), before + 1_234_500_001n)
+        await control!.moveMoney!(MOVED, '-2.3')
+        await expectSoon(clock, 'the withdrawal is told', () => heard.adjustments.length > 1)
+        expectEqual('balance', await held(), before + 1_004_500_001n)
+        const said = heard.adjustments.map(({ currency, amount, reason }) => [currency, amount, reason])
+        expectEqual('notices', said, [
+          [MOVED, 1_234_500_001n, 'deposit'],
+          [MOVED, -230_000_000n, 'withdrawal'],
+        ])
+        expectEqual('ids', new Set(heard.adjustments.map(({ noticeId }) => noticeId)).size, 2)
+        expectEqual('fills', heard.fills.length, 0)
+      } finally {
+        await heard.stop()
+      }
+    },
+  },
+  {
+    ...full,
     title: 'a market order by quote spends no more than it says',
     supported: ({ marketBuySizes }) => marketBuySizes.includes('quote'),
     run: async (target) => {
@@ -419,6 +461,7 @@ async function fillsOf(target: SuiteTarget, report: OrderReport): Promise<readon
 function listening({ broker }: SuiteTarget) {
   const reports: OrderReport[] = []
   const fills: FillReport[] = []
+  const adjustments: AdjustmentReport[] = []
   const states: string[] = []
   const listener: BrokerListener = {
     onOrder(report, fill) {
@@ -426,8 +469,9 @@ function listening({ broker }: SuiteTarget) {
       if (fill !== undefined) fills.push(fill)
     },
     onBalances: () => undefined,
+    onAdjustment: (adjustment) => adjustments.push(adjustment),
     onOrderStream: (state) => states.push(state),
   }
   const stream = broker.subscribeOrders(listener)
-  return { reports, fills, states, stop: () => stream.stop() }
+  return { reports, fills, adjustments, states, stop: () => stream.stop() }
 }

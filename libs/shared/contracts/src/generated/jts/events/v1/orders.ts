@@ -171,6 +171,25 @@ export interface ForeignOrderFound {
   handling: string;
 }
 
+/** Money, or what was bought, that came or went without a trade. It moves what the account holds, and no PnL. */
+export interface BalanceAdjusted {
+  /** Computed from what tells of it: told again, it is the same one and is not booked again. */
+  adjustmentId: string;
+  /** As the broker calls it: a currency, or the symbol of a share. */
+  currency: string;
+  /** Signed; negative went out. */
+  amount: string;
+  /** deposit, withdrawal, dividend, fee, corporate-action or correction. */
+  reason: string;
+  /** `broker`: a notice of its own; `person`: booked by hand, after a comparison found exactly this difference. */
+  source: string;
+  /** What the broker's notice is told apart by; empty where a person has booked it. */
+  noticeId: string;
+  /** The person, and what was said about it; empty for a notice. */
+  by: string;
+  words: string;
+}
+
 export interface BalanceDifference {
   currency: string;
   ours: string;
@@ -2766,6 +2785,195 @@ export const ForeignOrderFound: MessageFns<ForeignOrderFound> = {
     message.quantity = object.quantity ?? "";
     message.limitPrice = object.limitPrice ?? "";
     message.handling = object.handling ?? "";
+    return message;
+  },
+};
+
+function createBaseBalanceAdjusted(): BalanceAdjusted {
+  return { adjustmentId: "", currency: "", amount: "", reason: "", source: "", noticeId: "", by: "", words: "" };
+}
+
+export const BalanceAdjusted: MessageFns<BalanceAdjusted> = {
+  encode(message: BalanceAdjusted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.adjustmentId !== "") {
+      writer.uint32(10).string(message.adjustmentId);
+    }
+    if (message.currency !== "") {
+      writer.uint32(18).string(message.currency);
+    }
+    if (message.amount !== "") {
+      writer.uint32(26).string(message.amount);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.source !== "") {
+      writer.uint32(42).string(message.source);
+    }
+    if (message.noticeId !== "") {
+      writer.uint32(50).string(message.noticeId);
+    }
+    if (message.by !== "") {
+      writer.uint32(58).string(message.by);
+    }
+    if (message.words !== "") {
+      writer.uint32(66).string(message.words);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BalanceAdjusted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBalanceAdjusted();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.adjustmentId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.amount = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.noticeId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.words = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BalanceAdjusted {
+    return {
+      adjustmentId: isSet(object.adjustmentId)
+        ? globalThis.String(object.adjustmentId)
+        : isSet(object.adjustment_id)
+        ? globalThis.String(object.adjustment_id)
+        : "",
+      currency: isSet(object.currency) ? globalThis.String(object.currency) : "",
+      amount: isSet(object.amount) ? globalThis.String(object.amount) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      source: isSet(object.source) ? globalThis.String(object.source) : "",
+      noticeId: isSet(object.noticeId)
+        ? globalThis.String(object.noticeId)
+        : isSet(object.notice_id)
+        ? globalThis.String(object.notice_id)
+        : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      words: isSet(object.words) ? globalThis.String(object.words) : "",
+    };
+  },
+
+  toJSON(message: BalanceAdjusted): unknown {
+    const obj: any = {};
+    if (message.adjustmentId !== "") {
+      obj.adjustmentId = message.adjustmentId;
+    }
+    if (message.currency !== "") {
+      obj.currency = message.currency;
+    }
+    if (message.amount !== "") {
+      obj.amount = message.amount;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.source !== "") {
+      obj.source = message.source;
+    }
+    if (message.noticeId !== "") {
+      obj.noticeId = message.noticeId;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.words !== "") {
+      obj.words = message.words;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<BalanceAdjusted>, I>>(base?: I): BalanceAdjusted {
+    return BalanceAdjusted.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BalanceAdjusted>, I>>(object: I): BalanceAdjusted {
+    const message = createBaseBalanceAdjusted();
+    message.adjustmentId = object.adjustmentId ?? "";
+    message.currency = object.currency ?? "";
+    message.amount = object.amount ?? "";
+    message.reason = object.reason ?? "";
+    message.source = object.source ?? "";
+    message.noticeId = object.noticeId ?? "";
+    message.by = object.by ?? "";
+    message.words = object.words ?? "";
     return message;
   },
 };

@@ -65,6 +65,10 @@ export interface AccountView {
   differences: BalanceDifference[];
   /** Cash by the day on which it changes hands, where the market settles later than it trades. */
   settlements: SettlementView[];
+  /** What the ledger says is held of each currency and share: its cash, and the base of its positions. */
+  holdings: CurrencyAmount[];
+  /** What came in without a trade since the opening balance, less what went out. Equity has it, PnL has not. */
+  adjusted: CurrencyAmount[];
 }
 
 export interface SettlementView {
@@ -527,6 +531,8 @@ function createBaseAccountView(): AccountView {
     fillCount: 0,
     differences: [],
     settlements: [],
+    holdings: [],
+    adjusted: [],
   };
 }
 
@@ -567,6 +573,12 @@ export const AccountView: MessageFns<AccountView> = {
     }
     for (const v of message.settlements) {
       SettlementView.encode(v!, writer.uint32(98).fork()).join();
+    }
+    for (const v of message.holdings) {
+      CurrencyAmount.encode(v!, writer.uint32(106).fork()).join();
+    }
+    for (const v of message.adjusted) {
+      CurrencyAmount.encode(v!, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -680,6 +692,22 @@ export const AccountView: MessageFns<AccountView> = {
             message.settlements.push(SettlementView.decode(reader, reader.uint32()));
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.holdings.push(CurrencyAmount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.adjusted.push(CurrencyAmount.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -728,6 +756,12 @@ export const AccountView: MessageFns<AccountView> = {
       settlements: globalThis.Array.isArray(object?.settlements)
         ? object.settlements.map((e: any) => SettlementView.fromJSON(e))
         : [],
+      holdings: globalThis.Array.isArray(object?.holdings)
+        ? object.holdings.map((e: any) => CurrencyAmount.fromJSON(e))
+        : [],
+      adjusted: globalThis.Array.isArray(object?.adjusted)
+        ? object.adjusted.map((e: any) => CurrencyAmount.fromJSON(e))
+        : [],
     };
   },
 
@@ -769,6 +803,12 @@ export const AccountView: MessageFns<AccountView> = {
     if (message.settlements?.length) {
       obj.settlements = message.settlements.map((e) => SettlementView.toJSON(e));
     }
+    if (message.holdings?.length) {
+      obj.holdings = message.holdings.map((e) => CurrencyAmount.toJSON(e));
+    }
+    if (message.adjusted?.length) {
+      obj.adjusted = message.adjusted.map((e) => CurrencyAmount.toJSON(e));
+    }
     return obj;
   },
 
@@ -789,6 +829,8 @@ export const AccountView: MessageFns<AccountView> = {
     message.fillCount = object.fillCount ?? 0;
     message.differences = object.differences?.map((e) => BalanceDifference.fromPartial(e)) || [];
     message.settlements = object.settlements?.map((e) => SettlementView.fromPartial(e)) || [];
+    message.holdings = object.holdings?.map((e) => CurrencyAmount.fromPartial(e)) || [];
+    message.adjusted = object.adjusted?.map((e) => CurrencyAmount.fromPartial(e)) || [];
     return message;
   },
 };

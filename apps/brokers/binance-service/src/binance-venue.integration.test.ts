@@ -37,6 +37,7 @@ const listener: BrokerListener = {
     if (fill) fills.push(fill)
   },
   onBalances: () => balanceNotices++,
+  onAdjustment: () => undefined,
   onOrderStream: (state) => states.push(state),
 }
 await Promise.all([broker.start(), market.start()])

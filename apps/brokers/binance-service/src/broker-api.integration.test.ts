@@ -71,10 +71,16 @@ async function loseNextAnswer(): Promise<void> {
 }
 const cut = (proxy: TcpProxy) => () => Promise.resolve(proxy.cut())
 
+const moveMoney = (currency: string, amount: string): Promise<void> => venue.moveMoney(currency, amount)
 const ADDRESS = new RawApi({ baseUrl: service.url, key, account, clock: systemClock })
 for (const [how, ports, control, raw] of [
-  ['in process', { broker: inProcess, market }, { loseNextAnswer, dropStreams: cut(toVenue) }, {}],
-  ['over HTTP', { broker: client, market: client }, { loseNextAnswer, dropStreams: cut(toService) }, { raw: ADDRESS }],
+  ['in process', { broker: inProcess, market }, { loseNextAnswer, moveMoney, dropStreams: cut(toVenue) }, {}],
+  [
+    'over HTTP',
+    { broker: client, market: client },
+    { loseNextAnswer, moveMoney, dropStreams: cut(toService) },
+    { raw: ADDRESS },
+  ],
 ] satisfies readonly (readonly [string, object, VenueControl, object])[]) {
   test(`the contract suite passes ${how}`, async () => {
     const target = { ...ports, ...raw, instrument: BTCUSDT, clock: systemClock, boldness: 'full', control } as const

@@ -39,6 +39,7 @@ export const CAPABILITIES: Capabilities = {
   quotes: true,
   orderBook: true,
   positions: false,
+  adjustments: true,
   fills: { idSource: 'venue', feeSource: 'venue' },
   limits: BINANCE_LIMITS.windows.map(({ counts, limit, lengthUs, header }) => ({
     name: header,

@@ -54,6 +54,7 @@ test('every bar is heard, every order is filled, and no frame is missing when id
   broker.subscribeOrders({
     onOrder: (_report, fill) => fill && filled.push(fill),
     onBalances: () => undefined,
+    onAdjustment: () => undefined,
     onOrderStream: () => undefined,
   })
   market.subscribe([{ instrument: BTCUSDT, timeframe: '1m' }], {

@@ -30,6 +30,7 @@ beforeEach(async () => {
   listener = {
     onOrder: (report, fill) => heard.push(`${report.status} ${fill?.tradeId ?? '-'}`),
     onBalances: (balances) => heard.push(`balances ${balances.map(({ currency }) => currency).join()}`),
+    onAdjustment: ({ noticeId, amount, reason, timeUs }) => heard.push(`${reason} ${noticeId} ${amount} ${timeUs}`),
     onOrderStream: (state) => heard.push(state),
   }
   venue.onFrame = (frame, socket) => reply(socket, frame, SUBSCRIBED)
@@ -75,7 +76,7 @@ test('notices are handed over in the order of the wire, each counted after it wa
   for (let n = 0; n < 50; n++) say({ ...trade, t: n })
   say(fixture('execution-report-cancelled'))
   say(fixture('outbound-account-position'))
-  say({ e: 'balanceUpdate', a: 'BTC' })
+  say({ e: 'listStatus', s: 'BTCUSDT' })
   await hears('balances BTC,USDT')
   assert.deepEqual(heard, [
     ...Array.from({ length: 50 }, (_, n) => `${n} after ${n + 1}`),
@@ -84,6 +85,18 @@ test('notices are handed over in the order of the wire, each counted after it wa
   ])
   // The subscription's answer, 50 trades, the cancel, balances, and the event that is nobody's concern.
   await activity.whenIdle({ [portOf()]: 54 })
+})
+
+test('tells of money that moves without a trade, with an id that the same notice has again', async () => {
+  broker.subscribeOrders(listener)
+  await hears('up')
+  heard.length = 0
+  say(fixture('balance-update'))
+  say({ ...(fixture('balance-update') as object), d: '-0.50000000', E: 1795392931999 })
+  say(fixture('balance-update'))
+  await until(() => heard.length === 3)
+  const deposit = 'deposit USDT:1795392931000:100.25 10025000000 1795392931000000'
+  assert.deepEqual(heard, [deposit, 'withdrawal USDT:1795392931000:-0.5 -50000000 1795392931000000', deposit])
 })
 
 test('notices that come in one piece are handed over one by one: what one causes is decided before the next', async () => {

@@ -6,8 +6,14 @@ import { LastingStream, messageOf, UnreadableFrame, type BrokerListener, type St
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import type { Signer } from './adapters/auth.ts'
 import { CODE } from './adapters/errors.ts'
-import { parseJson, readAccountPosition, readExecutionReport, readReply } from './adapters/messages.ts'
-import { toBalances, toNotice } from './adapters/translate.ts'
+import {
+  parseJson,
+  readAccountPosition,
+  readBalanceUpdate,
+  readExecutionReport,
+  readReply,
+} from './adapters/messages.ts'
+import { toAdjustment, toBalances, toNotice } from './adapters/translate.ts'
 import type { VenueClock } from './venue-clock.ts'
 
 export type OrderStreamOptions = {
@@ -68,11 +74,15 @@ export function openOrderStream(options: OrderStreamOptions, listener: BrokerLis
         const { balances, timeUs } = toBalances(readAccountPosition(event))
         return (to) => to.onBalances(balances, timeUs)
       }
+      case 'balanceUpdate': {
+        const adjustment = toAdjustment(readBalanceUpdate(event))
+        return (to) => to.onAdjustment(adjustment)
+      }
       case 'serverShutdown':
       case 'eventStreamTerminated':
         return () => stream.reconnect(String(event.e))
       default:
-        // Deposits, order lists and whatever the venue adds: not about orders of ours.
+        // Order lists and whatever the venue adds: not about orders of ours.
         return undefined
     }
   }

@@ -1,6 +1,6 @@
 /** Our orders, fills and klines in Binance's words. Amounts are texts of eight decimals. */
 import type { Instrument } from '@jts/model/instruments'
-import { formatUnitsFixed as text, unitsFromFloat } from '@jts/model/numbers'
+import { formatUnitsFixed as text, unitsFromFloat, type Units } from '@jts/model/numbers'
 import type { Balance, Fill, Kline, Order, OrderEvent, PublicTrade } from '@jts/exchange'
 import { describeFilters } from './filters.ts'
 
@@ -185,9 +185,14 @@ export function executionReport(event: OrderEvent, time: TimeOf): object {
   }
 }
 
-export function accountPosition(event: OrderEvent, time: TimeOf): object {
+export function accountPosition(event: Pick<OrderEvent, 'balances' | 'timeUs'>, time: TimeOf): object {
   const balances = event.balances.map(({ asset, free, locked }) => ({ a: asset, f: text(free), l: text(locked) }))
   return { e: 'outboundAccountPosition', E: time(event.timeUs), u: time(event.timeUs), B: balances }
+}
+
+/** A deposit, a withdrawal or a transfer. */
+export function balanceUpdate(asset: string, delta: Units, timeUs: number, time: TimeOf): object {
+  return { e: 'balanceUpdate', E: time(timeUs), a: asset, d: text(delta), T: time(timeUs) }
 }
 
 /** A recorded kline has one volume; the amounts in quote are estimated by its close, those of takers are not known. */

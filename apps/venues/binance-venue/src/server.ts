@@ -1,4 +1,4 @@
-/** One port for everything: REST, market streams, the WebSocket API and the conductor's side channel. */
+/** One port for everything: REST, market streams, the WebSocket API, the conductor's side channel and the balances' control. */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -6,6 +6,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { LOCK_STEP_PATH } from '@jts/contracts/lock-step'
 import type { LockStep } from '@jts/exchange'
+import { answerBalances, BALANCES_PATH } from './balance-control.ts'
 import { answerRest } from './rest.ts'
 import { serveStreams, streamProblem, streamsOfUrl } from './streams.ts'
 import type { Venue } from './venue.ts'
@@ -21,6 +22,10 @@ export async function listen(venue: Venue, port: number, lockStep: LockStep | un
   const app: FastifyInstance = Fastify({ logger: false, forceCloseConnections: true, exposeHeadRoutes: false })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  app.post(BALANCES_PATH, (request, reply) => {
+    answerBalances(venue, request, reply)
+    return reply
+  })
   app.route({
     method: ['GET', 'POST', 'PUT', 'DELETE'],
     url: '/*',

@@ -1,8 +1,9 @@
 /** User data: each order event as an execution report and the balances it may have changed. Faults lose and repeat them. */
-import type { Faults, OrderEvent } from '@jts/exchange'
+import type { Balance, Faults, OrderEvent } from '@jts/exchange'
+import type { Units } from '@jts/model/numbers'
 import type { Activity } from './activity.ts'
 import type { Connections } from './connections.ts'
-import { accountPosition, executionReport } from './payloads.ts'
+import { accountPosition, balanceUpdate, executionReport, type TimeOf } from './payloads.ts'
 
 export class UserStream {
   readonly #connections: Connections
@@ -27,6 +28,12 @@ export class UserStream {
     }, delayMs)
   }
 
+  /** Money that came or went without a trade, and what there is of it now. */
+  adjusted(account: number, balance: Balance, delta: Units, timeUs: number): void {
+    this.#tell(account, (time) => accountPosition({ balances: [balance], timeUs }, time))
+    this.#tell(account, (time) => balanceUpdate(balance.asset, delta, timeUs, time))
+  }
+
   #sendNow(events: readonly OrderEvent[]): void {
     for (const event of events) {
       const times = event.fillNumber === undefined ? 1 : this.#faults.reportsOf(event.fillNumber)
@@ -35,12 +42,13 @@ export class UserStream {
   }
 
   #sendOne(event: OrderEvent): void {
+    for (const make of [executionReport, accountPosition]) this.#tell(event.order.account, (time) => make(event, time))
+  }
+
+  #tell(account: number, make: (time: TimeOf) => object): void {
     for (const connection of this.#connections.all()) {
-      for (const [subscriptionId, account] of connection.subscriptions) {
-        if (account !== event.order.account) continue
-        for (const make of [executionReport, accountPosition]) {
-          connection.send(JSON.stringify({ subscriptionId, event: make(event, connection.time) }))
-        }
+      for (const [subscriptionId, one] of connection.subscriptions) {
+        if (one === account) connection.send(JSON.stringify({ subscriptionId, event: make(connection.time) }))
       }
     }
   }

@@ -50,6 +50,7 @@ export class Exchange {
   #changedOrders = new Set<Order>()
   #newFills: Fill[] = []
   #newMeta = new Map<string, string>()
+  #hasAdjusted = false
 
   constructor(options: ExchangeOptions) {
     this.#store = options.store
@@ -201,6 +202,15 @@ export class Exchange {
     const id = cancelId ?? generatedId('cancel', account, order.id)
     this.#end(book, order, 'cancelled', this.timeUs, id)
     return { order, cancelId: id }
+  }
+
+  /** Money comes in or, negative, goes out: not more than is free. Whoever was told of it finds it again after a kill. */
+  adjust(account: number, asset: string, amount: Units): Balance | Refused {
+    const owner = this.#account(account)
+    if (owner.free(asset) + amount < 0n) return { refused: 'insufficient-balance' }
+    owner.move(asset, amount, 0n)
+    this.#hasAdjusted = true
+    return owner.balance(asset)
   }
 
   // What the market does. Each returns true when it has touched an order.
@@ -367,7 +377,8 @@ export class Exchange {
 
   /** Writes the turn, on disk before this returns if it has touched an order, and hands out its events. */
   commit(position?: { readonly position: number; readonly timeUs: number }): readonly OrderEvent[] {
-    const isDurable = this.#changedOrders.size > 0 || this.#newFills.length > 0 || this.#newMeta.size > 0
+    const isDurable =
+      this.#changedOrders.size > 0 || this.#newFills.length > 0 || this.#newMeta.size > 0 || this.#hasAdjusted
     const hasChanges = isDurable || this.#accounts.some((account) => account.changed.size > 0)
     if (!hasChanges && !position) return []
     this.#store.transaction(isDurable, () => {
@@ -380,6 +391,7 @@ export class Exchange {
       this.#newFills = []
       this.#changedOrders.clear()
       this.#newMeta.clear()
+      this.#hasAdjusted = false
       for (const account of this.#accounts) account.changed.clear()
     }
     return events

@@ -259,6 +259,19 @@ const AccountPosition = Type.Object({
 export type AccountPositionPayload = Static<typeof AccountPosition>
 export const readAccountPosition = reader('outboundAccountPosition', AccountPosition)
 
+// https://developers.binance.com/docs/binance-spot-api-docs/user-data-stream#balance-update
+const BalanceUpdate = Type.Object({
+  e: Type.Literal('balanceUpdate'),
+  E: Milliseconds,
+  a: Type.String(),
+  /** Signed. */
+  d: Amount,
+  /** When it was cleared. */
+  T: Milliseconds,
+})
+export type BalanceUpdatePayload = Static<typeof BalanceUpdate>
+export const readBalanceUpdate = reader('balanceUpdate', BalanceUpdate)
+
 // https://developers.binance.com/docs/binance-spot-api-docs/websocket-api/response-format
 export const readReply = reader(
   'reply',

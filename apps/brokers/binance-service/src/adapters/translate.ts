@@ -1,5 +1,13 @@
 /** Pure: Binance's payloads ↔ our types. Times come in ms and leave in µs; amounts come as text and leave as units. */
-import type { Balance, FillReport, OrderBookReport, OrderReport, PlaceOrderIntent, QuoteReport } from '@jts/broker-kit'
+import type {
+  AdjustmentReport,
+  Balance,
+  FillReport,
+  OrderBookReport,
+  OrderReport,
+  PlaceOrderIntent,
+  QuoteReport,
+} from '@jts/broker-kit'
 import {
   formatUnits,
   parseUnits,
@@ -19,6 +27,7 @@ import {
   readNotional,
   readPriceFilter,
   type AccountPositionPayload,
+  type BalanceUpdatePayload,
   type BookTickerPayload,
   type CancelledOrderPayload,
   type DepthPayload,
@@ -175,6 +184,18 @@ function receivedCurrency(instrument: InstrumentId, side: Side): string {
 export function toBalances(event: AccountPositionPayload): { balances: Balance[]; timeUs: number } {
   const balances = event.B.map(({ a, f, l }) => ({ currency: a, free: parseUnits(f), locked: parseUnits(l) }))
   return { balances, timeUs: toUs(event.E) }
+}
+
+/** The notice has no id: asset, moment and amount tell it apart from every other. */
+export function toAdjustment({ a, d, T }: BalanceUpdatePayload): AdjustmentReport {
+  const amount = parseUnits(d)
+  return {
+    noticeId: `${a}:${T}:${formatUnits(amount)}`,
+    currency: a,
+    amount,
+    reason: amount < 0n ? 'withdrawal' : 'deposit',
+    timeUs: toUs(T),
+  }
 }
 
 export function toBar(instrument: InstrumentId, timeframe: string, row: KlineRowPayload): Bar {

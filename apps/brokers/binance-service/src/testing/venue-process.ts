@@ -33,6 +33,16 @@ export class VenueProcess {
     return new VenueProcess(child, JSON.parse(line) as Said)
   }
 
+  /** Money comes into the account, or (negative) goes out; without a notice, as if no stream were up. */
+  async moveMoney(asset: string, amount: string, { notice = true } = {}): Promise<void> {
+    const response = await fetch(new URL('/jts/balances', this.endpoints.rest), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.control.token}` },
+      body: JSON.stringify({ asset, amount, notice }),
+    })
+    if (!response.ok) throw new Error(`expected ${amount} ${asset} to move, found ${await response.text()}`)
+  }
+
   async kill(): Promise<void> {
     const gone = once(this.#child, 'exit')
     this.#child.kill('SIGKILL')

@@ -52,7 +52,10 @@ export function parseCommand<O extends Record<string, OptionSpec>>(
   }
   let parsed: ReturnType<typeof parseArgs>
   try {
-    parsed = parseArgs({ args: [...argv], options, allowPositionals: true, strict: true })
+    // An amount below zero is an argument, and no option.
+    const [negative, args] = [argv.filter(isNegative), argv.filter((arg) => !isNegative(arg))]
+    const all = negative.length === 0 ? args : [...args, '--', ...negative]
+    parsed = parseArgs({ args: all, options, allowPositionals: true, strict: true })
   } catch (cause) {
     throw new UserError(`${(cause as Error).message}\nusage: ${spec.usage}\n(./jts ${spec.name} --help tells more)`, {
       cause,
@@ -74,6 +77,10 @@ export function parseCommand<O extends Record<string, OptionSpec>>(
     else values[name] = value
   }
   return { options: values as Parsed<O>['options'], positionals: parsed.positionals }
+}
+
+function isNegative(arg: string): boolean {
+  return /^-\d+(\.\d+)?$/.test(arg)
 }
 
 function numberOption(name: string, text: string): number {

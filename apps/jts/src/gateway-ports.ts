@@ -19,6 +19,8 @@ import type { OrderView as OrderWire } from '@jts/contracts/orders-api'
 import type { StrategyView as StrategyWire, WaitingSignal as WaitingWire } from '@jts/contracts/strategy-api'
 import { divide, formatUnits, instrumentId, ONE, parseUnits, type Mode } from '@jts/model'
 import type { Logger } from '@jts/runtime'
+import { adjust } from './adjust.ts'
+import { refusedAs } from './refused-as.ts'
 import { TradeCandles } from './trade-candles.ts'
 import type { System } from './system.ts'
 
@@ -142,6 +144,7 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
         tell({ type: 'decision', data: decision! })
         return changesWaiting ? tellStatus() : undefined
       case 'BalancesReported':
+      case 'BalanceAdjusted':
         return portfolioSoon()
       case 'OrderFilled':
         tell({ type: 'fill', data: fillView(event) })
@@ -205,6 +208,7 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
     decisions: ({ limit }) => Promise.resolve(decisions.slice(-limit).reverse()),
     halt: ({ reason, by }) => halted(system.orders.halt({ account: '', reason, by })),
     resume: ({ by }) => halted(system.orders.resume({ account: '', by })),
+    adjust: (request) => adjust(system, request),
     startStrategy: async ({ instance }) => {
       try {
         return strategyView(await system.strategies.startStrategy({ instance }))
@@ -225,22 +229,6 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-  }
-}
-
-const REFUSALS = {
-  INVALID_ARGUMENT: 'BAD_REQUEST',
-  FAILED_PRECONDITION: 'REFUSED',
-  UNAVAILABLE: 'UNAVAILABLE',
-} as const
-
-/** What a service refuses is told to whoever asked, in its own words. */
-async function refusedAs<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer
-  } catch (error) {
-    const code = error instanceof RpcError ? REFUSALS[error.code as keyof typeof REFUSALS] : undefined
-    throw code === undefined ? error : new GatewayError(code, (error as RpcError).message)
   }
 }
 
@@ -308,7 +296,9 @@ function accountView(account: AccountWire): AccountView {
     unrealisedPnl: account.unrealisedPnl,
     cash: amounts(account.cash),
     fees: amounts(account.fees),
+    adjusted: amounts(account.adjusted.filter(({ amount }) => amount !== '0')),
     reconciled: account.reconciled as AccountView['reconciled'],
+    differences: account.differences.map((one) => ({ ...one })),
     ...settlementView(account.settlements[0]),
     positions: account.positions.map((position) => {
       const quantity = parseUnits(position.quantity)

@@ -19,6 +19,7 @@ export function readingAgain(
     cancelOrder: (request) => orders.cancelOrder(request),
     halt: (request) => orders.halt(request),
     getTradingState: (request) => orders.getTradingState(request),
+    adjustBalance: (request) => orders.adjustBalance(request),
     async resume(request) {
       const stops = await readAgain()
       const answer = await orders.resume(request)

@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'lift a halt',
     run: async (argv) => (await import('./commands/halt.ts')).haltCommand('resume', argv),
   },
+  adjust: {
+    summary: 'book money that moved without a trade (a deposit, a dividend): adjust ACCOUNT ASSET AMOUNT',
+    run: async (argv) => (await import('./commands/adjust.ts')).adjustCommand(argv),
+  },
   serve: {
     summary: 'run one service alone, answering gRPC',
     run: async (argv) => (await import('./commands/serve.ts')).serveCommand(argv),

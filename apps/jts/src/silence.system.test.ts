@@ -1,6 +1,9 @@
-/** Who falls silent is missed within seconds: nothing new is risked, the dashboard says why, and all goes on when it is back. */
+/**
+ * Who falls silent is missed within seconds: nothing new is risked, the dashboard says why, and all goes on when it is back. In the
+ * same two systems: money that moves without a trade.
+ */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -66,10 +69,62 @@ async function health(dir: string): Promise<string[]> {
     .map(({ payload }) => `${payload.service} ${payload.state}`)
 }
 
+type Account = { adjusted: Record<string, string>; reconciled: string; differences: { currency: string }[] }
+
+async function accountOf(url: string): Promise<Account> {
+  const body = (await (await fetch(`${url}/api/v1/portfolio`)).json()) as { data: { accounts: Account[] } }
+  return body.data.accounts[0]!
+}
+
+async function untilAccount(url: string, isWanted: (account: Account) => boolean): Promise<void> {
+  const deadline = Date.now() + WITHIN_MS
+  for (;;) {
+    const account = await accountOf(url)
+    if (isWanted(account)) return
+    assert.ok(Date.now() < deadline, `found ${JSON.stringify(account)}`)
+    await sleep(200)
+  }
+}
+
+/** A deposit at the local venue is booked by its notice; a withdrawal that nobody told of by a person, once however often it is said. */
+async function moneyMoves(dir: string, url: string): Promise<void> {
+  const [file] = globSync('**/keys.json', { cwd: dir })
+  const { controlToken, port } = JSON.parse(readFileSync(join(dir, file!), 'utf8')) as Record<string, string>
+  const move = async (amount: string, notice: boolean): Promise<void> => {
+    const response = await fetch(`http://127.0.0.1:${port}/jts/balances`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${controlToken}` },
+      body: JSON.stringify({ asset: 'USDT', amount, notice }),
+    })
+    assert.equal(response.status, 200, await response.text())
+  }
+  await move('1000', true)
+  await untilAccount(url, ({ adjusted }) => adjusted['USDT'] === '1000')
+  await move('-250.5', false)
+  const adjust = async (amount: string) => {
+    const said = ['--reason', 'withdrawal', '--words', 'to the bank', '--data-dir', dir, '--json']
+    const { code, stdout, stderr } = await runJts(['adjust', 'sim.binance.main', 'USDT', amount, ...said])
+    return { code, stderr, outcome: stdout === '' ? '' : (JSON.parse(stdout) as { outcome: string }).outcome }
+  }
+  const more = await adjust('-250.6')
+  assert.match(more.stderr, /expected a difference of -250\.6, found one of -250\.5 .* nothing is booked/)
+  assert.equal(more.code, 2)
+  assert.deepEqual(await adjust('-250.5'), { code: 0, stderr: '', outcome: 'booked' })
+  assert.equal((await adjust('-250.5')).outcome, 'already')
+  await untilAccount(
+    url,
+    ({ adjusted, reconciled, differences }) =>
+      adjusted['USDT'] === '749.5' && reconciled === 'equal' && differences.length === 0,
+  )
+  const rebuilt = await runJts(['rebuild', '--data-dir', dir, '--json'])
+  assert.equal(rebuilt.code, 0, rebuilt.stdout + rebuilt.stderr)
+}
+
 test('the market: its venue stops without a word, and comes back', async () => {
   const dir = join(folder, 'market')
   const { process: jts, url } = await up(dir)
   await untilStates(url, allActive)
+  await moneyMoves(dir, url)
   const { pid } = jts.child
   const venue = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0])
   process.kill(venue, 'SIGSTOP')
@@ -92,6 +147,7 @@ test('a service among processes: risk management stands still, and goes on', asy
   const env = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url }
   const { process: jts, url } = await up(dir, ['--distributed'], env)
   await untilStates(url, allActive)
+  await moneyMoves(dir, url)
   const processes = JSON.parse(readFileSync(join(dir, PROCESSES_FILE), 'utf8')) as Record<string, { pid: number }>
   const { pid } = processes['risk-management']!
   process.kill(pid, 'SIGSTOP')

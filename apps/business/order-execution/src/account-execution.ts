@@ -7,7 +7,7 @@
  */
 import type { FillReport, OrderReport, PlaceOutcome } from '@jts/broker-kit'
 import type { BusEventOf } from '@jts/contracts'
-import type { OrderView } from '@jts/contracts/orders-api'
+import type { AdjustBalanceRequest, AdjustBalanceResponse, OrderView } from '@jts/contracts/orders-api'
 import type { AccountId, InstrumentId, OrderId, SignalId, StrategyInstanceId } from '@jts/model'
 import { computedId } from '@jts/runtime'
 import type { Turn } from '@jts/transport'
@@ -43,10 +43,10 @@ export class AccountExecution {
     this.account = options.account
     const state = (this.#state = new AccountState(options))
     this.#foreign = new ForeignOrders(state)
-    this.#adjusting = new BalanceAdjusting(state)
     this.#booking = new FillBooking(state, this.#foreign)
     this.#reports = new VenueReports(state, (record) => this.#sending.dequeue(record))
     this.#fillSearch = new FillSearch(state, this.#booking, this.#reports)
+    this.#adjusting = new BalanceAdjusting(state, this.#fillSearch)
     this.#sending = new OrderSending(state, {
       onAccepted: (record, { report, fills: told }, turn) => {
         const settled = told.filter(({ provisional }) => provisional !== true)
@@ -151,6 +151,11 @@ export class AccountExecution {
 
   reconcile(): Promise<boolean> {
     return reconcile(this.#state, this.#inquiry, this.#fillSearch)
+  }
+
+  /** See `BalanceAdjusting.bookDifference`. */
+  bookDifference(request: AdjustBalanceRequest): Promise<AdjustBalanceResponse> {
+    return this.#adjusting.bookDifference(request)
   }
 
   /** Cancels the orders of others that were adopted; see `ForeignOrders`. */

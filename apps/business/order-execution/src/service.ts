@@ -13,6 +13,8 @@ import {
   type Topic,
 } from '@jts/contracts'
 import type {
+  AdjustBalanceRequest,
+  AdjustBalanceResponse,
   CancelOrderRequest,
   CancelOrderResponse,
   GetTradingStateRequest,
@@ -304,6 +306,12 @@ class Service implements OrderExecutionApi {
     this.states.resume(request.account, request.by || 'person')
     await this.#options.store.durable()
     return this.#haltView(request.account, 0)
+  }
+
+  async adjustBalance(request: AdjustBalanceRequest): Promise<AdjustBalanceResponse> {
+    if (request.account === '') throw new RpcError('INVALID_ARGUMENT', 'account: expected one, found none')
+    this.#checkAccount(request.account)
+    return await this.execution(request.account as AccountId).bookDifference(request)
   }
 
   getTradingState(_request: GetTradingStateRequest): Promise<TradingStateView> {

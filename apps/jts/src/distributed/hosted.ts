@@ -129,6 +129,7 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
         halt: taken.halt.bind(taken),
         resume: taken.resume.bind(taken),
         getTradingState: execution.api.getTradingState.bind(execution.api),
+        adjustBalance: execution.api.adjustBalance.bind(execution.api),
       } satisfies OrderExecutionApi,
       reconcile: (account) => execution.reconcile(account),
       restore: () => execution.restore(),

@@ -44,6 +44,7 @@ export function routedOrders(owners: ByAccount<OrderExecutionApi>): OrderExecuti
     },
     halt: (request) => commanded(of(request.account), (owner) => owner.halt(request)),
     resume: (request) => commanded(of(request.account), (owner) => owner.resume(request)),
+    adjustBalance: async (request) => await ownerOf(owners, request.account).adjustBalance(request),
     async getTradingState(request) {
       const answers = await Promise.all([...owners.values()].map((owner) => owner.getTradingState(request)))
       const accounts = answers.flatMap((answer) => answer.accounts)

@@ -5,6 +5,8 @@ import { formatUnits, multiplyUnits, parseUnits, unitsFromFloat } from '@jts/mod
 import { GatewayError } from './problems.ts'
 import type {
   AccountView,
+  AdjustmentView,
+  AdjustRequestView,
   CandleView,
   CollectionView,
   CollectRequestView,
@@ -44,7 +46,7 @@ const SETTLEMENT: NonNullable<AccountView['settlement']> = {
 
 export class FakePorts implements GatewayPorts {
   readonly listeners = new Set<(update: GatewayUpdate) => void>()
-  readonly commands: { command: 'halt' | 'resume'; by: string; reason?: string }[] = []
+  readonly commands: { command: 'halt' | 'resume' | 'adjust'; by: string; reason?: string }[] = []
   readonly mode: Mode
   tradingState: TradingState = 'active'
   accountStates: StatusView['accountStates'] = []
@@ -174,6 +176,12 @@ export class FakePorts implements GatewayPorts {
     this.commands.push({ command: 'resume', ...request })
     this.#setTradingState('active')
     return { tradingState: 'active', cancelled: 0, unknown: 0, open: 0, message: 'trading goes on' }
+  }
+
+  adjust(request: AdjustRequestView & { by: string }): Promise<AdjustmentView> {
+    const { account, asset, amount } = request
+    this.commands.push({ command: 'adjust', ...request })
+    return Promise.resolve({ account, asset, amount, outcome: 'booked', adjustmentId: 'adjustment-1' })
   }
 
   startStrategy({ instance }: { instance: string }): Promise<StrategyView> {
@@ -354,7 +362,9 @@ export class FakePorts implements GatewayPorts {
       cash: { [currency]: cash },
       fees: { [currency]: currency === 'KRW' ? '1284' : '28.86120417' },
       positions: position.quantity === '0' ? [] : [position],
+      adjusted: {},
       reconciled: currency === 'KRW' ? 'unchecked' : 'equal',
+      differences: [],
       ...(currency === 'KRW' ? { settlement: SETTLEMENT } : {}),
     }
   }

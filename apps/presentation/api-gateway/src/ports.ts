@@ -1,5 +1,7 @@
 /** What the gateway asks of the system. The composition fills `GatewayPorts`; the gateway knows no service. */
 import type {
+  AdjustmentView,
+  AdjustRequestView,
   CandleView,
   CollectionView,
   CollectRequestView,
@@ -24,6 +26,8 @@ export interface GatewayPorts {
   decisions(query: { limit: number }): Promise<readonly DecisionView[]>
   halt(request: { reason: string; by: string }): Promise<HaltView>
   resume(request: { by: string }): Promise<HaltView>
+  /** Books what moved without a trade: exactly what differs now, or nothing. */
+  adjust(request: AdjustRequestView & { readonly by: string }): Promise<AdjustmentView>
   /** Starts a strategy instance that is stopped or barred. */
   startStrategy(request: { instance: string }): Promise<StrategyView>
   collections(): Promise<readonly CollectionView[]>

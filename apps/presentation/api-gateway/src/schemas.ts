@@ -1,5 +1,6 @@
 /** What a request may carry. Unknown fields are refused: a misspelt `limit` should not pass silently. */
 import { Type, type Static, type TObject, type TProperties } from '@sinclair/typebox'
+import { ADJUSTMENT_REASONS, type AdjustmentReason } from '@jts/model/adjustments'
 import { TIMEFRAMES } from '@jts/model/bars'
 
 function closed<T extends TProperties>(properties: T): TObject<T> {
@@ -16,6 +17,15 @@ export const ListQuery = closed({ limit: limit(50, 500) })
 export const FillsQuery = closed({ instrument: Type.Optional(INSTRUMENT), limit: limit(50, 1000) })
 export const HaltBody = closed({ reason: Type.Optional(Type.String({ maxLength: 500 })) })
 export const ResumeBody = closed({})
+export const AccountParams = closed({
+  account: Type.String({ pattern: '^(sim|paper|live)\\.[a-z][a-z0-9]*\\.[a-z0-9][a-z0-9_-]*$', maxLength: 128 }),
+})
+export const AdjustBody = closed({
+  asset: Type.String({ pattern: '^[A-Z0-9]{1,16}$' }),
+  amount: Type.String({ pattern: '^-?\\d{1,15}(\\.\\d{1,8})?$' }),
+  reason: Type.Unsafe<AdjustmentReason>({ type: 'string', enum: [...ADJUSTMENT_REASONS] }),
+  words: Type.String({ minLength: 1, maxLength: 500 }),
+})
 export const InstanceParams = closed({ instance: Type.String({ minLength: 1, maxLength: 200 }) })
 const VENUE = Type.String({ pattern: '^[A-Z][A-Z0-9]*$', maxLength: 32 })
 const DAY = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' })
@@ -33,6 +43,8 @@ export type CandlesQuery = Static<typeof CandlesQuery>
 export type ListQuery = Static<typeof ListQuery>
 export type FillsQuery = Static<typeof FillsQuery>
 export type InstanceParams = Static<typeof InstanceParams>
+export type AccountParams = Static<typeof AccountParams>
+export type AdjustBody = Static<typeof AdjustBody>
 export type HaltBody = Static<typeof HaltBody>
 export type CollectBody = Static<typeof CollectBody>
 export type VenueParams = Static<typeof VenueParams>

@@ -142,6 +142,28 @@ describe('api gateway', () => {
     })
   }
 
+  it('books an adjustment for the account of its path, and refuses one that can be none', async () => {
+    const path = `${url}/api/v1/accounts/sim.binance.main/adjustments`
+    const said = { asset: 'USDT', amount: '-12.5', reason: 'withdrawal', words: 'to the bank' }
+    const post = (body: object, to = path) =>
+      call(to, { method: 'POST', headers: JSON_BODY, body: JSON.stringify(body) })
+    assert.equal((await post(said)).json.data.outcome, 'booked')
+    const command = { command: 'adjust', account: 'sim.binance.main', ...said, by: 'dashboard' }
+    assert.deepEqual(ports.commands.splice(0), [command])
+    for (const [change, expected] of [
+      [{ amount: '1e3' }, /amount: must match pattern/],
+      [{ reason: 'gift' }, /one of deposit, withdrawal/],
+      [{ words: '' }, /words: must NOT have fewer/],
+      [{ more: 1 }, /more/],
+    ] as const) {
+      const refused = await post({ ...said, ...change })
+      assert.equal(refused.status, 400, JSON.stringify(change))
+      assert.match(refused.json.detail, expected)
+    }
+    assert.equal((await post(said, `${url}/api/v1/accounts/nobody/adjustments`)).status, 400)
+    assert.deepEqual(ports.commands, [])
+  })
+
   it('halts with the given reason and resumes, in the name of the dashboard', async () => {
     const halt = { method: 'POST', headers: { ...JSON_BODY, origin: url }, body: '{"reason":"news"}' }
     const halted = await call(`${url}/api/v1/halt`, halt)

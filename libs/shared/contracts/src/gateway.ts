@@ -2,6 +2,7 @@
  * What the gateway shows and its page reads: plain JSON. Money is shortest decimal text, counts are numbers, times are
  * microseconds since the epoch.
  */
+import type { AdjustmentReason } from '@jts/model/adjustments'
 import type { Side } from '@jts/model/bars'
 import type { Mode } from '@jts/model/ids'
 import type { OrderStatus, OrderType } from '@jts/model/orders'
@@ -119,11 +120,35 @@ export type AccountView = {
   readonly unrealisedPnl: string
   readonly cash: Readonly<Record<string, string>>
   readonly fees: Readonly<Record<string, string>>
+  /** What came in without a trade since the opening, less what went out: in equity, in no PnL. */
+  readonly adjusted: Readonly<Record<string, string>>
   readonly positions: readonly PositionView[]
   /** Whether the ledger agrees with the broker's own record. */
   readonly reconciled: 'equal' | 'different' | 'unchecked'
+  /** Of the last comparison, whether another has found the same or not. */
+  readonly differences: readonly DifferenceView[]
   /** Of a market that settles later than it trades. */
   readonly settlement?: SettlementView
+}
+
+export type DifferenceView = { readonly currency: string; readonly ours: string; readonly venue: string }
+
+/** What a person says of a difference. `amount` is signed, and exactly what differs. */
+export type AdjustRequestView = {
+  readonly account: string
+  readonly asset: string
+  readonly amount: string
+  readonly reason: AdjustmentReason
+  readonly words: string
+}
+
+/** `already`: it was booked before by these words, and nothing differs any more. */
+export type AdjustmentView = {
+  readonly account: string
+  readonly asset: string
+  readonly amount: string
+  readonly outcome: 'booked' | 'already'
+  readonly adjustmentId: string
 }
 
 /** Cash by the day on which it changes hands. */

@@ -21,6 +21,7 @@ export interface OrderExecutionApi {
   halt(request: orders.HaltRequest): Promise<orders.HaltResponse>
   resume(request: orders.ResumeRequest): Promise<orders.HaltResponse>
   getTradingState(request: orders.GetTradingStateRequest): Promise<orders.TradingState>
+  adjustBalance(request: orders.AdjustBalanceRequest): Promise<orders.AdjustBalanceResponse>
 }
 
 export interface StrategyApi {
@@ -49,7 +50,12 @@ export const IDEMPOTENT = {
   portfolio: { getCurrentPortfolio: true, streamPositionUpdates: false },
   // A second cancel is answered «not accepted», and a second halt counts only what the first left over: the person would
   // read a failure that was none. A late second resume would lift a halt that came between.
-  orders: { listOrders: true, cancelOrder: false, halt: false, resume: false, getTradingState: true },
+  // What was booked by a question is no difference any more, and the question is of a moment that has passed: said again, it
+  // books nothing.
+  orders: {
+    ...{ listOrders: true, cancelOrder: false, halt: false, resume: false, getTradingState: true },
+    adjustBalance: true,
+  },
   // A late repetition would undo the opposite command that came between.
   strategy: { listStrategies: true, startStrategy: false, stopStrategy: false },
   // Asked for once more while it runs, it is the same run. What was collected is not collected again.

@@ -1,16 +1,32 @@
 /** Books money that moves without a trade, once: as the broker tells of it, or as a person says after a comparison. */
 import type { AdjustmentReport } from '@jts/broker-kit'
-import { formatUnits, parseUnits, type AdjustmentReason } from '@jts/model'
+import { RpcError } from '@jts/contracts'
+import type { AdjustBalanceRequest, AdjustBalanceResponse } from '@jts/contracts/orders-api'
+import {
+  ADJUSTMENT_REASONS,
+  ADJUSTMENT_SIGNS,
+  formatUnits,
+  isAdjustmentReason,
+  parseUnits,
+  type AdjustmentReason,
+  type Units,
+} from '@jts/model'
+import { computedId } from '@jts/runtime'
 import type { Turn } from '@jts/transport'
 import { adjustments, type AdjustmentRow } from '../adapters/tables.ts'
 import type { Adjustment } from '../domain/adjustments.ts'
 import type { AccountState } from './account-state.ts'
+import type { FillSearch } from './fill-search.ts'
+import { ATTEMPTS, reportBalances } from './reconciliation.ts'
+import { holdingsOf } from './totals.ts'
 
 export class BalanceAdjusting {
   readonly #state: AccountState
+  readonly #fillSearch: FillSearch
 
-  constructor(state: AccountState) {
+  constructor(state: AccountState, fillSearch: FillSearch) {
     this.#state = state
+    this.#fillSearch = fillSearch
   }
 
   async restore(): Promise<void> {
@@ -32,6 +48,60 @@ export class BalanceAdjusting {
     }
     const told = { source: 'broker', by: '', words: '' } as const
     this.#book({ adjustmentId, currency, amount, reason, noticeId, timeUs, ...told }, turn)
+  }
+
+  /**
+   * What differs between the ledger and the broker, as a person explains it. The balances are read between two readings of the
+   * fills, as in a comparison; nothing is booked but the whole difference of this moment, and only what an earlier look found, too.
+   */
+  async bookDifference(request: AdjustBalanceRequest): Promise<AdjustBalanceResponse> {
+    const state = this.#state
+    const { account, adjustments: known, options } = state
+    const { activity, broker, marketClock, store } = options
+    const { currency, reason } = request
+    const amount = amountOf(request)
+    if (!state.opened || !state.ready) {
+      throw new RpcError(
+        'FAILED_PRECONDITION',
+        `${account}: expected what the broker says to be read up to now, found that its order stream is not up; ask again`,
+      )
+    }
+    return activity.during(state.activityName, async () => {
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        await this.#fillSearch.everywhere()
+        const before = state.bookings
+        const readUs = marketClock.nowUs()
+        const holdings = await holdingsOf(broker)
+        if (!(await this.#fillSearch.everywhere()) || before !== state.bookings) continue
+        const venue = parseUnits(holdings.totals.find((one) => one.currency === currency)?.amount ?? '0')
+        const difference = venue - parseUnits(request.ledger)
+        const figures = { adjustmentId: '', venue: formatUnits(venue), difference: formatUnits(difference) }
+        const isNow = state.fillCount === request.fillCount && known.totalOf(currency) === parseUnits(request.adjusted)
+        if (!isNow) return { outcome: 'moved', ...figures }
+        const last = known.lastByPerson(currency)
+        if (difference === 0n && last?.amount === amount && last.reason === reason) {
+          return { ...figures, outcome: 'already', adjustmentId: last.adjustmentId }
+        }
+        if (difference !== amount) return { outcome: 'differs', ...figures }
+        if (request.seen !== figures.venue) {
+          store.transact((turn) => reportBalances(state, holdings, turn))
+          return { outcome: 'seen', ...figures }
+        }
+        const adjustmentId = computedId('adjustment', account, String(known.count), currency, formatUnits(amount))
+        const said = { reason: reason as AdjustmentReason, by: request.by || 'person', words: request.words.trim() }
+        store.transact((turn) => {
+          this.#book({ adjustmentId, currency, amount, ...said, source: 'person', noticeId: '', timeUs: readUs }, turn)
+          // The two are equal now: the next word of the comparison says so.
+          reportBalances(state, holdings, turn)
+        }, 'durable')
+        await store.durable()
+        return { ...figures, outcome: 'booked', adjustmentId }
+      }
+      throw new RpcError(
+        'UNAVAILABLE',
+        `${account}: expected the account to hold still, found fills coming in; ask again`,
+      )
+    })
   }
 
   #book(adjustment: Adjustment, turn: Turn): void {
@@ -75,4 +145,22 @@ function ofRow(row: AdjustmentRow): Adjustment {
     words: row.words,
     timeUs: row.time_us,
   }
+}
+
+/** @throws RpcError for what can never be booked */
+function amountOf({ amount: text, currency, reason, words }: AdjustBalanceRequest): Units {
+  const refuse = (field: string, wanted: string, found: string): never => {
+    throw new RpcError('INVALID_ARGUMENT', `${field}: expected ${wanted}, found ${JSON.stringify(found)}`)
+  }
+  if (!/^[A-Z0-9]{1,16}$/.test(currency)) refuse('asset', 'one as the broker calls it, such as USDT', currency)
+  if (!/^-?\d{1,15}(\.\d{1,8})?$/.test(text)) refuse('amount', 'a decimal of at most 8 places, such as -12.5', text)
+  if (!isAdjustmentReason(reason)) refuse('reason', `one of ${ADJUSTMENT_REASONS.join(', ')}`, reason)
+  if (words.trim() === '') refuse('words', 'what a person says about it', words)
+  const amount = parseUnits(text)
+  const sign = ADJUSTMENT_SIGNS[reason as AdjustmentReason]
+  if (amount === 0n || (sign === 1 && amount < 0n) || (sign === -1 && amount > 0n)) {
+    const wanted = sign === undefined ? 'more or less than 0' : `a ${reason} ${sign === 1 ? 'above' : 'below'} 0`
+    refuse('amount', wanted, text)
+  }
+  return amount
 }

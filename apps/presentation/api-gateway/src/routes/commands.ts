@@ -3,7 +3,16 @@ import type { FastifyInstance } from 'fastify'
 import type { Logger } from '@jts/runtime'
 import { withDeadline } from '../deadline.ts'
 import type { GatewayPorts } from '../ports.ts'
-import { CollectBody, EmptyQuery, HaltBody, InstanceParams, ResumeBody, VenueParams } from '../schemas.ts'
+import {
+  AccountParams,
+  AdjustBody,
+  CollectBody,
+  EmptyQuery,
+  HaltBody,
+  InstanceParams,
+  ResumeBody,
+  VenueParams,
+} from '../schemas.ts'
 
 /** A halt answers when in-flight sends have ended, so it may take longer than a question. */
 const COMMAND_MS = 30_000
@@ -22,6 +31,16 @@ export function registerCommands(app: FastifyInstance, ports: GatewayPorts, log:
     log.warn({ ...data }, 'resume asked from the dashboard')
     return { success: true, data }
   })
+  app.post<{ Params: AccountParams; Body: AdjustBody }>(
+    '/accounts/:account/adjustments',
+    { schema: { ...schema, params: AccountParams, body: AdjustBody } },
+    async ({ params, body }) => {
+      const request = { ...params, ...body, by: BY }
+      const data = await withDeadline('adjustment', COMMAND_MS, ports.adjust(request))
+      log.warn({ ...request, ...data }, 'an adjustment of the ledger is asked for')
+      return { success: true, data }
+    },
+  )
   app.post<{ Params: InstanceParams }>(
     '/strategies/:instance/start',
     { schema: { ...schema, params: InstanceParams, body: ResumeBody } },

@@ -65,6 +65,9 @@ export const en: Messages = {
   unrealised: 'Unrealised PnL',
   cash: 'Cash',
   fees: 'Fees',
+  adjusted: 'Moved without a trade',
+  difference: ({ currency, ours, venue }: { currency: string; ours: string; venue: string }) =>
+    `${currency}: ledger ${ours}, broker ${venue}. If it moved without a trade, book it with ./jts adjust`,
   settlement: {
     title: 'Settlement (T+2)',
     settled: 'Settled',

@@ -60,6 +60,9 @@ export const ko = {
   unrealised: '평가 손익',
   cash: '현금',
   fees: '수수료',
+  adjusted: '매매 외 입출금',
+  difference: ({ currency, ours, venue }: { currency: string; ours: string; venue: string }) =>
+    `${currency}: 장부 ${ours}, 브로커 ${venue}. 매매 없이 움직인 돈이면 ./jts adjust 로 장부에 적으세요`,
   settlement: {
     title: '결제 예정 (T+2)',
     settled: '예수금',

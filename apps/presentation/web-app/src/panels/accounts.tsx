@@ -43,7 +43,15 @@ function AccountCard({ account }: { account: AccountView }): ReactNode {
         </Figure>
         <Amounts name={messages.cash} amounts={account.cash} />
         <Amounts name={messages.fees} amounts={account.fees} />
+        {Object.keys(account.adjusted).length > 0 && <Amounts name={messages.adjusted} amounts={account.adjusted} />}
       </dl>
+      {account.reconciled === 'different' && (
+        <ul className="differences">
+          {account.differences.map((one) => (
+            <li key={one.currency}>{messages.difference(one)}</li>
+          ))}
+        </ul>
+      )}
       {account.settlement !== undefined && <Settlement settlement={account.settlement} />}
     </article>
   )

@@ -85,6 +85,15 @@ export const said = [
     request: {},
     answer: { state: 'active', version: 1, reason: '', accounts: [] },
   },
+  {
+    api: 'orders',
+    method: 'adjustBalance',
+    request: {
+      ...{ account: 'sim.binance.main', currency: 'USDT', amount: '-1.5', reason: 'withdrawal', words: 'to the bank' },
+      ...{ by: 'b', ledger: '10', fillCount: 3, adjusted: '0', seen: '8.5' },
+    },
+    answer: { outcome: 'booked', adjustmentId: 'a', venue: '8.5', difference: '-1.5' },
+  },
   { api: 'strategy', method: 'listStrategies', request: {}, answer: { strategies: [view] } },
   { api: 'strategy', method: 'startStrategy', request: { instance: 'ema' }, answer: view },
   { api: 'strategy', method: 'stopStrategy', request: { instance: 'ema' }, answer: view },
@@ -122,6 +131,7 @@ export class ScriptedApis implements Apis {
     halt: this.#scripted('orders.halt'),
     resume: this.#scripted('orders.resume'),
     getTradingState: this.#scripted('orders.getTradingState'),
+    adjustBalance: this.#scripted('orders.adjustBalance'),
   }
   readonly strategy: StrategyApi = {
     listStrategies: this.#scripted('strategy.listStrategies'),

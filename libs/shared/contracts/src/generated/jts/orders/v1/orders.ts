@@ -105,6 +105,35 @@ export interface AccountTradingState {
   instrument: string;
 }
 
+export interface AdjustBalanceRequest {
+  account: string;
+  /** As the broker calls it: a currency, or the symbol of a share. */
+  currency: string;
+  /** Signed; negative went out. */
+  amount: string;
+  reason: string;
+  words: string;
+  by: string;
+  /** What the ledger says, of the moment that the two after it name: compared only where nothing has been booked since. */
+  ledger: string;
+  fillCount: number;
+  adjusted: string;
+  /** What an earlier look found at the broker; empty before one. A difference counts when a second look finds it, too. */
+  seen: string;
+}
+
+export interface AdjustBalanceResponse {
+  /**
+   * `booked`; `already`: what differed was booked by these words before, and nothing differs now; `seen`: it is to be looked at
+   * again; `moved`: the ledger is of another moment; `differs`: not by this amount. Only `booked` has booked anything.
+   */
+  outcome: string;
+  adjustmentId: string;
+  /** What the broker has, and how much more or less that is than the ledger. */
+  venue: string;
+  difference: string;
+}
+
 function createBaseOrderView(): OrderView {
   return {
     orderId: "",
@@ -1467,6 +1496,355 @@ export const AccountTradingState: MessageFns<AccountTradingState> = {
   },
 };
 
+function createBaseAdjustBalanceRequest(): AdjustBalanceRequest {
+  return {
+    account: "",
+    currency: "",
+    amount: "",
+    reason: "",
+    words: "",
+    by: "",
+    ledger: "",
+    fillCount: 0,
+    adjusted: "",
+    seen: "",
+  };
+}
+
+export const AdjustBalanceRequest: MessageFns<AdjustBalanceRequest> = {
+  encode(message: AdjustBalanceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.currency !== "") {
+      writer.uint32(18).string(message.currency);
+    }
+    if (message.amount !== "") {
+      writer.uint32(26).string(message.amount);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.words !== "") {
+      writer.uint32(42).string(message.words);
+    }
+    if (message.by !== "") {
+      writer.uint32(50).string(message.by);
+    }
+    if (message.ledger !== "") {
+      writer.uint32(58).string(message.ledger);
+    }
+    if (message.fillCount !== 0) {
+      writer.uint32(64).int64(message.fillCount);
+    }
+    if (message.adjusted !== "") {
+      writer.uint32(74).string(message.adjusted);
+    }
+    if (message.seen !== "") {
+      writer.uint32(82).string(message.seen);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AdjustBalanceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdjustBalanceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.currency = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.amount = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.words = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.ledger = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.fillCount = longToNumber(reader.int64());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.adjusted = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.seen = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AdjustBalanceRequest {
+    return {
+      account: isSet(object.account) ? globalThis.String(object.account) : "",
+      currency: isSet(object.currency) ? globalThis.String(object.currency) : "",
+      amount: isSet(object.amount) ? globalThis.String(object.amount) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      words: isSet(object.words) ? globalThis.String(object.words) : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      ledger: isSet(object.ledger) ? globalThis.String(object.ledger) : "",
+      fillCount: isSet(object.fillCount)
+        ? globalThis.Number(object.fillCount)
+        : isSet(object.fill_count)
+        ? globalThis.Number(object.fill_count)
+        : 0,
+      adjusted: isSet(object.adjusted) ? globalThis.String(object.adjusted) : "",
+      seen: isSet(object.seen) ? globalThis.String(object.seen) : "",
+    };
+  },
+
+  toJSON(message: AdjustBalanceRequest): unknown {
+    const obj: any = {};
+    if (message.account !== "") {
+      obj.account = message.account;
+    }
+    if (message.currency !== "") {
+      obj.currency = message.currency;
+    }
+    if (message.amount !== "") {
+      obj.amount = message.amount;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.words !== "") {
+      obj.words = message.words;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.ledger !== "") {
+      obj.ledger = message.ledger;
+    }
+    if (message.fillCount !== 0) {
+      obj.fillCount = Math.round(message.fillCount);
+    }
+    if (message.adjusted !== "") {
+      obj.adjusted = message.adjusted;
+    }
+    if (message.seen !== "") {
+      obj.seen = message.seen;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AdjustBalanceRequest>, I>>(base?: I): AdjustBalanceRequest {
+    return AdjustBalanceRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AdjustBalanceRequest>, I>>(object: I): AdjustBalanceRequest {
+    const message = createBaseAdjustBalanceRequest();
+    message.account = object.account ?? "";
+    message.currency = object.currency ?? "";
+    message.amount = object.amount ?? "";
+    message.reason = object.reason ?? "";
+    message.words = object.words ?? "";
+    message.by = object.by ?? "";
+    message.ledger = object.ledger ?? "";
+    message.fillCount = object.fillCount ?? 0;
+    message.adjusted = object.adjusted ?? "";
+    message.seen = object.seen ?? "";
+    return message;
+  },
+};
+
+function createBaseAdjustBalanceResponse(): AdjustBalanceResponse {
+  return { outcome: "", adjustmentId: "", venue: "", difference: "" };
+}
+
+export const AdjustBalanceResponse: MessageFns<AdjustBalanceResponse> = {
+  encode(message: AdjustBalanceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.outcome !== "") {
+      writer.uint32(10).string(message.outcome);
+    }
+    if (message.adjustmentId !== "") {
+      writer.uint32(18).string(message.adjustmentId);
+    }
+    if (message.venue !== "") {
+      writer.uint32(26).string(message.venue);
+    }
+    if (message.difference !== "") {
+      writer.uint32(34).string(message.difference);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AdjustBalanceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAdjustBalanceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.outcome = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.adjustmentId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.venue = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.difference = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AdjustBalanceResponse {
+    return {
+      outcome: isSet(object.outcome) ? globalThis.String(object.outcome) : "",
+      adjustmentId: isSet(object.adjustmentId)
+        ? globalThis.String(object.adjustmentId)
+        : isSet(object.adjustment_id)
+        ? globalThis.String(object.adjustment_id)
+        : "",
+      venue: isSet(object.venue) ? globalThis.String(object.venue) : "",
+      difference: isSet(object.difference) ? globalThis.String(object.difference) : "",
+    };
+  },
+
+  toJSON(message: AdjustBalanceResponse): unknown {
+    const obj: any = {};
+    if (message.outcome !== "") {
+      obj.outcome = message.outcome;
+    }
+    if (message.adjustmentId !== "") {
+      obj.adjustmentId = message.adjustmentId;
+    }
+    if (message.venue !== "") {
+      obj.venue = message.venue;
+    }
+    if (message.difference !== "") {
+      obj.difference = message.difference;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AdjustBalanceResponse>, I>>(base?: I): AdjustBalanceResponse {
+    return AdjustBalanceResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AdjustBalanceResponse>, I>>(object: I): AdjustBalanceResponse {
+    const message = createBaseAdjustBalanceResponse();
+    message.outcome = object.outcome ?? "";
+    message.adjustmentId = object.adjustmentId ?? "";
+    message.venue = object.venue ?? "";
+    message.difference = object.difference ?? "";
+    return message;
+  },
+};
+
 export type OrderExecutionServiceService = typeof OrderExecutionServiceService;
 export const OrderExecutionServiceService = {
   listOrders: {
@@ -1516,6 +1894,17 @@ export const OrderExecutionServiceService = {
     responseSerialize: (value: TradingState): Buffer => Buffer.from(TradingState.encode(value).finish()),
     responseDeserialize: (value: Buffer): TradingState => TradingState.decode(value),
   },
+  /** Books what moved without a trade as a person says it: exactly what the broker has more or less than the ledger, or nothing. */
+  adjustBalance: {
+    path: "/jts.orders.v1.OrderExecutionService/AdjustBalance" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AdjustBalanceRequest): Buffer => Buffer.from(AdjustBalanceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AdjustBalanceRequest => AdjustBalanceRequest.decode(value),
+    responseSerialize: (value: AdjustBalanceResponse): Buffer =>
+      Buffer.from(AdjustBalanceResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): AdjustBalanceResponse => AdjustBalanceResponse.decode(value),
+  },
 } as const;
 
 export interface OrderExecutionServiceServer extends UntypedServiceImplementation {
@@ -1525,6 +1914,8 @@ export interface OrderExecutionServiceServer extends UntypedServiceImplementatio
   halt: handleUnaryCall<HaltRequest, HaltResponse>;
   resume: handleUnaryCall<ResumeRequest, HaltResponse>;
   getTradingState: handleUnaryCall<GetTradingStateRequest, TradingState>;
+  /** Books what moved without a trade as a person says it: exactly what the broker has more or less than the ledger, or nothing. */
+  adjustBalance: handleUnaryCall<AdjustBalanceRequest, AdjustBalanceResponse>;
 }
 
 export interface OrderExecutionServiceClient extends Client {
@@ -1600,6 +1991,22 @@ export interface OrderExecutionServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TradingState) => void,
+  ): ClientUnaryCall;
+  /** Books what moved without a trade as a person says it: exactly what the broker has more or less than the ledger, or nothing. */
+  adjustBalance(
+    request: AdjustBalanceRequest,
+    callback: (error: ServiceError | null, response: AdjustBalanceResponse) => void,
+  ): ClientUnaryCall;
+  adjustBalance(
+    request: AdjustBalanceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: AdjustBalanceResponse) => void,
+  ): ClientUnaryCall;
+  adjustBalance(
+    request: AdjustBalanceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: AdjustBalanceResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -87,7 +87,7 @@ async function untilAccount(url: string, isWanted: (account: Account) => boolean
 }
 
 /** A deposit at the local venue is booked by its notice; a withdrawal that nobody told of by a person, once however often it is said. */
-async function moneyMoves(dir: string, url: string): Promise<void> {
+async function moneyMoves(dir: string, url: string, env: Record<string, string> = {}): Promise<void> {
   const [file] = globSync('**/keys.json', { cwd: dir })
   const { controlToken, port } = JSON.parse(readFileSync(join(dir, file!), 'utf8')) as Record<string, string>
   const move = async (amount: string, notice: boolean): Promise<void> => {
@@ -116,7 +116,7 @@ async function moneyMoves(dir: string, url: string): Promise<void> {
     ({ adjusted, reconciled, differences }) =>
       adjusted['USDT'] === '749.5' && reconciled === 'equal' && differences.length === 0,
   )
-  const rebuilt = await runJts(['rebuild', '--data-dir', dir, '--json'])
+  const rebuilt = await runJts(['rebuild', '--data-dir', dir, '--json'], env)
   assert.equal(rebuilt.code, 0, rebuilt.stdout + rebuilt.stderr)
 }
 
@@ -147,7 +147,7 @@ test('a service among processes: risk management stands still, and goes on', asy
   const env = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url }
   const { process: jts, url } = await up(dir, ['--distributed'], env)
   await untilStates(url, allActive)
-  await moneyMoves(dir, url)
+  await moneyMoves(dir, url, env)
   const processes = JSON.parse(readFileSync(join(dir, PROCESSES_FILE), 'utf8')) as Record<string, { pid: number }>
   const { pid } = processes['risk-management']!
   process.kill(pid, 'SIGSTOP')

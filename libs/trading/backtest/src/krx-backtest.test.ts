@@ -121,12 +121,14 @@ describe('a backtest of a Korean share', () => {
       },
     })
     const dates = ['2025-01-09', '2025-01-10', '2025-01-13']
-    const deniedAt = (seconds: number): string[] => {
+    const deniedAt = (seconds: number, on = dates): string[] => {
       const limits = { marketDataAgeMaxUs: seconds * 1_000_000, signalAgeMaxUs: 1 }
-      const { denials } = run({ strategy: daily, limits, markets: [days(dates, [54_000, 55_000, 57_000])] })
+      const { denials } = run({ strategy: daily, limits, markets: [days(on, [54_000, 55_000, 57_000])] })
       return [...denials.values()].map(({ firstReason }) => firstReason)
     }
     assert.deepEqual(deniedAt(30), [])
+    // The exam day (수능) trades until 16:30.
+    assert.deepEqual(deniedAt(30, ['2024-11-13', '2024-11-14', '2024-11-15']), [])
     // The opening auction makes no price; «at once» is asked five seconds into the day, and the close was a millisecond early.
     assert.deepEqual(deniedAt(3), ['expected a price of KRX:005930 of at most 3 s, found one of 5.001 s'])
   })

@@ -54,4 +54,15 @@ export class MarketHours {
     const lastUs = kstInstantUs(date, secondsOfTime(trading.to)) - 1
     return Math.min(Math.max(timeUs, kstInstantUs(date, secondsOfTime(trading.from))), lastUs)
   }
+
+  /** Until when the price of a bar was the newest, µs: a recorded day is stamped as if each ended at 15:30, and some go on for longer. */
+  pricedUs(closeTimeUs: number): number {
+    if (timeframeUs(this.#timeframe) < DAY_US) return closeTimeUs
+    const date = kstDateOf(closeTimeUs)
+    const { sessions: venue } = this.#instrument
+    const last = this.#sessions.of(date).findLast((one) => one.venue === venue && one.phase === 'closing-auction')
+    return last === undefined
+      ? closeTimeUs
+      : Math.max(closeTimeUs, kstInstantUs(date, secondsOfTime(last.to)) - HEARD_AFTER_US)
+  }
 }

@@ -153,6 +153,7 @@ export class MarketRun implements MatchingOwner<BacktestOrder> {
       if (!(error instanceof KrxError)) throw error
       return this.#deny(wanted, 'SESSION_UNKNOWN', error.message)
     }
+    if (hours !== undefined) this.riskMarket.lastTimeUs = hours.pricedUs(this.riskMarket.lastTimeUs)
     const intent = this.#riskIntent(wanted, askedUs)
     const decision = risk.check(intent, askedUs)
     if (!decision.approved) return this.#deny(wanted, decision.reasonCode, decision.reason)

@@ -16,7 +16,7 @@ from adapters.desk.rows import Levels, Listing, QuoteRow, Standing, Tick
 from adapters.errors import CreonError
 from adapters.symbols import to_code, to_instrument
 from creon_client import CreonClient
-from domain.candles import DAY_US, MINUTE_US, MINUTES, Candle, date_of, is_final, to_candle
+from domain.candles import DAY_SETTLES_US, DAY_US, MINUTE_US, MINUTES, Candle, date_of, is_final, to_candle
 from domain.words import Kind, Priority
 from rate_limiter import SUBSCRIPTION_LIMIT
 from stream_hub import StreamHub
@@ -74,6 +74,7 @@ class MarketData:
         self._watched: Counter[tuple[str, str]] = Counter()
         self._candles: Counter[tuple[str, str]] = Counter()
         self._next_open_us: dict[tuple[str, str], int] = {}
+        self._days_from_us: dict[tuple[str, str], int] = {}
         self._told_until: dict[tuple[str, str], int] = {}
         self._books: dict[str, tuple[Levels, Levels]] = {}
         self._market_end: tuple[int, int] = (0, 1530)
@@ -177,6 +178,8 @@ class MarketData:
             key = (code, timeframe or "1m")
             self._candles[key] += 1
             self._next_open_us.setdefault(key, self._now_us())
+            # What is not settled yet is not answered either: whoever asks now hears of it here.
+            self._days_from_us.setdefault(key, self._now_us() - DAY_SETTLES_US)
             return
         new = [progid for progid in REALTIME[channel] if self._watched[(progid, code)] == 0]
         if sum(1 for count in self._watched.values() if count > 0) + len(new) > SUBSCRIPTION_LIMIT:
@@ -194,6 +197,7 @@ class MarketData:
             if self._candles[key] <= 0:
                 del self._candles[key]
                 self._next_open_us.pop(key, None)
+                self._days_from_us.pop(key, None)
             return
         gone = []
         for progid in REALTIME[channel]:
@@ -265,11 +269,13 @@ class MarketData:
         if now < due + CANDLE_DELAY_US:
             return
         if timeframe == "1D":
-            self._next_open_us[key] = now + 60_000_000
+            self._next_open_us[key] = now + MINUTE_US
         first = since // length * length if timeframe != "1D" else now - 2 * DAY_US
         rows = await self._client.chart(code, timeframe, first, now, False, Priority.QUOTES)
         bars = [to_candle(row, timeframe, self._ends_at(row.date)) for row in reversed(rows)]
-        fresh = [bar for bar in bars if bar.close_time_us >= since - CANDLE_DELAY_US and is_final(bar, now)]
+        # A day is looked at now and then: what ended since it was first watched, whichever look that falls to.
+        after = self._days_from_us[key] if timeframe == "1D" else since - CANDLE_DELAY_US
+        fresh = [bar for bar in bars if bar.close_time_us >= after and is_final(bar, now)]
         for bar in fresh:
             if self._told_until.get(key, 0) < bar.close_time_us:
                 self._told_until[key] = bar.close_time_us

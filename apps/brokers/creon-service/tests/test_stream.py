@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from processes import MORNING, ServiceProcess
+from simulated_com.clock import kst, us_of
 from worlds import ACCOUNT, KRX_SAMSUNG
 
 Json = dict[str, Any]
@@ -40,10 +43,13 @@ class Stream:
         return message
 
     def until(self, kind: str) -> Json:
+        # Heartbeats come for ever.
+        end = time.monotonic() + 20
         while True:
             message = self.next()
             if message["type"] == kind:
                 return message
+            assert time.monotonic() < end, f"expected a message of type {kind} in time"
 
     def ask(self, op: str, **subscription: Any) -> Json:
         self.socket.send(json.dumps({"op": op, "id": "1", "subscription": subscription}))
@@ -137,3 +143,18 @@ def test_heartbeats_tell_both_clocks(service: ServiceProcess) -> None:
     stream = Stream(service)
     beat = stream.until("heartbeat")
     assert beat["venueTimeUs"] == service.venue()["nowUs"]
+
+
+def test_the_bar_of_a_day_is_streamed_when_its_day_is_over_wherever_the_looks_fall(service: ServiceProcess) -> None:
+    stream = Stream(service)
+    day = {"channel": "candles", "instrument": KRX_SAMSUNG, "timeframe": "1D"}
+    assert stream.ask("subscribe", **day)["type"] == "subscribed"
+    service.control.post("/print", json={"code": "A005930", "price": 71_900, "quantity": 3})
+    date = kst(service.venue()["nowUs"]).strftime("%Y-%m-%d")
+    for at in ("15:29:20", "15:30:00", "15:32:30", "15:33:40", "15:34:50"):
+        service.control.post("/clock", json={"nowUs": us_of(datetime.fromisoformat(f"{date}T{at}"))})
+        # A look for new bars every half second.
+        time.sleep(0.7)
+    bar = stream.until("candle")["data"]
+    assert (bar["timeframe"], bar["close"], bar["final"]) == ("1D", "71900", True)
+    assert us_of(datetime.fromisoformat(f"{date}T15:30:00")) - bar["closeTimeUs"] == 1000

@@ -11,6 +11,7 @@ MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
 # The last instant of an interval is a millisecond before the next one.
 LAST_US = 1_000
+DAY_SETTLES_US = 3 * MINUTE_US
 # Intervals that divide a session of 390 minutes; Creon makes them itself.
 MINUTES = {"1m": 1, "3m": 3, "5m": 5, "10m": 10, "15m": 15, "30m": 30}
 TIMEFRAMES = (*MINUTES, "1D")
@@ -58,7 +59,9 @@ def to_candle(row: ChartRow, timeframe: str, closes_at: int | None = None) -> Ca
 
 
 def is_final(candle: Candle, now_us: int) -> bool:
-    return now_us > candle.close_time_us
+    # The closing auction may be drawn out: two minutes by a volatility interruption, and up to half a minute by chance.
+    settles = DAY_SETTLES_US if candle.row.time == 0 else 0
+    return now_us > candle.close_time_us + settles
 
 
 def rows_needed(timeframe: str, from_us: int, now_us: int) -> int:

@@ -39,6 +39,8 @@ export type TraderOptions = RunSettings & {
   readonly dataDir: string
   readonly log: Logger
   readonly probe?: LatencyProbe
+  /** A test's own; the machine's, when not given. */
+  readonly marketClock?: MarketClock
   /** Metrics and traces; nothing when not given. */
   readonly observability?: Observability
   /** A commit that failed, or an owner that was taken over: the process says why and ends. */
@@ -75,7 +77,7 @@ export function createTrader(options: TraderOptions): Trader {
   })
   const archive = new Archive(join(options.dataDir, ARCHIVE_FOLDER))
   const bus = new EmbeddedBus({ store, log, activity, archive, fatal })
-  const marketClock = new MarketClock(options.replay ? undefined : systemClock)
+  const marketClock = options.marketClock ?? new MarketClock(options.replay ? undefined : systemClock)
   // One process at a time has the folder: its start tells a broker service this owner of the accounts from the last one.
   const startedAtUs = systemClock.nowUs()
   const { metrics, path } = look

@@ -27,6 +27,7 @@ export class ListingWatch {
   /** As last told, by instrument. */
   readonly #told = new Map<string, string>()
   #complaint = ''
+  #next: { cancel(): void } | undefined
   #stopped = false
 
   constructor(options: ListingWatchOptions) {
@@ -36,11 +37,12 @@ export class ListingWatch {
   /** Resolves after the first look, whatever it found; goes on until `stop`. */
   async start(): Promise<void> {
     await this.#look()
-    this.#options.wallClock.after(LISTINGS_EVERY_MS, () => (this.#stopped ? undefined : void this.start()))
+    if (!this.#stopped) this.#next = this.#options.wallClock.after(LISTINGS_EVERY_MS, () => void this.start())
   }
 
   stop(): void {
     this.#stopped = true
+    this.#next?.cancel()
   }
 
   async #look(): Promise<void> {

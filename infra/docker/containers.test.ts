@@ -254,6 +254,18 @@ test('both compose files run the same services in the same way, but for the venu
   }
 })
 
+test('keys of accounts are where they are used alone: at those who hold the run and who speak to the exchange', () => {
+  const having = ({ services }: z.infer<typeof compose>, file: string): string[] =>
+    Object.keys(services).filter((name) => services[name]!.env_file?.some((path) => path.endsWith(`/${file}`)))
+  assert.deepEqual(having(oneBox, 'venue.env'), ['binance-venue', 'api-gateway', 'binance-service'])
+  assert.deepEqual(having(linux, 'accounts.env'), ['api-gateway', 'binance-service'])
+  assert.deepEqual(having(linux, 'venue.env'), [])
+  const creons = Object.keys(linux.services).filter(
+    (name) => 'CREON_API_SECRET' in (linux.services[name]!.environment ?? {}),
+  )
+  assert.deepEqual(creons, ['api-gateway', 'order-execution', 'market-data-collector'])
+})
+
 test('on Linux whoever speaks with Creon is told where it is; without the address nothing starts', () => {
   assert.ok(!('creon-service' in linux.services))
   for (const name of ['api-gateway', 'order-execution', 'market-data-collector']) {

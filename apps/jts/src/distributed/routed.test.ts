@@ -97,6 +97,57 @@ test('the trading state of all is the strictest', async () => {
   assert.equal((await routedOrders(new Map(states as never)).getTradingState({})).state, 'halted')
 })
 
+test('while the owner of an account is away its state is unknown, and those of the others are told', async () => {
+  const own = { account: 'b', state: 'reducing', reasonCode: '', reason: '', instrument: '' }
+  const b = execution({
+    getTradingState: () => Promise.resolve({ state: 'active', version: 1, reason: '', accounts: [own] }),
+  })
+  const away = execution({ getTradingState: () => Promise.reject(new RpcError('UNAVAILABLE', 'nobody owns it')) })
+  const pair = (first: OrderExecutionApi, second: OrderExecutionApi): OrderExecutionApi =>
+    routedOrders(
+      new Map([
+        ['a', first],
+        ['b', second],
+      ]),
+    )
+  const { state, accounts } = await pair(away, b).getTradingState({})
+  assert.equal(state, 'active')
+  assert.deepEqual(
+    accounts.map((one) => [one.account, one.state, one.reasonCode]),
+    [
+      ['a', 'unknown', 'NOT_ANSWERING'],
+      ['b', 'reducing', ''],
+    ],
+  )
+  const nobody = await pair(away, away).getTradingState({})
+  assert.equal(nobody.state, 'unknown')
+  assert.match(nobody.reason, /expected an answer of its order-execution, found none: nobody owns it/)
+})
+
+test('instances whose engine is away are told as last heard, in an unknown state', async () => {
+  let isAway = true
+  const one = StrategyView.create({
+    instance: 'one',
+    strategy: 'ema-cross',
+    state: 'running',
+    parameters: '{"fast":5}',
+  })
+  const api = {
+    listStrategies: () =>
+      isAway ? Promise.reject(new RpcError('UNAVAILABLE', 'nobody owns it')) : Promise.resolve({ strategies: [one] }),
+  } as unknown as StrategyApi
+  const routed = routedStrategies([{ instances: ['one'], api }])
+  const told = async (): Promise<string[]> =>
+    (await routed.listStrategies({})).strategies.map((found) =>
+      [found.strategy, found.state, found.parameters].join(' '),
+    )
+  assert.deepEqual(await told(), [' unknown {}'])
+  isAway = false
+  assert.deepEqual(await told(), ['ema-cross running {"fast":5}'])
+  isAway = true
+  assert.deepEqual(await told(), ['ema-cross unknown {"fast":5}'])
+})
+
 test('a portfolio of all leaves out accounts that have no ledger yet, and refuses when one was asked for by name', async () => {
   const portfolio = (account: string): PortfolioApi =>
     ({

@@ -10,13 +10,15 @@ import {
   type StrategyApi,
 } from '@jts/contracts'
 import type { Collection, CollectRequest, ListCollectionsResponse } from '@jts/contracts/collection-api'
-import type { HaltResponse } from '@jts/contracts/orders-api'
+import type { HaltResponse, TradingState } from '@jts/contracts/orders-api'
 import type { PositionUpdate } from '@jts/contracts/portfolio-api'
+import { StrategyView } from '@jts/contracts/strategy-api'
 
 /** By account. */
 type ByAccount<Api> = ReadonlyMap<string, Api>
 
-const STRICTEST = ['halted', 'reducing', 'active']
+/** What is not known comes last: it is told for everything only when nobody answers. */
+const STRICTEST = ['halted', 'reducing', 'active', 'unknown']
 const REOPEN_MS = 500
 
 /** Orders are by account; an empty account is all of them. */
@@ -45,12 +47,26 @@ export function routedOrders(owners: ByAccount<OrderExecutionApi>): OrderExecuti
     halt: (request) => commanded(of(request.account), (owner) => owner.halt(request)),
     resume: (request) => commanded(of(request.account), (owner) => owner.resume(request)),
     adjustBalance: async (request) => await ownerOf(owners, request.account).adjustBalance(request),
+    /** Whose owner does not answer is told as unknown: the others' states are worth as much while one is away. */
     async getTradingState(request) {
-      const answers = await Promise.all([...owners.values()].map((owner) => owner.getTradingState(request)))
-      const accounts = answers.flatMap((answer) => answer.accounts)
-      return { ...answers.sort((a, b) => STRICTEST.indexOf(a.state) - STRICTEST.indexOf(b.state))[0]!, accounts }
+      const asked = [...owners].map(async ([account, owner]) => {
+        try {
+          return await owner.getTradingState(request)
+        } catch (error) {
+          return unknownState(account, error)
+        }
+      })
+      const answers = await Promise.all(asked)
+      const [strictest] = answers.toSorted((a, b) => STRICTEST.indexOf(a.state) - STRICTEST.indexOf(b.state))
+      return { ...strictest!, accounts: answers.flatMap((answer) => answer.accounts) }
     },
   }
+}
+
+function unknownState(account: string, error: unknown): TradingState {
+  const reason = `expected an answer of its order-execution, found none: ${(error as Error).message}`
+  const own = { account, instrument: '', state: 'unknown', reasonCode: 'NOT_ANSWERING', reason }
+  return { state: 'unknown', version: 0, reason, accounts: [own] }
 }
 
 /** Every account is asked, whatever becomes of the others; a person is told of the one that did not answer. */
@@ -136,15 +152,28 @@ export function routedStrategies(
   owners: readonly { readonly instances: readonly string[]; readonly api: StrategyApi }[],
 ): StrategyApi {
   const order = owners.flatMap(({ instances }) => instances)
+  const heard = new Map<string, StrategyView>()
   const of = (instance: string): StrategyApi => {
     const owner = owners.find(({ instances }) => instances.includes(instance))
     if (owner !== undefined) return owner.api
     throw new RpcError('NOT_FOUND', `instance: expected one of ${order.join(', ')}, found ${JSON.stringify(instance)}`)
   }
   return {
+    /** The instances of an owner that does not answer are told as last heard, in a state that nobody knows. */
     async listStrategies(request) {
-      const answers = await Promise.all(owners.map(({ api }) => api.listStrategies(request)))
-      return { strategies: answers.flatMap((answer) => answer.strategies) }
+      const asked = owners.map(async ({ instances, api }) => {
+        try {
+          const { strategies } = await api.listStrategies(request)
+          for (const one of strategies) heard.set(one.instance, one)
+          return strategies
+        } catch {
+          return instances.map((instance) => {
+            const last = heard.get(instance) ?? StrategyView.create({ instance, parameters: '{}' })
+            return { ...last, state: 'unknown' }
+          })
+        }
+      })
+      return { strategies: (await Promise.all(asked)).flat() }
     },
     startStrategy: async (request) => await of(request.instance).startStrategy(request),
     stopStrategy: async (request) => await of(request.instance).stopStrategy(request),

@@ -7,7 +7,8 @@ import type { Side } from '@jts/model/bars'
 import type { Mode } from '@jts/model/ids'
 import type { OrderStatus, OrderType } from '@jts/model/orders'
 
-export type TradingState = 'active' | 'reducing' | 'halted'
+/** `unknown`: the service that keeps it does not answer. */
+export type TradingState = 'active' | 'reducing' | 'halted' | 'unknown'
 
 export type ServiceView = {
   readonly name: string
@@ -39,8 +40,8 @@ export type StrategyView = {
   readonly instrument: string
   readonly timeframe: string
   readonly parameters: Readonly<Record<string, unknown>>
-  /** `stopped` by a person; `barred` because it did not come back from a handler. */
-  readonly state: 'running' | 'stopped' | 'barred'
+  /** `stopped` by a person; `barred` because it did not come back from a handler; `unknown` while its engine does not answer. */
+  readonly state: 'running' | 'stopped' | 'barred' | 'unknown'
   /** What it wants as soon as its market takes orders; absent when nothing. */
   readonly waiting?: readonly WaitingView[]
 }

@@ -88,6 +88,7 @@ export interface GetTradingStateRequest {
 }
 
 export interface TradingState {
+  /** `active`, `reducing` or `halted`; `unknown` where nobody answers who keeps it. */
   state: string;
   version: number;
   reason: string;

@@ -38,7 +38,7 @@ export interface StrategyView {
   timeframe: string;
   /** JSON object of parameter texts and numbers. */
   parameters: string;
-  /** `running`, `stopped` by a person, or `barred` because it did not come back from a handler. */
+  /** `running`, `stopped` by a person, `barred` because it did not come back from a handler; `unknown` where its engine does not answer. */
   state: string;
   bars: number;
   signals: number;

@@ -5,7 +5,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import type { MarketDataPort } from '@jts/broker-kit'
+import { parseKeys, startBrokerServer } from '@jts/broker-kit/server'
 import { problem, signatureOf, type Health, type ProblemCode } from '@jts/contracts/broker-api'
+import { accountId } from '@jts/model'
+import { silentLogger, systemClock } from '@jts/runtime'
+import { FakeBroker } from '@jts/testkit/fake-broker'
 
 const KEY = 'linux-box'
 const SECRET = 'a secret of more than thirty-two letters'
@@ -53,7 +58,7 @@ function healthy(): Health {
 const answering =
   (health: () => unknown): Handler =>
   (request, response) => {
-    if (request.url === '/health') return send(response, 200, { success: true, data: { status: 'up' } })
+    if (request.url === '/health') return send(response, 200, { status: 'up' })
     const { headers } = request
     const expected = signatureOf(
       {
@@ -74,7 +79,7 @@ const refusing =
   (code: ProblemCode, more: Record<string, unknown> = {}): Handler =>
   (request, response) =>
     request.url === '/health'
-      ? send(response, 200, { success: true, data: { status: 'up' } })
+      ? send(response, 200, { status: 'up' })
       : send(response, 401, problem(code, 'as asked', more))
 
 type Run = { readonly code: number | null; readonly output: string }
@@ -105,6 +110,22 @@ test('a service that is well: nothing to mend', async () => {
   assert.ok(!output.includes(SECRET))
 })
 
+test('the broker service itself is found well, and down where it says so', async () => {
+  const broker = new FakeBroker(systemClock, { broker: 'creon', clientOrderIds: 'none', absenceProof: 'none' })
+  const { url, stop } = await startBrokerServer({
+    ...{ service: 'creon-service', version: '0', port: 0, journalFile: undefined },
+    ...{ market: { capabilities: broker.capabilities } as MarketDataPort, wallClock: systemClock, log: silentLogger },
+    accounts: [{ account: accountId('sim.creon.main'), broker }],
+    keys: parseKeys({ keys: [{ id: KEY, secret: SECRET, right: 'read' }] }),
+  })
+  const { output } = await check([url])
+  await stop()
+  assert.match(output, /^ok {4}reachable/m)
+  assert.match(output, /^ok {4}key and signature/m)
+  const down = await check([await serve((_, response) => send(response, 503, { status: 'down' }))])
+  assert.match(down.output, /^note {2}reachable .*says that it is down/m)
+})
+
 test('host and port may come from the environment; --json is one object', async () => {
   const url = new URL(await serve(answering(healthy)))
   const { code, output } = await check(['--json'], { CREON_API_HOST: url.hostname, CREON_API_PORT: url.port })
@@ -120,11 +141,16 @@ const TROUBLES: [situation: string, handler: Handler, code: number, said: RegExp
   ['another secret', refusing('AUTHENTICATION_FAILED'), 1, /MEND {2}key and signature .*\n.*letter for letter/],
   [
     'a clock outside the window',
-    refusing('CLOCK_SKEW', { serverTimeUs: nowUs() - 90_000_000 }),
+    (request, response) => refusing('CLOCK_SKEW', { serverTimeUs: nowUs() - 90_000_000 })(request, response),
     1,
     /MEND {2}clocks +the service's clock is (8\d|9\d)(\.\d)? s behind this one: it refuses what differs by 30 s\n.*w32tm/,
   ],
-  ['a clock that drifts', changed({ timeUs: nowUs() + 9_000_000 }), 0, /note {2}clocks .*ahead of this one\n.*w32tm/],
+  [
+    'a clock that drifts',
+    answering(() => ({ ...healthy(), timeUs: nowUs() + 9_000_000 })),
+    0,
+    /note {2}clocks .*ahead of this one\n.*w32tm/,
+  ],
   ['a repeated request', refusing('NONCE_REUSED'), 1, /MEND {2}key and signature .*seen this very request/],
   ['a key without rights', refusing('FORBIDDEN'), 1, /MEND {2}key and signature .*\n.*right to read/],
   [

@@ -40,8 +40,8 @@ const SERVICE = 'the service'
 /** Of `GET /health`, which anyone may ask. What is said here makes further questions pointless when it is to be mended. */
 export function judgeReach(address: string, answer: Answer): Finding {
   if (answer.kind === 'failure') return { about: REACH, state: 'mend', ...unreached(address, answer) }
-  const data = dataOf(Liveness, answer.body)
-  if (data === undefined) {
+  const { body } = answer
+  if (!Value.Check(Liveness, body)) {
     return {
       about: REACH,
       state: 'mend',
@@ -49,7 +49,7 @@ export function judgeReach(address: string, answer: Answer): Finding {
       mend: 'something else listens there: check host and port, and what proxies lie between',
     }
   }
-  if (data.status === 'down')
+  if (body.status === 'down')
     return { about: REACH, state: 'note', found: `${address} answers, and says that it is down` }
   return { about: REACH, state: 'ok', found: `${address} answers` }
 }

@@ -1,5 +1,6 @@
 /**
- * The npm scripts of both platforms in a clean copy of the repository: what each builds, and `serve:linux` until it trades.
+ * The npm scripts of both platforms in a clean copy of the repository, which installs its libraries as a clone does: what each
+ * builds, and `serve:linux` until it trades.
  * Asked for with the containers, by name alone.
  */
 import assert from 'node:assert/strict'
@@ -18,6 +19,8 @@ const MINUTE = 60_000
 const folder = mkdtempSync(join(tmpdir(), 'jts-platforms-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 copyClean(ROOT, folder)
+// Where its database lies: PostgreSQL runs as somebody else than root.
+chmodSync(folder, 0o755)
 // Windows has a `python`; Debian has none by that name.
 mkdirSync(join(folder, '.jts/bin'), { recursive: true })
 const { python } = environmentOf('apps/brokers/creon-service/requirements-dev.txt')

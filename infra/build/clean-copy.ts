@@ -1,4 +1,4 @@
-/** What a clone of this repository holds, in another folder, with the libraries of this one: tests run its scripts there. */
+/** What a clone of this repository holds, in another folder: tests run its scripts there. */
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -14,5 +14,9 @@ export function copyClean(root: string, to: string): void {
     mkdirSync(dirname(join(to, file)), { recursive: true })
     cpSync(join(root, file), join(to, file), { preserveTimestamps: true })
   }
+}
+
+/** The libraries of this clone for a copy of it, where they need not be its own. */
+export function lendLibraries(root: string, to: string): void {
   for (const modules of ['node_modules', 'infra/node/node_modules']) symlinkSync(join(root, modules), join(to, modules))
 }

@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { environmentOf } from '@jts/servers/python'
-import { copyClean } from '../build/clean-copy.ts'
+import { copyClean, lendLibraries } from '../build/clean-copy.ts'
 import { BUILT_SERVICES } from '../build/services.ts'
 import { Engine, ROOT } from './engine.ts'
 
@@ -39,6 +39,7 @@ let creon: ChildProcess
 
 before(async () => {
   copyClean(ROOT, engine.folder)
+  lendLibraries(ROOT, engine.folder)
   await engine.take('docker-compose.linux.yml', 'scripts/prepare-containers.sh')
   writeFileSync(join(engine.folder, 'jts.yaml'), CONFIG)
 })

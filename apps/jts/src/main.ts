@@ -1,6 +1,7 @@
 /** The command line: `./jts COMMAND …`. */
 import { ConfigError, keepSecret, keepSecretsOf, withoutSecrets } from '@jts/runtime'
 import { EXIT, UserError } from './cli.ts'
+import { leave } from './process.ts'
 
 type Command = { readonly summary: string; run(argv: readonly string[]): Promise<number> }
 
@@ -116,12 +117,7 @@ for (const header of (process.env['OTEL_EXPORTER_OTLP_HEADERS'] ?? '').split(','
 keepSecret(process.env['JTS_VENUE_CONTROL_TOKEN'])
 
 main(process.argv.slice(2)).then(
-  (code) => {
-    // Output may still be on its way into a pipe; everything else has been closed by the command.
-    process.exitCode = code
-    // Node's own last cleanup of handles may go round for ever where children were stopped and killed; this end has none.
-    process.once('beforeExit', () => process.exit())
-  },
+  (code) => leave(code),
   (error: unknown) => {
     const known = error instanceof ConfigError || (error instanceof Error && FOR_THE_PERSON.has(error.name))
     process.stderr.write(

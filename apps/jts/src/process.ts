@@ -11,6 +11,17 @@ export function fatal(log: Logger): (reason: string, cause: unknown) => void {
   }
 }
 
+/**
+ * Ends a process whose command has closed all that it opened, as soon as its output is out. Nothing else is waited for: a library
+ * may still be connecting to a machine that is gone, which takes minutes, and Node's own last cleanup of handles may go round
+ * for ever where children were killed.
+ */
+export async function leave(code: number): Promise<never> {
+  const isOut = (stream: NodeJS.WriteStream): Promise<void> => new Promise((done) => stream.write('', () => done()))
+  await Promise.all([isOut(process.stdout), isOut(process.stderr)])
+  process.exit(code)
+}
+
 /** The last line on standard output of a process that could not go on, for whoever started it. */
 export type LastWords = { readonly ended: string }
 

@@ -7,6 +7,7 @@ const REFUSALS = {
   FAILED_PRECONDITION: 'REFUSED',
   NOT_FOUND: 'NOT_FOUND',
   UNAVAILABLE: 'UNAVAILABLE',
+  DEADLINE_EXCEEDED: 'TIMEOUT',
 } as const
 
 export async function refusedAs<T>(answer: Promise<T>): Promise<T> {

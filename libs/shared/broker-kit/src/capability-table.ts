@@ -97,7 +97,7 @@ export const CAPABILITY_TABLE: Readonly<Record<string, TableEntry>> = {
     quotes: true,
     orderBook: true,
     positions: false,
-    // myAsset tells what there is, not what came or went.
+    // myAsset tells what there is, not what came or went; the lists of deposits and withdrawals are not read.
     adjustments: false,
     routes: [],
     fills: { idSource: 'venue', feeSource: 'venue' },

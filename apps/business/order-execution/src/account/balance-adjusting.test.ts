@@ -84,3 +84,51 @@ describe('a notice of money that moved without a trade', () => {
     assert.equal(fill.instrument, BTC)
   })
 })
+
+describe('a difference that a person explains', () => {
+  /** What the ledger says at the start, and what is there since. */
+  const said = {
+    ...{ account: ACCOUNT, currency: 'USDT', amount: '250.5', reason: 'deposit', words: 'from the bank', by: 'test' },
+    ...{ ledger: '10000', fillCount: 0, adjusted: '0', seen: '10250.5' },
+  }
+  const outcomes = async (w: World, ...requests: (typeof said)[]): Promise<string[]> => {
+    const found: string[] = []
+    for (const request of requests) found.push((await w.service.api.adjustBalance(request)).outcome)
+    return found
+  }
+
+  it('is not booked by a ledger that has not heard of a notice, or of a fill, yet', async () => {
+    const w = await world()
+    await w.approve('s1', { quantity: '2' })
+    w.broker.tellAdjustment(w.broker.move('USDT', '250.5'))
+    assert.deepEqual(await outcomes(w, said), ['moved'])
+    const { report, fill } = w.broker.execute(w.clientId, '2')
+    w.broker.notice(report, fill)
+    w.broker.move('USDT', '1')
+    const heard = { ...said, amount: '1', ledger: '10250.5', adjusted: '250.5', seen: '10251.5' }
+    assert.deepEqual(await outcomes(w, heard), ['moved'])
+    assert.deepEqual(await booked(w), ['broker: deposit 250.5 USDT'])
+    assert.deepEqual(await outcomes(w, { ...heard, fillCount: 1 }), ['booked'])
+  })
+
+  it('is not booked by a request that is said again as it was', async () => {
+    const w = await world()
+    w.broker.move('USDT', '250.5')
+    assert.deepEqual(await outcomes(w, said, said), ['booked', 'moved'])
+    assert.deepEqual(await booked(w), ['person: deposit 250.5 USDT'])
+  })
+
+  it('is read anew when something is booked while the balances are read', async () => {
+    const w = await world()
+    const deposit = w.broker.move('USDT', '250.5')
+    let times = 0
+    w.broker.onRead = (what) => {
+      if (what !== 'balances' || ++times > 1) return
+      w.broker.tellAdjustment(deposit)
+      w.broker.tellAdjustment(w.broker.move('USDT', '-250.5'))
+    }
+    assert.deepEqual(await outcomes(w, said), ['differs'])
+    assert.equal(times, 2)
+    assert.deepEqual(await booked(w), ['broker: deposit 250.5 USDT', 'broker: withdrawal -250.5 USDT'])
+  })
+})

@@ -120,6 +120,21 @@ describe('fills', () => {
     assert.deepEqual(await w.status(), ['filled 1'])
   })
 
+  it('of a market order that waits for an auction are asked for ever more seldom, and found all the same', async () => {
+    const w = await world()
+    await w.approve('s1', { type: 'market' })
+    let asked = 0
+    w.broker.onQuery = (id) => {
+      asked++
+      return w.broker.known(id)
+    }
+    await w.run(120_000)
+    assert.ok(asked >= 5 && asked <= 9, `asked ${asked} times in two minutes`)
+    w.broker.execute(w.clientId, '1')
+    await w.run(35_000)
+    assert.deepEqual(await w.status(), ['filled 1'])
+  })
+
   it('are found although the venue did not answer the first time', async () => {
     const w = await world()
     await w.approve('s1', { type: 'market' })

@@ -31,6 +31,7 @@ export class FillBooking {
     if (outcome === 'late') options.log.warn(about, 'a fill after the order had ended')
     record.notional += multiplyUnits(fill.quantity, fill.price, 'half-even')
     record.lastNoticeUs = Math.max(record.lastNoticeUs, options.marketClock.nowUs())
+    record.foundQuiet = 0
     // An order sized in quote is full when the venue says so; one sized in base when its quantity is reached.
     const isLast = report?.status === 'filled' && record.life.cumulativeQuantity === report.cumulativeQuantity
     if (record.terms.quantity === '' && isLast) record.life.move('filled')

@@ -50,14 +50,18 @@ export class OrderInquiry {
     return settling
   }
 
-  /** Asks about open orders that the venue has been silent about. */
+  /**
+   * Asks about open orders that the venue has been silent about. A market order fills at once, except where it waits for an auction:
+   * what is found as it was is asked about ever more seldom, until it is asked about like an order with a limit.
+   */
   checkQuiet(marketNowUs: number): void {
     const state = this.#state
     if (!state.ready || !state.orders.hasOpen) return
     const { quietMarketOrderUs, quietOrderUs } = state.options
     for (const record of state.orders.open) {
       if (record.isUnsettled || record.life.status === 'approved' || record.checking) continue
-      const limitUs = record.terms.type === 'market' ? quietMarketOrderUs : quietOrderUs
+      const firstUs = record.terms.type === 'market' ? quietMarketOrderUs : quietOrderUs
+      const limitUs = Math.min(firstUs * 2 ** record.foundQuiet, Math.max(firstUs, quietOrderUs))
       if (marketNowUs - record.lastNoticeUs <= limitUs) continue
       state.background(() => this.check(record))
     }
@@ -66,9 +70,12 @@ export class OrderInquiry {
   async check(record: OrderRecord): Promise<void> {
     const { log, marketClock } = this.#state.options
     record.checking = true
+    const { cumulativeQuantity: filled } = record.life
     try {
       const outcome = await this.query(record)
       record.lastNoticeUs = Math.max(record.lastNoticeUs, marketClock.nowUs())
+      const isAsItWas = outcome.kind === 'found' && outcome.report.cumulativeQuantity === filled
+      record.foundQuiet = isAsItWas ? record.foundQuiet + 1 : 0
       if (!record.isClosed && outcome.kind === 'found') await this.orLater(record, this.adopt(record, outcome))
       if (!record.isClosed && outcome.kind === 'not_found') {
         log.warn(

@@ -75,6 +75,7 @@ export class OrderSending {
     state.orders.nameRequest(record, record.request.clientOrderId)
     record.life.move('submitting')
     record.lastNoticeUs = marketNowUs
+    record.foundQuiet = 0
     state.publish(turn, record, marketNowUs, {
       type: 'OrderSubmitting',
       payload: {

@@ -83,6 +83,8 @@ export class OrderRecord {
   reason = ''
   /** Market time of the last word from the venue about this order. */
   lastNoticeUs = 0
+  /** How often it was asked about since, and found as it was; a restart begins anew. */
+  foundQuiet = 0
   cancels = 0
   /** Somebody no longer wants it, and the venue has not said that it is gone. */
   cancelWanted = false

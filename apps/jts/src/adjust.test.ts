@@ -11,6 +11,8 @@ import { FakeBroker } from '@jts/testkit/fake-broker'
 import { Harness } from '@jts/testkit/harness'
 import { adjust, type Adjusting } from './adjust.ts'
 import { routedOrders, routedPortfolio } from './distributed/routed.ts'
+import { findStory } from './why/find.ts'
+import { tellStory } from './why/story.ts'
 
 const ACCOUNT = accountId('sim.binance.main')
 const BTC = instrumentId('BINANCE:BTCUSDT')
@@ -116,6 +118,14 @@ test('a deposit that nobody told of is booked by a person, and the account trade
   assert.equal(account.realisedPnl, '0')
   assert.deepEqual(await w.states(), ['active'])
   assert.deepEqual(await w.adjusted(), ['person test: deposit 250.5 USDT, from the bank'])
+  const story = tellStory((await findStory(w.harness.bus, answer.adjustmentId))!)
+  assert.deepEqual(
+    story.map(({ text }) => text),
+    [
+      '250.5 USDT without a trade: deposit, booked by test: from the bank',
+      'a person: 250.5 USDT came in without a trade: deposit, booked by test: from the bank',
+    ],
+  )
 })
 
 test('asked twice, also over a restart, it is booked once; another one of the same amount is another matter', async () => {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, it } from 'node:test'
 import { Harness } from '@jts/testkit/harness'
-import { orderEnded, orderFilled, openingBalance } from '@jts/testkit/order-events'
+import { balanceAdjusted, orderEnded, orderFilled, openingBalance } from '@jts/testkit/order-events'
 import type { NewEvent } from '@jts/contracts'
 import { createNotificationService, type NotificationService } from './index.ts'
 
@@ -75,11 +75,12 @@ afterEach(async () => {
 
 it('tells of what a person wants to know, and of nothing else, in order', async () => {
   const w = await world()
-  await w.hear(openingBalance(said.account, { USDT: '1' }), fill(), orderEnded(said, 'OrderRejected'))
-  await w.until(() => w.taken.length === 2)
+  const moved = balanceAdjusted(said.account, 'USDT', '-2.5')
+  await w.hear(openingBalance(said.account, { USDT: '1' }), fill(), orderEnded(said, 'OrderRejected'), moved)
+  await w.until(() => w.taken.length === 3)
   assert.deepEqual(
     w.taken.map(({ title }) => title),
-    ['Bought 1 BINANCE:BTCUSDT', 'Order rejected: BINANCE:BTCUSDT'],
+    ['Bought 1 BINANCE:BTCUSDT', 'Order rejected: BINANCE:BTCUSDT', '2.5 USDT went out without a trade'],
   )
   await w.until(() => w.waiting() === 0)
 })

@@ -7,7 +7,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { startBinanceService } from '@jts/binance-service'
 import { parseKeys, type AccountKeeping, type AccountRow, type BrokerServer } from '@jts/broker-kit/server'
-import { noMetrics } from '@jts/runtime'
+import { fasterClock, noMetrics } from '@jts/runtime'
 import { defineTable, type Store } from '@jts/transport'
 import type { PostgresStore } from '@jts/transport/store/postgres'
 import { HEARTBEAT_MS } from '../brokers/broker-services.ts'
@@ -65,7 +65,8 @@ export function hostBinance(settings: RunSettings, plumbing: Plumbing, owned: Po
       host: host.listen,
       port: 0,
       wallClock,
-      ...(replay || speed !== undefined ? { marketClock } : {}),
+      // An account hears no market of its own here, and its venue counts requests by market time.
+      ...(replay ? { marketClock } : speed === undefined ? {} : { marketClock: fasterClock(wallClock, speed) }),
       activity,
       log: log.child({ service: PARTICIPANT }),
       shared,

@@ -14,6 +14,12 @@ export const systemClock: WallClock = {
   },
 }
 
+/** Runs `factor` times as fast from now on: the time of a made-up market where none of its events are heard. */
+export function fasterClock(wall: Pick<WallClock, 'nowUs'>, factor: number): { nowUs(): number } {
+  const sinceUs = wall.nowUs()
+  return { nowUs: () => Math.round(sinceUs + (wall.nowUs() - sinceUs) * factor) }
+}
+
 /** How far the steady clock may be from the wall clock, which is set now and then, before it is set as well. */
 const DRIFT_MAX_MS = 2
 let originMs = performance.timeOrigin

@@ -1,0 +1,101 @@
+/** The gate of the account as it is to stand here and at the service, and who owns the account. */
+import type * as api from '@jts/contracts/broker-api'
+import type { NotSent } from '@jts/broker-kit'
+import { READ } from './readers.ts'
+import { LONG_TIMEOUT_MS, type ServiceLink } from './service-link.ts'
+
+const GATE_AGAIN_MS = 1000
+const GATE_REASON = 'by order execution'
+
+export class AccountGate {
+  readonly #link: ServiceLink
+  /** Whether the service has been found: before, it is told at the start. */
+  readonly #hasStarted: () => boolean
+  #gate: 'open' | 'halted' = 'open'
+  /** Of the trading state by which the gate stands as it does. */
+  #gateVersion: number | undefined
+  /** The gate as it was last asked for reaches the service, one request after the other; undefined when it has. */
+  #gateOnItsWay: Promise<void> | undefined
+
+  constructor(link: ServiceLink, hasStarted: () => boolean) {
+    this.#link = link
+    this.#hasStarted = hasStarted
+  }
+
+  /**
+   * Closed here at once, and at the service as soon as it hears it. Opening is told to the service only after this client has
+   * closed it: a gate that someone else closed is not ours to open.
+   */
+  set(state: 'open' | 'halted', tradingStateVersion?: number): void {
+    this.#gateVersion = tradingStateVersion
+    if (state === this.#gate) return
+    this.#gate = state
+    if (!this.#hasStarted() || this.#link.options.account === undefined) return
+    const before = this.#gateOnItsWay ?? Promise.resolve()
+    const onItsWay = before.then(() => this.#untilGateSet(state))
+    this.#gateOnItsWay = onItsWay
+    void onItsWay.finally(() => {
+      if (this.#gateOnItsWay === onItsWay) this.#gateOnItsWay = undefined
+    })
+  }
+
+  /** What a person has just resumed is not refused by a gate that has not heard it yet. */
+  async untilOpen(): Promise<void> {
+    if (this.#gate === 'open') await this.#gateOnItsWay
+  }
+
+  whyHalted(): NotSent | undefined {
+    if (this.#gate === 'open') return undefined
+    return { kind: 'not_sent', code: 'GATE_HALTED', message: 'the gate of the broker is halted' }
+  }
+
+  /** From now on the service refuses whoever owned the account before. @throws BrokerError STALE_LEASE */
+  async announceLease(epoch: number): Promise<api.AccountState> {
+    return this.#link.ask(
+      { method: 'PUT', path: `/accounts/${this.#link.account}/lease`, body: { epoch } },
+      READ.account,
+    )
+  }
+
+  /**
+   * Who owns the account, and how its gate is to stand, for a service that has not heard it or has forgotten it. A gate that was
+   * closed from here under an older trading state is opened: a person has said so since, and this word of it was lost.
+   */
+  async announce(): Promise<void> {
+    const { account, leaseEpoch } = this.#link.options
+    const epoch = leaseEpoch?.()
+    if (account === undefined) return
+    const found =
+      epoch === undefined
+        ? (await this.#link.health()).accounts.find((one) => one.account === account)
+        : await this.announceLease(epoch)
+    const isLeftClosed =
+      found?.gate === 'halted' &&
+      found.gateReason === GATE_REASON &&
+      found.tradingStateVersion < (this.#gateVersion ?? 0)
+    if (this.#gate === 'halted' || isLeftClosed) await this.#putGate()
+  }
+
+  async #untilGateSet(state: 'open' | 'halted'): Promise<void> {
+    while (!this.#link.isStopped && state === this.#gate) {
+      try {
+        return await this.#putGate()
+      } catch (error) {
+        this.#link.options.log.warn(
+          { err: error, gate: state },
+          'the broker service does not take the gate; trying again',
+        )
+        await new Promise<void>((resolve) => this.#link.options.wallClock.after(GATE_AGAIN_MS, resolve))
+      }
+    }
+  }
+
+  async #putGate(): Promise<void> {
+    const version = this.#gateVersion === undefined ? {} : { tradingStateVersion: this.#gateVersion }
+    const body = { state: this.#gate, reason: GATE_REASON, ...version }
+    await this.#link.ask(
+      { method: 'PUT', path: `/accounts/${this.#link.account}/gate`, body, timeoutMs: LONG_TIMEOUT_MS },
+      READ.account,
+    )
+  }
+}

@@ -54,7 +54,7 @@ after(async () => {
 const ETF = 'KRX:069500'
 const KOSDAQ = 'KRX:247540'
 const SHARES = ['KRX:005930', 'KRX:000660', 'KRX:035420']
-type Run = { state: string; done: number; candles: number; failures: unknown[] }
+type Run = { fromDay: string; state: string; total: number; done: number; candles: number; failures: unknown[] }
 
 const daysAgo = (days: number): string => new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10)
 
@@ -64,25 +64,18 @@ function collecting(dir: string, ...args: string[]): ReturnType<typeof runJts> {
 
 const runOf = (stdout: string): Run => (JSON.parse(stdout) as { collections: Run[] }).collections[0]!
 
-/** What was collected of one share is exported whole. */
-async function checkExport(dir: string, collected: number): Promise<void> {
-  const file = join(folder, 'krx-005930-1m.csv')
-  const exported = await runJts([
-    'data',
-    'export',
-    '--instrument',
-    'KRX:005930',
-    '--timeframe',
-    '1m',
-    '--out',
-    file,
-    '--data-dir',
-    dir,
-    '--json',
-  ])
-  const { candles } = JSON.parse(exported.stdout) as { candles: number }
-  assert.ok(candles > 0)
-  assert.equal(SHARES.length * candles, collected)
+/** How many minutes of a share were collected, by its export. */
+async function exported(dir: string, instrument: string): Promise<number> {
+  const out = join(folder, `${instrument.slice(4)}-1m.csv`)
+  const wanted = ['--instrument', instrument, '--timeframe', '1m', '--out', out]
+  const { stdout } = await runJts(['data', 'export', ...wanted, '--data-dir', dir, '--json'])
+  return (JSON.parse(stdout) as { candles: number }).candles
+}
+
+/** The run from that day on has brought its first candles; mostly it has others to bring. */
+async function hasBegun(url: string, from: string): Promise<true | undefined> {
+  const { data } = (await (await fetch(`${url}/api/v1/collections`)).json()) as { data: Run[] }
+  return data.some(({ fromDay, candles }) => fromDay === from && candles > 0) || undefined
 }
 
 function environment(): Record<string, string> {
@@ -184,8 +177,23 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
     assert.deepEqual([state, done, failures], ['done', 3, []])
   }
   await haltAndCompare(url, brokerOf(dir, errors))
-  jts.child.kill('SIGTERM')
-  const { code, stderr } = await jts.ended
+  let last = jts
+  let wholeMarket: Run | undefined
+  if (mode === 'embedded') {
+    // A whole market is being collected when JTS itself dies; started again, it goes on by itself, and whoever watches it, too.
+    const from = daysAgo(12)
+    const watching = collecting(dir, '--market', 'KOSDAQ', '--timeframe', '1m', '--from', from, '--to', daysAgo(1))
+    await until('the market is being collected', () => hasBegun(url, from), 10)
+    jts.child.kill('SIGKILL')
+    await jts.ended
+    last = startJts(['up', ...options])
+    started.push(last)
+    const watched = await watching
+    assert.equal(watched.code, 0, watched.stderr)
+    wholeMarket = runOf(watched.stdout)
+  }
+  last.child.kill('SIGTERM')
+  const { code, stderr } = await last.ended
   assert.equal(code, 0, stderr)
 
   await assertNothingTwice(dir)
@@ -197,5 +205,13 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
   }
   await close()
   assert.equal(new Set(told).size, told.length, 'a candle was told twice')
-  if (collected !== undefined) await checkExport(dir, runOf(collected.stdout).candles)
+  if (collected === undefined || wholeMarket === undefined) return
+  const share = await exported(dir, 'KRX:005930')
+  assert.ok(share > 0)
+  assert.equal(SHARES.length * share, runOf(collected.stdout).candles)
+  const { state, total, done, failures, candles } = wholeMarket
+  assert.deepEqual([state, total, done, failures], ['done', 2, 2, []])
+  assert.ok(candles > 0)
+  assert.equal(told.filter((one) => one.startsWith(`${KOSDAQ} 1m`)).length, candles)
+  assert.equal(await exported(dir, KOSDAQ), candles)
 }

@@ -44,8 +44,8 @@ async function get<T>(url: string, path: string): Promise<T> {
   return ((await response.json()) as { data: T }).data
 }
 
-export async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-  for (const deadline = Date.now() + WITHIN_MS; ; await sleep(200)) {
+export async function until<T>(what: string, look: () => Promise<T | undefined>, everyMs = 200): Promise<T> {
+  for (const deadline = Date.now() + WITHIN_MS; ; await sleep(everyMs)) {
     const found = await look()
     if (found !== undefined) return found
     assert.ok(Date.now() < deadline, `waited in vain: ${what}`)

@@ -9,7 +9,8 @@ export type Waiting = {
   readonly onWaiting?: ((reason: string) => void) | undefined
 }
 
-const AWAY_MS = 10_000
+/** Doubled up to the second: a service that is being started again is soon back. In all some ten minutes. */
+const AWAY_MS = { first: 1000, most: 10_000 }
 const AWAY_WAITS = 60
 
 /** Asks again until the broker is there. @throws what it answered, or that it is away still, or that the run has ended */
@@ -23,7 +24,7 @@ export async function whenNotAway<T>(ask: () => Promise<T>, { wallClock, signal,
       const isAway = error instanceof BrokerError && error.code === 'BROKER_UNAVAILABLE'
       if (!isAway || waits >= AWAY_WAITS || signal?.aborted === true) throw error
       onWaiting?.(error.message)
-      await pause(AWAY_MS, wallClock, signal)
+      await pause(Math.min(AWAY_MS.first * 2 ** waits, AWAY_MS.most), wallClock, signal)
     }
   }
 }

@@ -31,6 +31,8 @@ class _Life:
     provisional: list[Provisional] = field(default_factory=list)
     # Of fill notices, to know one that is told twice.
     heard: set[tuple[int, int, int]] = field(default_factory=set)
+    # Quantities by price that a list had before any notice: the notice that follows is of these.
+    untold: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,10 @@ class AccountRecord:
             # The same words twice. Were it another fill after all, the list has it.
             return
         life.heard.add(told)
+        if life.untold.get(notice.price, 0) >= notice.quantity:
+            # The list was quicker. Were it another fill, the list that is asked for now has it.
+            life.untold[notice.price] -= notice.quantity
+            return
         record = life.record
         cumulative = sum(life.settled.values()) + sum(one.quantity for one in life.provisional) + notice.quantity
         if cumulative > record.quantity:
@@ -233,6 +239,8 @@ class AccountRecord:
                 )
                 self._store.add_fill(fill)
                 told.append(fill)
+                if settled.time_us is None:
+                    life.untold[settled.price] = life.untold.get(settled.price, 0) + settled.quantity
             if record != life.record:
                 self._store.save_order(record)
         for fill in told:

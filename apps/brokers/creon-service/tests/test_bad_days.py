@@ -135,6 +135,19 @@ async def test_a_notice_that_comes_twice_is_one_fill(world: World) -> None:
 
 
 @scenario()
+async def test_a_notice_that_comes_after_the_list_is_no_second_fill(world: World) -> None:
+    await world.place("late", limitPrice="71700")
+    world.terminal.faults.set("late-notices", 1)
+    world.print(71_700, 16)
+    assert [fill["quantity"] for fill in await world.fills()] == ["4"]
+    world.terminal.release_notices()
+    world.print(71_700, 4)
+    await until(lambda: len(world.fills_heard(provisional=False)) == 2)
+    assert (await world.query("late")).json()["data"]["cumulativeQuantity"] == "5"
+    assert max(int(m["order"]["cumulativeQuantity"]) for m in world.heard if m["type"] == "order") == 5
+
+
+@scenario()
 async def test_a_notice_that_is_lost_is_found_by_the_list(world: World) -> None:
     await world.place("silent", limitPrice="71700")
     world.terminal.faults.set("drop-notice")

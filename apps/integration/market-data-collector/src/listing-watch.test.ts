@@ -1,7 +1,7 @@
 /** What is told of listings: before the first prices, on every change, and not the same twice. */
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, it } from 'node:test'
-import type { MarketDataPort } from '@jts/broker-kit'
+import { BrokerError, type MarketDataPort } from '@jts/broker-kit'
 import { instrumentOfListing } from '@jts/contracts'
 import {
   instrumentId,
@@ -9,6 +9,7 @@ import {
   ONE,
   unlistedKrxInstrument,
   type Instrument,
+  type InstrumentId,
   type KrxListingOfDay,
 } from '@jts/model'
 import { Harness } from '@jts/testkit/harness'
@@ -23,10 +24,11 @@ const etf: KrxListingOfDay = {
 
 let harness: Harness
 let watch: ListingWatch
-let listed: () => readonly Instrument[]
+let listed: (wanted: readonly InstrumentId[]) => readonly Instrument[]
 
 function start(mayBeAlwaysOpen = true): Promise<void> {
-  const source = { instruments: () => Promise.resolve().then(() => listed()) } as unknown as MarketDataPort
+  const instruments = (wanted: readonly InstrumentId[]) => Promise.resolve().then(() => listed(wanted))
+  const source = { instruments } as unknown as MarketDataPort
   watch = new ListingWatch({ ...harness, source, instruments: [ETF, OTHER], mayBeAlwaysOpen })
   return watch.start()
 }
@@ -47,7 +49,7 @@ it('tells what the source says, and who hears it has the same instrument', async
   await harness.run()
   assert.deepEqual(
     (await told()).map(({ payload }) => instrumentOfListing(payload)),
-    [...listed()],
+    [...listed([ETF, OTHER])],
   )
 })
 
@@ -60,10 +62,23 @@ it('tells a change alone, and goes on while the source cannot be asked', async (
     throw new Error('down')
   }
   await harness.run(2 * LISTINGS_EVERY_MS)
-  listed = () => [krxInstrument({ ...etf, restrictions: ['halted'] }), before()[1]!]
+  listed = () => [krxInstrument({ ...etf, restrictions: ['halted'] }), before([ETF, OTHER])[1]!]
   await harness.run(2 * LISTINGS_EVERY_MS)
   const said = (await told()).map(({ payload }) => `${payload.instrument} ${payload.restrictions.join()}`)
   assert.deepEqual(said.sort(), ['KRX:069500 halted', 'KRX:069500 warning', 'KRX:580001 '])
+})
+
+it('tells of the others when the source does not know one', async () => {
+  listed = (wanted) => {
+    if (wanted.includes(OTHER)) throw new BrokerError('INSTRUMENT_NOT_FOUND', `found ${OTHER}`)
+    return [krxInstrument(etf)]
+  }
+  await start()
+  await harness.run(LISTINGS_EVERY_MS)
+  assert.deepEqual(
+    (await told()).map(({ stream }) => stream),
+    [ETF],
+  )
 })
 
 it('believes only a simulated market that it never closes', async () => {

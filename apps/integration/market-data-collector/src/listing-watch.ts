@@ -2,7 +2,7 @@
  * What the source says of its listings: share or ETF, the limits of the day, halted or under a warning. Told before the first
  * prices, and again whenever it has changed; what cannot be asked for stays as it was last told.
  */
-import type { MarketDataPort } from '@jts/broker-kit'
+import { BrokerError, type MarketDataPort } from '@jts/broker-kit'
 import { candlesTopic, listingOf } from '@jts/contracts'
 import { instrumentVenue, type Instrument, type InstrumentId } from '@jts/model'
 import type { Logger, MarketClock, WallClock } from '@jts/runtime'
@@ -46,15 +46,23 @@ export class ListingWatch {
   }
 
   async #look(): Promise<void> {
-    const { instruments, source, log } = this.#options
+    const reason = (await this.#complaintsOf(this.#options.instruments)).join('; ')
+    if (reason !== '' && reason !== this.#complaint)
+      this.#options.log.warn({ reason }, 'the listings could not be asked for')
+    this.#complaint = reason
+  }
+
+  /** Tells what is found of these; one that the source does not know keeps the others from nothing. */
+  async #complaintsOf(instruments: readonly InstrumentId[]): Promise<string[]> {
     try {
-      const found = await source.instruments(instruments)
-      for (const instrument of found) this.#tell(instrument)
-      this.#complaint = ''
+      for (const instrument of await this.#options.source.instruments(instruments)) this.#tell(instrument)
+      return []
     } catch (error) {
-      const { message } = error as Error
-      if (message !== this.#complaint) log.warn({ reason: message }, 'the listings could not be asked for')
-      this.#complaint = message
+      const isOneUnknown = error instanceof BrokerError && error.code === 'INSTRUMENT_NOT_FOUND'
+      if (!isOneUnknown || instruments.length === 1) return [(error as Error).message]
+      const complaints: string[] = []
+      for (const instrument of instruments) complaints.push(...(await this.#complaintsOf([instrument])))
+      return complaints
     }
   }
 

@@ -28,6 +28,8 @@ import { environmentOf } from '@jts/servers/python'
 import { defineStrategy, type AnyStrategy } from '@jts/strategy-kit'
 import { toFacts } from './summary.ts'
 import { createTrader, type Trader } from './trader.ts'
+import { findStory } from './why/find.ts'
+import { tellStory } from './why/story.ts'
 
 const SERVICE = join(import.meta.dirname, '../../brokers/creon-service/src/main.py')
 const { python } = environmentOf('apps/brokers/creon-service/requirements-dev.txt')
@@ -137,6 +139,13 @@ const untilFilled = (trader: Trader, count: number) =>
     return rows.length === count ? rows.map(toFacts) : undefined
   })
 
+async function firstSignal(trader: Trader): Promise<string> {
+  for await (const event of trader.bus.read('strategy.signals')) {
+    if (event.type === 'SignalWaiting') return event.payload.signalId
+  }
+  assert.fail('expected a signal that has waited')
+}
+
 function recorded(bars: readonly Bar[]): RecordedBars {
   const column = (name: 'openTimeUs' | 'closeTimeUs' | 'open' | 'high' | 'low' | 'close' | 'volume'): Float64Array =>
     Float64Array.from(bars, (bar) => bar[name])
@@ -187,6 +196,16 @@ test('a signal of a day goes into the next opening auction once, and fills as a 
   const fills = await untilFilled(trader, 2)
   await moveTo(at(DAYS[2], '15:34'))
   assert.equal(await venueOrders(), 2)
+
+  const story = tellStory((await findStory(trader.bus, await firstSignal(trader)))!)
+  assert.deepEqual(
+    story.map(({ kind }) => kind).filter((kind) => kind !== 'told'),
+    ['tick', 'signal', 'signal', 'signal', 'risk', 'approval', 'intent', 'answer', 'fill', 'ledger'],
+  )
+  assert.equal(
+    story.filter(({ text }) => text === 'waits: its market takes orders from 2026-04-21T23:30:05.000Z on').length,
+    1,
+  )
 
   const bars = await trader.marketData.candles({
     instrument: SAMSUNG,

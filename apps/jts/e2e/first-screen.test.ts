@@ -104,16 +104,23 @@ describe('first screen', { timeout: 180_000 }, () => {
     })
   })
 
-  it('says which account only reduces, and why', async () => {
+  it('says which account only reduces and why, what differs, and what moved without a trade', async () => {
     await withScreen({}, async ({ page, ports }) => {
       const account = 'sim.binance.main'
       ports.accountStates = [
         { account, instrument: '', state: 'reducing', code: 'HEARTBEAT_MISSING', reason: 'expected a heartbeat' },
       ]
+      ports.accountChanges = {
+        adjusted: { USDT: '1000' },
+        reconciled: 'different',
+        differences: [{ currency: 'USDT', ours: '1000', venue: '749.5' }],
+      }
       await page.reload()
       await live(page)
       const said = await page.getByTestId('account-state').textContent()
       assert.match(said ?? '', /sim\.binance\.main: 축소만 허용.*신호가 끊겼습니다/)
+      const card = await page.locator('.account').first().innerText()
+      assert.match(card.replace(/\s+/g, ' '), /매매 외 입출금 1,000\.00 USDT.*USDT: 장부 1000, 브로커 749\.5\./)
     })
   })
 

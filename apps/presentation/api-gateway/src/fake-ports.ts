@@ -46,6 +46,8 @@ const SETTLEMENT: NonNullable<AccountView['settlement']> = {
 
 export class FakePorts implements GatewayPorts {
   readonly listeners = new Set<(update: GatewayUpdate) => void>()
+  /** Shown of every account. */
+  accountChanges: Partial<AccountView> = {}
   readonly commands: { command: 'halt' | 'resume' | 'adjust'; by: string; reason?: string }[] = []
   readonly mode: Mode
   tradingState: TradingState = 'active'
@@ -366,6 +368,7 @@ export class FakePorts implements GatewayPorts {
       reconciled: currency === 'KRW' ? 'unchecked' : 'equal',
       differences: [],
       ...(currency === 'KRW' ? { settlement: SETTLEMENT } : {}),
+      ...this.accountChanges,
     }
   }
 

@@ -12,6 +12,8 @@ import type { VenueReports } from './venue-reports.ts'
 
 /** Two comparisons at the same moment are one. */
 const MISSING_US = 1_000_000
+/** From two seconds to the half minute in which an order with a limit is asked about takes four. */
+const DOUBLED_MAX = 8
 
 export class OrderInquiry {
   readonly #state: AccountState
@@ -61,7 +63,7 @@ export class OrderInquiry {
     for (const record of state.orders.open) {
       if (record.isUnsettled || record.life.status === 'approved' || record.checking) continue
       const firstUs = record.terms.type === 'market' ? quietMarketOrderUs : quietOrderUs
-      const limitUs = Math.min(firstUs * 2 ** record.foundQuiet, Math.max(firstUs, quietOrderUs))
+      const limitUs = Math.min(firstUs * 2 ** Math.min(record.foundQuiet, DOUBLED_MAX), Math.max(firstUs, quietOrderUs))
       if (marketNowUs - record.lastNoticeUs <= limitUs) continue
       state.background(() => this.check(record))
     }

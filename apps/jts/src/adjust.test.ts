@@ -196,6 +196,25 @@ test('a difference that only one look finds is not booked', async () => {
   assert.deepEqual(await w.adjusted(), [])
 })
 
+test('an account that trades between the looks is adjusted all the same: the difference stays', async () => {
+  const w = await world()
+  w.broker.move('USDT', '250.5')
+  let reads = 0
+  w.broker.onRead = (what) => {
+    if (what !== 'balances' || ++reads > 1) return
+    setImmediate(() => {
+      const { report, fill } = w.broker.executeForeign(BTC, '1')
+      w.broker.move('USDT', '-100')
+      w.broker.move('BTC', '1')
+      w.broker.notice(report, fill)
+    })
+  }
+  assert.equal((await w.says({})).outcome, 'booked')
+  await w.compare()
+  assert.equal((await w.account()).reconciled, 'equal')
+  assert.equal((await w.account()).fillCount, 1)
+})
+
 test('a notice between the looks leaves nothing to book; one of before comes too late to be booked again', async () => {
   const w = await world()
   const told = w.broker.move('USDT', '250.5')

@@ -32,7 +32,7 @@ export async function adjust(
       case 'already':
         return { account, asset, amount, outcome: answer.outcome, adjustmentId: answer.adjustmentId }
       case 'seen':
-        seen = answer.venue
+        seen = answer.difference
         await pause(LOOK_AGAIN_MS)
         break
       case 'moved':

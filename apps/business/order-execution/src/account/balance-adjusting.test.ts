@@ -89,7 +89,7 @@ describe('a difference that a person explains', () => {
   /** What the ledger says at the start, and what is there since. */
   const said = {
     ...{ account: ACCOUNT, currency: 'USDT', amount: '250.5', reason: 'deposit', words: 'from the bank', by: 'test' },
-    ...{ ledger: '10000', fillCount: 0, adjusted: '0', seen: '10250.5' },
+    ...{ ledger: '10000', fillCount: 0, adjusted: '0', seen: '250.5' },
   }
   const outcomes = async (w: World, ...requests: (typeof said)[]): Promise<string[]> => {
     const found: string[] = []
@@ -105,7 +105,7 @@ describe('a difference that a person explains', () => {
     const { report, fill } = w.broker.execute(w.clientId, '2')
     w.broker.notice(report, fill)
     w.broker.move('USDT', '1')
-    const heard = { ...said, amount: '1', ledger: '10250.5', adjusted: '250.5', seen: '10251.5' }
+    const heard = { ...said, amount: '1', ledger: '10250.5', adjusted: '250.5', seen: '1' }
     assert.deepEqual(await outcomes(w, heard), ['moved'])
     assert.deepEqual(await booked(w), ['broker: deposit 250.5 USDT'])
     assert.deepEqual(await outcomes(w, { ...heard, fillCount: 1 }), ['booked'])

@@ -87,7 +87,7 @@ export class BalanceAdjusting {
           return { ...figures, outcome: 'already', adjustmentId: last.adjustmentId }
         }
         if (difference !== amount) return { outcome: 'differs', ...figures }
-        if (request.seen !== figures.venue) {
+        if (request.seen !== figures.difference) {
           store.transact((turn) => reportBalances(state, holdings, turn))
           return { outcome: 'seen', ...figures }
         }

@@ -90,7 +90,7 @@ export const said = [
     method: 'adjustBalance',
     request: {
       ...{ account: 'sim.binance.main', currency: 'USDT', amount: '-1.5', reason: 'withdrawal', words: 'to the bank' },
-      ...{ by: 'b', ledger: '10', fillCount: 3, adjusted: '0', seen: '8.5' },
+      ...{ by: 'b', ledger: '10', fillCount: 3, adjusted: '0', seen: '-1.5' },
     },
     answer: { outcome: 'booked', adjustmentId: 'a', venue: '8.5', difference: '-1.5' },
   },

@@ -119,7 +119,7 @@ export interface AdjustBalanceRequest {
   ledger: string;
   fillCount: number;
   adjusted: string;
-  /** What an earlier look found at the broker; empty before one. A difference counts when a second look finds it, too. */
+  /** The difference that an earlier look found; empty before one. It counts when a second look finds it, too. */
   seen: string;
 }
 

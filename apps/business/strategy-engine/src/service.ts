@@ -427,7 +427,9 @@ class Service implements StrategyApi {
 
   /** A strategy that does not run wants nothing any more: what waits for it is not sent. */
   #withdrawAll(running: Running, why: string, turn: Turn): void {
-    for (const signal of this.#waiting.of(running.config.instance)) this.#withdraw(signal, why, turn)
+    for (const { signal, status } of [...this.#signals.values()]) {
+      if (status === 'waiting' && signal.instance === running.config.instance) this.#withdraw(signal, why, turn)
+    }
   }
 
   #withdraw(signal: Signal, found: string, turn: Turn): void {

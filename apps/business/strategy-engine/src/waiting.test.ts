@@ -256,6 +256,16 @@ describe('a signal of a whole day', () => {
     assert.deepEqual(await w.said(), ['SignalWaiting', 'StrategySignal STRATEGY_NOT_RUNNING', 'StrategyBarred'])
   })
 
+  it('is dropped when its strategy is stopped at the very moment', async () => {
+    const w = await world()
+    await w.day(110)
+    // Its time has come, and it is not yet asked about.
+    w.harness.marketClock.advanceTo(OPENING_US)
+    await w.engine.api.stopStrategy({ instance: 'one' })
+    await w.harness.run()
+    assert.deepEqual([w.asked.length, await w.waiting()], [0, []])
+  })
+
   it('is dropped when its strategy is another after a restart, or none', async () => {
     const changes: ((w: World) => void)[] = [(w) => (w.level = 200), (w) => (w.instances = ['two'])]
     for (const change of changes) {

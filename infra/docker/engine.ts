@@ -1,6 +1,7 @@
 /**
  * Containers without a Docker engine and without an image registry: buildah builds on stand-ins for the official images,
- * podman runs what podman-compose reads. Needs root. A run has a folder, a network and a port of its own.
+ * podman runs what podman-compose reads. Needs root. A run has a folder with a copy of the repository, a network and a port of
+ * its own.
  */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
@@ -11,6 +12,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { freePort } from '@jts/servers'
+import { copyClean } from '../build/clean-copy.ts'
+import { clearLeftovers, projectOf } from './leftovers.ts'
 
 export const ROOT = resolve(import.meta.dirname, '../..')
 const MINUTE = 60_000
@@ -29,8 +32,8 @@ type Variables = Readonly<Record<string, string>>
 export type Light = { readonly name: string; readonly state: string; readonly reason?: string }
 
 export class Engine {
-  readonly folder = mkdtempSync(join(tmpdir(), 'jts-containers-'))
-  readonly project = `jts-test-${process.pid}`
+  readonly project = projectOf(process.pid)
+  readonly folder = mkdtempSync(join(tmpdir(), `${this.project}-`))
   readonly network = `${this.project}-network`
   readonly #file: string
   readonly #env: NodeJS.ProcessEnv
@@ -39,14 +42,18 @@ export class Engine {
   /** `file`: the compose file that is run. */
   constructor(file: string) {
     this.#file = file
-    const bin = join(this.folder, 'bin')
+    clearLeftovers()
+    copyClean(ROOT, this.folder)
+    // What is not of the repository stands where no image is built from: what was built once is then found again.
+    const own = join(this.folder, '.jts/engine')
+    const bin = join(own, 'bin')
     const composing = `#!/bin/sh\nexec podman-compose -p ${this.project} "$@"\n`
     this.#program(join(bin, 'docker'), DOCKER)
     this.#program(join(bin, 'docker-compose'), composing)
     const files = spawnSync('bash', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).stdout.trim()
     const limit = files === 'unlimited' ? '65536' : files
     writeFileSync(
-      join(this.folder, 'containers.conf'),
+      join(own, 'containers.conf'),
       `[containers]\ndefault_ulimits = ["nofile=${limit}:${limit}", "nproc=4096:4096"]\ninit_path = "/usr/bin/catatonit"\n` +
         '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n',
     )
@@ -54,7 +61,7 @@ export class Engine {
     this.#env = {
       ...process.env,
       PATH: path,
-      CONTAINERS_CONF: join(this.folder, 'containers.conf'),
+      CONTAINERS_CONF: join(own, 'containers.conf'),
       JTS_RESTART: 'no',
       NX_DAEMON: 'false',
     }
@@ -66,8 +73,8 @@ export class Engine {
     chmodSync(path, 0o755)
   }
 
-  /** A file of the repository, in the folder, with this run's network and port. */
-  async take(...names: readonly string[]): Promise<void> {
+  /** Gives files of the copy this run's network and port. */
+  async adapt(...names: readonly string[]): Promise<void> {
     this.#port ||= await freePort()
     for (const name of names) {
       const content = readFileSync(join(ROOT, name), 'utf8')

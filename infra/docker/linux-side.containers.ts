@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
 import { environmentOf } from '@jts/servers/python'
-import { copyClean, lendLibraries } from '../build/clean-copy.ts'
+import { lendLibraries } from '../build/clean-copy.ts'
 import { BUILT_SERVICES } from '../build/services.ts'
 import { Engine, ROOT } from './engine.ts'
 
@@ -38,9 +38,8 @@ const containers = join(engine.folder, '.jts/containers')
 let creon: ChildProcess
 
 before(async () => {
-  copyClean(ROOT, engine.folder)
   lendLibraries(ROOT, engine.folder)
-  await engine.take('docker-compose.linux.yml', 'scripts/prepare-containers.sh')
+  await engine.adapt('docker-compose.linux.yml', 'scripts/prepare-containers.sh')
   writeFileSync(join(engine.folder, 'jts.yaml'), CONFIG)
 })
 after(async () => {
@@ -58,14 +57,14 @@ async function addressOfThisMachine(): Promise<string> {
 
 /** The service of the Windows machine: its port. */
 async function startCreon(port = 0): Promise<number> {
-  const keys = join(engine.folder, 'creon-keys.json')
+  const keys = join(engine.folder, '.jts/creon-keys.json')
   const key = { id: KEY, secret: SECRET, right: 'trade', accounts: ['sim.creon.krx'] }
   writeFileSync(keys, JSON.stringify({ keys: [key] }), { mode: 0o600 })
   creon = spawn(
     python,
     [join(ROOT, 'apps/brokers/creon-service/src/main.py'), '--com=simulated', '--sim-always-open', '--json']
       .concat('--host=0.0.0.0', `--port=${port}`, `--keys=${keys}`, '--account=sim.creon.krx', '--log-level=error')
-      .concat(`--data-dir=${join(engine.folder, 'creon')}`),
+      .concat(`--data-dir=${join(engine.folder, '.jts/creon')}`),
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )
   const [line] = (await once(createInterface({ input: creon.stdout! }), 'line')) as [string]

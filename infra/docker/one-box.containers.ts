@@ -14,13 +14,13 @@ const HELD = ['api-gateway', ...JOINING]
 const MEGABYTE = 1_000_000
 
 const engine = new Engine('docker-compose.yml')
-const recordings = join(engine.folder, 'recordings')
+const recordings = join(engine.folder, '.jts/recordings')
 const up = (more: Readonly<Record<string, string>> = {}): Promise<string> =>
   engine.compose(['up', '-d', '--no-build'], { JTS_RECORDINGS: recordings, ...more })
 
 before(async () => {
   mkdirSync(recordings)
-  await engine.take('docker-compose.yml', 'scripts/prepare-containers.sh')
+  await engine.adapt('docker-compose.yml', 'scripts/prepare-containers.sh')
 })
 after(() => engine.end())
 
@@ -32,7 +32,7 @@ for (const service of SERVICES) {
   test(`the image of ${service} is built`, async (t) => {
     const startedMs = performance.now()
     const args = ['--build-arg', `SERVICE=${service}`, '--tag', `jts/${service}:latest`]
-    await engine.must('docker', ['build', ...args, '--file', join(ROOT, 'infra/docker/Dockerfile'), ROOT], 10)
+    await engine.must('docker', ['build', ...args, '--file', 'infra/docker/Dockerfile', '.'], 10)
     const bytes = async (image: string): Promise<number> =>
       Number(await engine.must('podman', ['image', 'inspect', '--format', '{{.Size}}', image]))
     const base = /^ARG NODE_IMAGE=(.*)$/m.exec(readFileSync(join(ROOT, 'infra/docker/Dockerfile'), 'utf8'))![1]!
@@ -125,6 +125,16 @@ const SHUT_IN = `
   })
   const capabilities = /CapEff:\\s*(\\S+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]
   console.log(JSON.stringify({ uid: process.getuid(), written, capabilities }))`
+
+test('the play account’s keys are in the environment of those alone who hold the run or speak to the exchange', async () => {
+  const having: string[] = []
+  for (const service of SERVICES) {
+    const { stdout } = await engine.inside(service, 'node', '-p', 'Object.keys(process.env).join()')
+    assert.match(stdout, /\bPATH\b/, service)
+    if (stdout.includes('JTS_BINANCE_API_SECRET')) having.push(service)
+  }
+  assert.deepEqual(having.sort(), ['api-gateway', 'binance-service', 'binance-venue'])
+})
 
 test('a service that is killed is well again when it is started, and the operator saw it', async () => {
   await engine.must('podman', ['kill', engine.container('risk-management')])

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
@@ -38,6 +38,7 @@ const containers = join(engine.folder, '.jts/containers')
 let creon: ChildProcess
 
 before(async () => {
+  assert.ok(existsSync(python), `expected ${python}, found none: ./jts test containers installs it`)
   lendLibraries(ROOT, engine.folder)
   await engine.adapt('docker-compose.linux.yml', 'scripts/prepare-containers.sh')
   writeFileSync(join(engine.folder, 'jts.yaml'), CONFIG)

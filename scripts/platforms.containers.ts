@@ -92,7 +92,7 @@ test('serve:linux leaves creon-service out, comes up, and trades', async () => {
 
 async function firstFills(said: () => string): Promise<number> {
   for (const end = Date.now() + 4 * MINUTE; Date.now() < end;) {
-    const address = /http:\/\/127\.0\.0\.1:\d+/.exec(said())?.[0]
+    const address = /Dashboard: (http:\/\/127\.0\.0\.1:\d+)/.exec(said())?.[1]
     const response = address && (await fetch(`${address}/api/v1/fills`).catch(() => undefined))
     const { data = [] } = response && response.ok ? ((await response.json()) as { data?: unknown[] }) : {}
     if (data.length > 0) return data.length

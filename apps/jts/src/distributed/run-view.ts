@@ -258,8 +258,8 @@ export function openRunView({ run, settings, databaseUrl, archive, name, log }: 
       client.close()
       links.close()
       await sql.end({ timeout: 2 })
-      for (const broker of brokers.values()) await broker.stop()
-      for (const market of markets.values()) await market.stop()
+      // All at once: each may have to wait for a connection to a machine that is gone.
+      await Promise.all([...brokers.values(), ...markets.values()].map((one) => one.stop()))
       await shared.close()
     },
   }

@@ -67,7 +67,8 @@ const slow =
 const isRequest = (hello: string): boolean => !/upgrade: websocket/i.test(hello)
 
 const UNANSWERED = /Order without an answer/
-const NO_VENUE = /binance-service is degraded: waiting for: .*binance/
+/** Whichever is seen first: that the stream is gone, or that orders are. */
+const NO_VENUE = /binance-service is (degraded: waiting for: .*binance|down: the breaker is open)/
 /** A broker service reads no topic. */
 const READERS = SERVICE_NAMES.filter((name) => name !== 'binance-service')
 
@@ -203,7 +204,7 @@ for (const { what, harm, told, sample } of FAULTS) {
     if (told !== undefined) await rig.untilTold(told, before)
     await rig.untilItTrades()
     await rig.untilThePromiseHolds()
-    if (told !== undefined && !/Order/.test(told.source)) await rig.untilTold(/is up: it works again/, before)
+    await rig.untilAllIsWell(before)
   })
 }
 

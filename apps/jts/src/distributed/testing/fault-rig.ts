@@ -160,6 +160,22 @@ export class FaultRig {
     )
   }
 
+  /** The operator has been told of everything that was down that it is up again: the next harm meets a run that is well. */
+  async untilAllIsWell(from: number): Promise<void> {
+    const unwell = (): string[] => {
+      const last = new Map<string, string>()
+      for (const words of this.#told.slice(from)) {
+        const [, name, state] = /^(.+?) is (up|down|degraded|active|reducing|halted):/.exec(words) ?? []
+        if (name !== undefined) last.set(name, state!)
+      }
+      return [...last].filter(([, state]) => state !== 'up' && state !== 'active').map((one) => one.join(' is '))
+    }
+    await this.until(
+      () => unwell().length === 0,
+      () => `the operator to be told that all is well again, found last ${unwell().join(', ')}`,
+    )
+  }
+
   async booked(): Promise<Booked> {
     const events = []
     for await (const event of this.#log.log.read('orders.events')) events.push(event)

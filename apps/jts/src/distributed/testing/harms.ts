@@ -21,14 +21,15 @@ export async function deliverAgain({ run }: FaultRig): Promise<void> {
   const client = new KafkaClient(options)
   const starts = await client.offsets(TOPIC_NAMES, 'start')
   const ends = await client.offsets(TOPIC_NAMES, 'end')
-  const messages: { topic: string; partition: number; value: Buffer }[] = []
+  const messages: { topic: string; partition: number; key: Buffer; value: Buffer }[] = []
   let left = 0
   const reader = new KafkaReader(client, 'again', {
     onRecords: (topic, partition, records) => {
       const end = ends.get(topic)![partition]!
-      for (const { offset, value } of records as readonly KafkaRecord[]) {
+      // With its key: a topic that is compacted takes none without.
+      for (const { offset, key, value } of records as readonly (KafkaRecord & { readonly key: Buffer })[]) {
         if (offset >= end) continue
-        messages.push({ topic: client.nameOf(topic), partition, value: Buffer.from(value) })
+        messages.push({ topic: client.nameOf(topic), partition, key: Buffer.from(key), value: Buffer.from(value) })
         left--
       }
     },

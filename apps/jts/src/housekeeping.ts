@@ -1,6 +1,6 @@
 /**
  * Lets events leave the log when their time has come: soon after the start, then every hour. A pass that fails (a full disk, a
- * damaged archive) has deleted nothing; it is told once, and tried again at the next hour.
+ * damaged archive, a server that is away) has deleted nothing; it is told once, and tried again until it goes well.
  */
 import { TOPIC_NAMES, type Topic } from '@jts/contracts'
 import type { Logger, WallClock } from '@jts/runtime'
@@ -15,6 +15,7 @@ export type HousekeepingOptions = {
 
 const FIRST_MS = 30_000
 const EVERY_MS = 3_600_000
+const AGAIN_MS = 60_000
 
 export function keepHouse(options: HousekeepingOptions): { stop(): Promise<void> } {
   const { wallClock, log, pass, onState } = options
@@ -30,12 +31,12 @@ export function keepHouse(options: HousekeepingOptions): { stop(): Promise<void>
       const why = `old events could not leave the log: ${(error as Error).message}`
       log.error(
         { err: error },
-        'old events could not leave the log; nothing was deleted, and it is tried again in an hour',
+        'old events could not leave the log; nothing was deleted, and it is tried again in a minute',
       )
       if (why !== reason) onState('degraded', why)
       reason = why
     }
-    if (!isStopped) next(EVERY_MS)
+    if (!isStopped) next(reason === '' ? EVERY_MS : AGAIN_MS)
   }
   let timer: { cancel(): void }
   const next = (ms: number): void => {

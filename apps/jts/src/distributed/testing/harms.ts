@@ -4,7 +4,7 @@ import { freePort } from '@jts/servers'
 import { sleep } from '@jts/testkit'
 import { TOPIC_NAMES, TOPICS } from '@jts/contracts'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
-import { KafkaReader, type KafkaRecord } from '@jts/transport/bus/kafka/reader'
+import { KafkaReader } from '@jts/transport/bus/kafka/reader'
 import { connectPostgres, openPostgres } from '@jts/transport/store/postgres-connection'
 import { UnitTable } from '@jts/transport/store/unit-table'
 import { sharedSchemaName } from '@jts/transport/store/postgres-schema'
@@ -28,9 +28,9 @@ export async function deliverAgain({ run }: FaultRig): Promise<void> {
     onRecords: (topic, partition, records) => {
       const end = ends.get(topic)![partition]!
       // With its key: a topic that is compacted takes none without.
-      for (const { offset, key, value } of records as readonly (KafkaRecord & { readonly key: Buffer })[]) {
+      for (const { offset, key, value } of records) {
         if (offset >= end) continue
-        messages.push({ topic: client.nameOf(topic), partition, key: Buffer.from(key), value: Buffer.from(value) })
+        messages.push({ topic: client.nameOf(topic), partition, key: Buffer.from(key!), value: Buffer.from(value) })
         if (offset === end - 1) left.delete(`${topic} ${partition}`)
       }
     },

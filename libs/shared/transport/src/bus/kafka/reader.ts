@@ -7,7 +7,8 @@ import type { KafkaClient } from './client.ts'
 export type KafkaRecord = {
   readonly offset: number
   readonly value: Buffer
-  /** The archive has none. */
+  /** The archive has neither key nor headers. */
+  readonly key?: Buffer | null
   readonly headers?: readonly (readonly [Buffer | null, Buffer | null])[]
 }
 
@@ -149,7 +150,7 @@ export class KafkaReader {
               // A batch is sent whole: it may begin before what was asked for.
               if (offset < position.offset || record.value === null || (batch.attributes & CONTROL_BATCH) !== 0)
                 continue
-              records.push({ offset, value: record.value, headers: record.headers })
+              records.push({ offset, key: record.key, value: record.value, headers: record.headers })
             }
             position.offset = Math.max(position.offset, first + batch.lastOffsetDelta + 1)
           }

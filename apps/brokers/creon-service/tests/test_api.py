@@ -13,6 +13,7 @@ from adapters.problems import PROBLEMS, ProblemError
 from domain.fees import estimated_fee
 from domain.words import Kind
 from simulated_com.calendar import Sessions
+from simulated_com.rules import sell_tax
 from worlds import ACCOUNT, KRX_SAMSUNG, World, scenario, signed, wall_us
 
 CONTRACT = Path(__file__).resolve().parents[4] / "libs/shared/contracts/broker-api"
@@ -232,3 +233,9 @@ def test_the_estimated_tax_goes_by_what_is_sold_and_by_the_day_of_settlement() -
     assert (tax(20251226), tax(20251229), tax(20241226), tax(20241227)) == (1500, 2000, 1800, 1500)
     assert [tax(20260422, kind=kind) for kind in ("etf", "etn", "elw")] == [0, 0, 0]
     assert (tax(20260422, "KOSDAQ"), tax(20260422, "KONEX")) == (2000, 1000)
+
+
+def test_the_two_taxes_of_a_kospi_share_are_cut_to_the_won_each() -> None:
+    # Of 739,000: commission 110.85, transaction tax 369.5, farm tax 1,108.5.
+    assert estimated_fee("sell", 10, 73_900, 20260422, 150) == 110 + 369 + 1_108
+    assert sell_tax(739_000, 20260422, "KOSPI") == 369 + 1_108

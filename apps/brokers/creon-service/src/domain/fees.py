@@ -8,6 +8,8 @@ from .words import Kind, Side
 # under the law: a change on 1 January holds from the last session but one of December.
 SELL_TAX_BP = ((20251229, 20), (20241227, 15), (20231227, 18), (20221228, 20), (20201229, 23), (20190530, 25), (0, 30))
 KONEX_TAX_BP = ((20190530, 10), (0, 30))
+# Of it the farm tax (농어촌특별세) of KOSPI shares: a tax of its own, which is cut to the won by itself.
+KOSPI_FARM_TAX_BP = 15
 
 
 def estimated_fee(
@@ -19,4 +21,5 @@ def estimated_fee(
     if side == "buy" or kind in ("etf", "etn", "elw"):
         return fee
     bp = next(bp for since, bp in (KONEX_TAX_BP if market == "KONEX" else SELL_TAX_BP) if date >= since)
-    return fee + amount * bp // 10_000
+    farm_bp = KOSPI_FARM_TAX_BP if market == "KOSPI" else 0
+    return fee + amount * (bp - farm_bp) // 10_000 + amount * farm_bp // 10_000

@@ -52,13 +52,14 @@ def daily_limits(base: int, date: int, market: str, kind: str = "stock") -> tupl
 
 
 def sell_tax(proceeds: int, date: int, market: str, kind: str = "stock") -> int:
-    """Whole won, floored. KONEX has kept 0.10 %; funds that trade like shares pay none."""
+    """Whole won, each tax floored. KONEX has kept 0.10 %; funds that trade like shares pay none."""
     if kind == "etf":
         return 0
     if market == "KONEX":
         return proceeds * 10 // 10_000
     rate = next(rate for since, rate in _SELL_TAX if date >= since)
-    return proceeds * rate // 10_000
+    farm = 15 if market == "KOSPI" else 0
+    return proceeds * (rate - farm) // 10_000 + proceeds * farm // 10_000
 
 
 def commission(amount: int, rate_ppm: int) -> int:

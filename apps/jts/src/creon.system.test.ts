@@ -167,7 +167,9 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
   })
   for (const { instrument, quantity, price, fee } of sales) {
     const won = Number(quantity) * Number(price)
-    const tax = instrument === ETF ? 0 : Math.floor((won * 20) / 10_000)
+    const share = (basisPoints: number): number => Math.floor((won * basisPoints) / 10_000)
+    // Of a KOSPI share two taxes, each cut to the won.
+    const tax = instrument === ETF ? 0 : instrument === KOSDAQ ? share(20) : share(5) + share(15)
     assert.equal(Number(fee), Math.floor((won * 150) / 1_000_000) + tax, `the costs of ${instrument}`)
   }
   const collected = await minutes

@@ -3,6 +3,7 @@ import type { Turn } from '@jts/transport'
 import type { AccountState } from './account-state.ts'
 import type { FillSearch } from './fill-search.ts'
 import type { OrderInquiry } from './order-inquiry.ts'
+import { queryOrder } from './order-query.ts'
 import { holdingsOf } from './totals.ts'
 
 const RETRY_MS = 500
@@ -64,7 +65,7 @@ export class CatchingUp {
     }
     for (const record of state.orders.open) {
       if (record.isUnsettled || record.isClosed || record.life.status === 'approved') continue
-      const outcome = await this.#inquiry.query(record)
+      const outcome = await queryOrder(state, record)
       if (outcome.kind === 'failed') throw new Error(outcome.message)
       await this.#inquiry.adopt(record, outcome)
     }

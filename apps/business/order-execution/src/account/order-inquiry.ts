@@ -7,6 +7,7 @@ import type { AccountState } from './account-state.ts'
 import type { FillSearch } from './fill-search.ts'
 import type { ForeignOrders } from './foreign-orders.ts'
 import type { OrderSending } from './order-sending.ts'
+import { queryOrder } from './order-query.ts'
 import { expire } from './own-endings.ts'
 import type { VenueReports } from './venue-reports.ts'
 
@@ -74,7 +75,7 @@ export class OrderInquiry {
     record.checking = true
     const { cumulativeQuantity: filled } = record.life
     try {
-      const outcome = await this.query(record)
+      const outcome = await queryOrder(this.#state, record)
       record.lastNoticeUs = Math.max(record.lastNoticeUs, marketClock.nowUs())
       const isAsItWas = outcome.kind === 'found' && outcome.report.cumulativeQuantity === filled
       record.foundQuiet = isAsItWas ? record.foundQuiet + 1 : 0
@@ -87,17 +88,6 @@ export class OrderInquiry {
       }
     } finally {
       record.checking = false
-    }
-  }
-
-  async query(record: OrderRecord): Promise<QueryOutcome> {
-    try {
-      return await this.#state.options.broker.queryOrder({
-        instrument: record.terms.instrument,
-        clientOrderId: record.request!.clientOrderId,
-      })
-    } catch (error) {
-      return { kind: 'failed', message: (error as Error).message }
     }
   }
 
@@ -126,7 +116,7 @@ export class OrderInquiry {
         record.missingSinceUs = 0
         continue
       }
-      const outcome = await this.query(record)
+      const outcome = await queryOrder(this.#state, record)
       if (outcome.kind === 'found') await this.adopt(record, outcome)
       if (outcome.kind === 'not_found' && !record.isClosed) missing.push(record)
     }
@@ -175,7 +165,7 @@ export class OrderInquiry {
     const { broker, wallClock, store } = state.options
     for (let absences = 0; record.isUnsettled && !state.stopped;) {
       const venueNowUs = await this.#venueNowUs()
-      const outcome = await this.query(record)
+      const outcome = await queryOrder(this.#state, record)
       if (!record.isUnsettled || state.stopped) return
       const decision = decideAbsence(record, outcome, broker.capabilities, venueNowUs, absences)
       if (decision.kind === 'settled') return this.orLater(record, this.adopt(record, outcome))

@@ -110,7 +110,7 @@ export function unitSql(options: {
     this_epoch bigint, this_number bigint, is_durable boolean, moves jsonb, handled jsonb,
     topics text[], streams text[], firsts bigint[], lasts bigint[],
     places bigint[], sequences bigint[], starts bigint[], sizes bigint[], events bytea${parameters.map((p) => `, ${p}`).join('')}
-  ) RETURNS void LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $commit$
+  ) RETURNS bigint LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $commit$
   #variable_conflict use_column
   DECLARE entry record; touched bigint;
   BEGIN
@@ -154,5 +154,6 @@ export function unitSql(options: {
           FROM unnest(places, sequences, starts, sizes) AS e(place, sequence, start, size);
     END IF;
     ${writes.join('')}
+    RETURN this_number;
   END $commit$;`
 }

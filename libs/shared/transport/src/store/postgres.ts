@@ -3,7 +3,8 @@
  * ahead of the commit in memory; nothing leaves the process before it.
  *
  * A unit has one owner: its row holds an epoch that rises at each take-over, and every commit is made conditional on it. A
- * commit whose answer is lost is asked about (commits are numbered), and made again only when it is not there.
+ * commit whose answer is lost is asked about (commits are numbered), and made again only when it is not there. So are the last
+ * relaxed commits, which PostgreSQL acknowledges before they are on its disk and which its crash undoes.
  */
 import type { NewEvent, Topic } from '@jts/contracts'
 import { encodeEvent, eventIdOf, TOPICS } from '@jts/contracts'
@@ -82,6 +83,8 @@ export class UnitTakenError extends Error {
 
 const LEASE_MS = 3000
 const OUTBOX_PARAMETERS = 9
+/** Relaxed commits in a row, after which one waits for the disk: so many are kept in memory to be made again. */
+const RELAXED_MAX = 100
 
 export class PostgresStore implements Store {
   readonly unit: string
@@ -99,6 +102,8 @@ export class PostgresStore implements Store {
   #takenUs = 0
   #leaseEndsMs = Number.NEGATIVE_INFINITY
   #commits = 0
+  /** Acknowledged since the last durable commit, which put all before it on disk too. */
+  #relaxed: { readonly number: number; readonly parameters: readonly unknown[] }[] = []
   #batch: Batch | undefined
   #handlerWrites: { readonly table: number; readonly key: string; readonly row: Row | null }[] = []
   #handlerEvents: { readonly topic: Topic; readonly event: NewEvent }[] = []
@@ -238,7 +243,7 @@ export class PostgresStore implements Store {
 
   async durable(): Promise<void> {
     if (this.#closed) throw new Error('the store is closed')
-    if (this.#batch === undefined && !this.#committing) return
+    if (this.#batch === undefined && !this.#committing && this.#relaxed.length === 0) return
     const batch = this.#openBatch()
     batch.durable = true
     await new Promise<void>((resolve) => batch.waiters.push(resolve))
@@ -347,39 +352,60 @@ export class PostgresStore implements Store {
     const number = this.#commits + 1
     const writes = this.#tables.flatMap((table, i) => jsonOf(table, batch.writes[i]))
     const fixed = [moves.length === 0 ? null : moves, handled.length === 0 ? null : handled]
+    const isDurable = batch.durable || this.#relaxed.length >= RELAXED_MAX
+    // As last sent: an earlier attempt may be the one that has come through, and it said the same.
+    let entries: OutboxEntry[] = []
+    let parameters: readonly unknown[] = []
     let isUnsure = false
     for (;;) {
-      let entries: OutboxEntry[] = []
       try {
         await this.#prepare()
         entries = await this.#encode(batch.events)
-        const parameters = [this.#epoch, number, batch.durable, ...fixed, ...outboxParameters(entries), ...writes]
-        await this.sql.unsafe(this.#commitSql, parameters as never[], { prepare: true })
+        parameters = [this.#epoch, number, isDurable, ...fixed, ...outboxParameters(entries), ...writes]
+        await this.#ask(number, parameters)
       } catch (error) {
         const code = (error as { code?: string }).code
         if (code === REFUSED.sequenceMoved) {
           this.#forgetSequences(batch.events)
           continue
         }
-        const isPast = code === REFUSED.notOwner && isUnsure
-        if (this.#closed || (!isPast && !isPassing(error))) throw error
+        // Refused by number: it has come through before, or the commits before it are gone.
+        const isRefused = code === REFUSED.notOwner
+        if (this.#closed || !(isRefused ? isUnsure || this.#relaxed.length > 0 : isPassing(error))) throw error
         this.#options.log.warn({ unit: this.unit, err: error }, 'the database does not answer; trying again')
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
         // The commit may have come through, and its answer been lost; or it may still be under way.
-        isUnsure = true
-        if (!(await this.#isCommitted(number))) {
-          if (isPast) throw error
-          continue
+        isUnsure ||= !isRefused
+        const last = await this.#lastCommit()
+        if (last === number - 1) continue
+        if (last !== number || !isUnsure) {
+          throw new Error(`expected commit ${number - 1} of unit ${this.unit} to be the last, found ${last}`, {
+            cause: error,
+          })
         }
       }
       this.#commits = number
+      if (isDurable) this.#relaxed = []
+      else this.#relaxed.push({ number, parameters })
       for (const { topic, stream, sequence } of entries) this.#sequences.set(`${topic}\n${stream}`, sequence)
       return entries
     }
   }
 
-  /** After a commit whose answer was lost: whether it is there. Waits until the database answers. */
-  async #isCommitted(number: number): Promise<boolean> {
+  /** An answer counts when it names the commit: the driver has been seen to settle a question with what was not its answer. */
+  async #ask(number: number, parameters: readonly unknown[]): Promise<void> {
+    const [row] = await this.sql.unsafe(this.#commitSql, parameters as never[], { prepare: true })
+    if (row?.['number'] === number) return
+    throw Object.assign(new Error(`expected the answer to commit ${number}, found ${JSON.stringify(row)}`), {
+      code: 'CONNECTION_CONFUSED',
+    })
+  }
+
+  /**
+   * The last commit that is there, after one whose answer was lost. What a crash of the database has undone is made again
+   * first. Waits until the database answers.
+   */
+  async #lastCommit(): Promise<number> {
     for (;;) {
       try {
         const [row] = await this.sql.unsafe(`SELECT epoch, commits FROM ${this.shared}.units WHERE unit = $1`, [
@@ -388,9 +414,19 @@ export class PostgresStore implements Store {
         if (row === undefined || row['epoch'] !== this.#epoch) {
           throw new UnitTakenError(`unit ${this.unit} was taken over at epoch ${row?.['epoch']}`)
         }
-        return row['commits'] === number
+        const last = row['commits'] as number
+        const undone = this.#relaxed.filter(({ number }) => number > last)
+        if (undone[0]?.number !== last + 1) return last
+        for (const { number, parameters } of undone) await this.#ask(number, parameters)
+        this.#options.log.warn(
+          { unit: this.unit, commits: undone.length },
+          'the database crashed: made its last commits again',
+        )
+        return this.#commits
       } catch (error) {
-        if (this.#closed || !isPassing(error)) throw error
+        // Refused by number: an attempt that was given up has come through after all.
+        const isAgain = isPassing(error) || (error as { code?: string }).code === REFUSED.notOwner
+        if (this.#closed || !isAgain) throw error
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
       }
     }
@@ -441,7 +477,7 @@ export class PostgresStore implements Store {
     await migrateTables(this.sql, this.#schema, this.#tables)
     await this.sql.unsafe(unitSql({ shared: this.shared, schema: this.#schema, unit: this.unit, tables: this.#tables }))
     const marks = Array.from({ length: 5 + OUTBOX_PARAMETERS + this.#tables.length * 2 }, (_, i) => `$${i + 1}`)
-    this.#commitSql = `SELECT ${this.#schema}.commit_turn(${marks.join(', ')})`
+    this.#commitSql = `SELECT ${this.#schema}.commit_turn(${marks.join(', ')}) AS number`
   }
 
   async #take(): Promise<void> {

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
+import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core'
 import { createApiGateway, type ApiGateway } from '@jts/api-gateway'
 import { FakePorts } from '@jts/api-gateway/fake-ports'
 import type { Mode } from '@jts/model/ids'
@@ -179,6 +179,34 @@ describe('first screen', { timeout: 180_000 }, () => {
       assert.match(words, /KRX:000003 .* and 2 more$/)
       await panel.scrollIntoViewIfNeeded()
       await picture(page, 'desktop-collected-en')
+      assert.deepEqual(errors, [])
+    })
+  })
+
+  it('shows what waits for its market to take orders, until it is decided, in both languages', async () => {
+    await withScreen({}, async ({ page, ports, errors }) => {
+      await live(page)
+      // 08:30:05 in Seoul.
+      ports.wait('KRX:005930', 'buy', 1_741_995_005_000_000)
+      const strategies = page.locator('.strategies')
+      const said = async (where: Locator) => (await where.innerText()).replace(/\s+/g, ' ')
+      await strategies.getByText('대기', { exact: true }).waitFor()
+      assert.match(await said(strategies), /대기 매수 12 주문 접수 시작 (?:03-15 )?08:30:05/)
+      const decision = page.getByTestId('decisions').locator('li').first()
+      assert.match(await said(decision), /^대기 ?매수 KRX:005930 .* 주문 접수 시작 (?:03-15 )?08:30:05$/)
+      assert.ok((await decision.boundingBox())!.height < 100, 'as tall as any decision')
+      await picture(page, 'desktop-waiting-ko')
+      await page.getByRole('button', { name: 'English' }).click()
+      assert.match(
+        await said(decision),
+        /^Waiting ?Buy KRX:005930 .* its market takes orders from (?:03-15 )?08:30:05$/,
+      )
+      await strategies.scrollIntoViewIfNeeded()
+      await picture(page, 'desktop-waiting-en')
+
+      ports.open()
+      await strategies.getByText('Waiting', { exact: true }).waitFor({ state: 'detached' })
+      assert.match(await said(decision), /^Approved ?Buy KRX:005930/)
       assert.deepEqual(errors, [])
     })
   })

@@ -21,6 +21,7 @@ import type {
   StatusView,
   StrategyView,
   TradingState,
+  WaitingView,
 } from './ports.ts'
 
 type Market = { id: string; timeframe: string; quoteCurrency: string; price: number; tick: number; lot: string }
@@ -59,6 +60,8 @@ export class FakePorts implements GatewayPorts {
   #orders: OrderView[] = []
   #fills: FillView[] = []
   #decisions: DecisionView[] = []
+  /** Decided once their market takes orders. */
+  #waiting: DecisionView[] = []
   #held = new Map<string, { quantity: bigint; cost: bigint }>()
   #count = 0
 
@@ -131,6 +134,7 @@ export class FakePorts implements GatewayPorts {
           timeframe: '1m',
           parameters: { k: 0.5, stop: 0.02 },
           state: 'running',
+          ...(this.#waiting.length === 0 ? {} : { waiting: this.#waiting.map(waitingView) }),
         },
       ],
     }
@@ -282,6 +286,26 @@ export class FakePorts implements GatewayPorts {
     const decision = this.#decision(order, price)
     this.#decide({ ...decision, approved: false, adjustedQuantity: '0', reasonCode, reason, riskScore: 1 })
     this.#putOrder(order)
+  }
+
+  /** An order that its market does not take yet. */
+  wait(instrument: string, side: Side, notBeforeUs: number): void {
+    const price = formatUnits(unitsFromFloat(marketOf(instrument).price))
+    const decision = this.#decision(this.#order(instrument, side, 'approved', '0'), price)
+    const waiting = { ...decision, approved: false, notBeforeUs, adjustedQuantity: '0' }
+    this.#waiting.push(waiting)
+    this.#decide(waiting)
+    this.emit({ type: 'status', data: this.statusNow() })
+  }
+
+  /** The market takes orders, and risk lets everything pass that has waited. */
+  open(): void {
+    for (const { notBeforeUs, ...decision } of this.#waiting.splice(0)) {
+      const known = this.#decisions.findIndex(({ signalId }) => signalId === decision.signalId)
+      this.#decisions.splice(known, 1)
+      this.#decide({ ...decision, approved: true, adjustedQuantity: decision.quantity, timeUs: notBeforeUs! })
+    }
+    this.emit({ type: 'status', data: this.statusNow() })
   }
 
   #decide(decision: DecisionView): void {
@@ -448,4 +472,8 @@ function randomFrom(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
   }
+}
+
+function waitingView({ signalId, side, quantity, notBeforeUs }: DecisionView): WaitingView {
+  return { signalId, side, quantity, notBeforeUs: notBeforeUs! }
 }

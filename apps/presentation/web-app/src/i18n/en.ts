@@ -127,7 +127,7 @@ export const en: Messages = {
   approved: 'Approved',
   denied: 'Denied',
   waiting: 'Waiting',
-  waitsUntil: 'for its market to take orders, from',
+  ordersTakenFrom: 'its market takes orders from',
   riskScore: 'Limit used',
   adjustedTo: (quantity) => `cut to ${quantity}`,
   column: {

@@ -112,7 +112,7 @@ export const ko = {
   approved: '승인',
   denied: '차단',
   waiting: '대기',
-  waitsUntil: '주문 접수 시작까지 대기, 다음 시각부터',
+  ordersTakenFrom: '주문 접수 시작',
   riskScore: '한도 사용률',
   adjustedTo: (quantity: string) => `${quantity}(으)로 조정`,
   column: {

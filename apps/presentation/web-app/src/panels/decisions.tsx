@@ -49,7 +49,7 @@ function Decision({ decision }: { decision: DecisionView }): ReactNode {
       </p>
       {notBeforeUs !== undefined && (
         <p className="reason">
-          {messages.waitsUntil} <Time timeUs={notBeforeUs} />
+          {messages.ordersTakenFrom} <Time timeUs={notBeforeUs} />
         </p>
       )}
       {(reason ?? reasonCode) !== undefined && (

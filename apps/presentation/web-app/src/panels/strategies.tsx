@@ -38,7 +38,7 @@ export function Strategies(): ReactNode {
                     <Price value={one.limitPrice} />
                   </>
                 )}{' '}
-                {messages.waitsUntil} <Time timeUs={one.notBeforeUs} />
+                {messages.ordersTakenFrom} <Time timeUs={one.notBeforeUs} />
               </p>
             ))}
           </li>

@@ -1,20 +1,8 @@
 /**
  * Strategy engine (A): runs strategy instances on candles or public trades and on their own order events, asks risk about
  * every signal, and publishes each with its decision; approved ones go to order execution.
- *
- * A signal is committed as pending before risk is asked, and asked again after a restart: risk answers the same id the same. One
- * that comes while its market takes no orders is committed as waiting, and becomes pending when the market opens.
  */
-import {
-  fillOfEvent,
-  RpcError,
-  type BusEvent,
-  type BusEventOf,
-  type RiskManagementApi,
-  type StrategyApi,
-  type Topic,
-} from '@jts/contracts'
-import type { RiskCheckResponse } from '@jts/contracts/risk-api'
+import { fillOfEvent, RpcError, type BusEvent, type BusEventOf, type StrategyApi, type Topic } from '@jts/contracts'
 import type {
   ListStrategiesRequest,
   ListStrategiesResponse,
@@ -32,40 +20,19 @@ import {
   type Trade,
 } from '@jts/model'
 import type { StrategyIntent } from '@jts/strategy-kit'
-import { computedId, type Activity, type Logger, type MarketClock, type WallClock } from '@jts/runtime'
-import type { Bus, Store, Turn } from '@jts/transport'
+import { computedId } from '@jts/runtime'
+import type { Bus, Turn } from '@jts/transport'
 import { inputs, instances, openMarkets, signals, tails } from './adapters/tables.ts'
 import { TimeLimit } from './adapters/time-limit.ts'
 import { decideAsking } from './domain/asking.ts'
-import {
-  approvedSignal,
-  askedFromUs,
-  refusal,
-  refusalOf,
-  riskRequest,
-  signalOf,
-  signalWaiting,
-  strategySignal,
-  type Signal,
-} from './domain/signal.ts'
+import { askedFromUs, refusal, signalOf, type Signal } from './domain/signal.ts'
+import { OpenSignals, type OpenSignalsOptions } from './open-signals.ts'
 import { Running, type InstanceState, type MarketInput, type StrategyInstance } from './running.ts'
-import { WaitingSignals } from './waiting-signals.ts'
 
 export type { StrategyInstance } from './running.ts'
 
-export type StrategyEngineOptions = {
-  readonly store: Store
+export type StrategyEngineOptions = OpenSignalsOptions & {
   readonly bus: Bus
-  readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
-  /**
-   * Risk keeps its answers in a store of its own: it is asked when the signal is on disk here, since a reservation for a signal that
-   * was lost before that would stand for ever. In one store a signal and its answer share a commit, or are lost together.
-   */
-  readonly riskIsApart?: boolean
-  readonly marketClock: MarketClock
-  readonly wallClock: WallClock
-  readonly activity: Activity
-  readonly log: Logger
   /** Names this run in every computed id: another configuration is another run. */
   readonly runId: string
   readonly instances: readonly StrategyInstance[]
@@ -74,8 +41,6 @@ export type StrategyEngineOptions = {
   readonly sessions?: KrxSessions
   /** Wall time after which a handler that has not come back is ended, ms; a replay waits for ever, since it has to give the same. */
   readonly handlerLimitMs?: number
-  /** Told of each signal when it is asked about for the first time. */
-  readonly onSignal?: (signal: Signal) => void
 }
 
 export type StrategyEngine = {
@@ -87,15 +52,8 @@ export type StrategyEngine = {
   stop(): void
 }
 
-/**
- * `waiting` has not been asked about; `pending` has no answer yet; `unwanted` neither, and the strategy has cancelled it meanwhile.
- */
-type PendingSignal = { readonly signal: Signal; status: 'waiting' | 'pending' | 'unwanted' | 'working' }
-
 type About = { readonly correlationId: string; readonly causationId: string; readonly timeEventUs: number }
 
-/** Time between two questions to a risk service that does not answer. */
-const ASK_AGAIN_MS = 500
 /** A week of one-second bars: as long as the candles themselves are kept. */
 const INPUTS_KEPT = 604_800
 
@@ -119,21 +77,19 @@ class Service implements StrategyApi {
   readonly #options: StrategyEngineOptions
   readonly #running: readonly Running[]
   readonly #byInstance: ReadonlyMap<string, Running>
-  readonly #signals = new Map<SignalId, PendingSignal>()
-  readonly #waiting: WaitingSignals
+  readonly #open: OpenSignals
   readonly #sessions: KrxSessions
   /** Instruments whose market never closes, whatever the calendar says. */
   readonly #openMarkets = new Set<string>()
   readonly #limit: TimeLimit | undefined
-  #stopped = false
 
   constructor(options: StrategyEngineOptions) {
     this.#options = options
     this.#sessions = options.sessions ?? new KrxSessions()
-    this.#waiting = new WaitingSignals(options.marketClock, (signal) => this.#askAtLast(signal))
     this.#limit = options.handlerLimitMs === undefined ? undefined : new TimeLimit(options.handlerLimitMs)
     this.#running = options.instances.map((config) => new Running(config, options.log))
     this.#byInstance = new Map(this.#running.map((running) => [running.config.instance, running]))
+    this.#open = new OpenSignals(options, this.#byInstance)
   }
 
   async restore(): Promise<void> {
@@ -157,22 +113,11 @@ class Service implements StrategyApi {
       begunAnew.add(strategy)
     }
     for (const { instrument } of await store.all(openMarkets)) this.#openMarkets.add(instrument)
-    const kept = (await store.all(signals)).map((row) => ({
-      signal: JSON.parse(row.signal) as Signal,
-      status: row.status as PendingSignal['status'],
-    }))
-    for (const one of kept.sort(
-      (a, b) => a.signal.timeUs - b.signal.timeUs || a.signal.orderNumber - b.signal.orderNumber,
-    )) {
-      this.#signals.set(one.signal.signalId, one)
-      if (one.status === 'waiting') this.#waitOn(one.signal, begunAnew)
-      else if (one.status !== 'working') this.#ask(one.signal)
-    }
+    await this.#open.restore(begunAnew)
   }
 
   stop(): void {
-    this.#stopped = true
-    this.#waiting.stop()
+    this.#open.stop()
   }
 
   signalCount(): number {
@@ -291,7 +236,7 @@ class Service implements StrategyApi {
     const { instance: strategy, account } = running.config
     this.#options.log.error({ strategy, handler, reason }, 'a strategy is barred')
     running.state = 'barred'
-    this.#withdrawAll(running, 'it is barred', turn)
+    this.#open.withdrawAll(strategy, 'it is barred', turn)
     turn.publish('orders.signals', {
       ...about,
       type: 'StrategyBarred',
@@ -310,10 +255,10 @@ class Service implements StrategyApi {
 
   #onOrder(strategy: string | undefined, signalId: string | undefined, event: BusEvent, turn: Turn): void {
     const running = this.#byInstance.get(strategy ?? '')
-    const pending = this.#signals.get((signalId ?? '') as SignalId)
-    if (running === undefined || (pending === undefined && event.type !== 'OrderFilled')) return
+    const signal = this.#open.get((signalId ?? '') as SignalId)
+    if (running === undefined || (signal === undefined && event.type !== 'OrderFilled')) return
     const { runner } = running
-    const order = pending?.signal.orderNumber ?? 0
+    const order = signal?.orderNumber ?? 0
     if (event.type === 'OrderFilled') {
       const fill = fillOfEvent(event)
       const net = netBaseQuantity(fill, running.config.instrument)
@@ -324,21 +269,13 @@ class Service implements StrategyApi {
           runner.onFill(order, side, quantity, net, unitsToFloat(price), timeUs),
         )
       if (!isTold) running.runner.bookFill(order, quantity, net)
-      if (event.payload.leavesQuantity === '0' && pending !== undefined) this.#end(pending.signal, turn)
+      if (event.payload.leavesQuantity === '0' && signal !== undefined) this.#open.end(signal, turn)
       this.#emit(running, event, turn)
     } else if (event.type === 'OrderUnknown') runner.onOrderUnknown(order)
     else if (event.type === 'OrderAccepted') runner.onOrderKnown(order)
-    else if (pending !== undefined) this.#end(pending.signal, turn)
+    else if (signal !== undefined) this.#open.end(signal, turn)
     this.#count(running, event, turn)
     running.keep(turn)
-  }
-
-  /** Its instance may no longer be configured; a signal ends all the same. */
-  #end(signal: Signal, turn: Turn): void {
-    this.#byInstance.get(signal.instance)?.runner.onOrderClosed(signal.orderNumber)
-    this.#waiting.remove(signal.signalId)
-    this.#signals.delete(signal.signalId)
-    turn.remove(signals, { signal_id: signal.signalId })
   }
 
   /** The strategy's intents become signals: pending on disk first, then risk is asked, outside this transaction. */
@@ -346,7 +283,7 @@ class Service implements StrategyApi {
     const { runner } = running
     for (let n = 0; n < runner.intentCount; n++) {
       const intent = runner.intents[n]!
-      if (intent.kind === 'cancel') this.#cancel(running, intent.order, event, turn)
+      if (intent.kind === 'cancel') this.#open.cancel(running.config.instance, intent.order, event, turn)
       else this.#signal(running, intent, n, event, turn)
     }
   }
@@ -366,196 +303,12 @@ class Service implements StrategyApi {
       ...(asking.kind === 'later' ? { notBeforeUs: asking.notBeforeUs } : {}),
     })
     running.signals++
-    if (asking.kind === 'never') return this.#deny(signal, refusal(signal, 'SESSION_UNKNOWN', asking.reason), turn)
-    if (asking.kind === 'later' && asking.notBeforeUs > this.#options.marketClock.nowUs()) {
-      return this.#wait(signal, asking.notBeforeUs, turn)
-    }
-    this.#signals.set(signal.signalId, { signal, status: 'pending' })
-    this.#keepSignal(signal, 'pending', turn)
-    this.#options.onSignal?.(signal)
-    this.#ask(signal)
+    if (asking.kind === 'never') this.#open.deny(signal, refusal(signal, 'SESSION_UNKNOWN', asking.reason), turn)
+    else this.#open.take(signal, turn)
   }
 
   #hoursOf(instrument: Instrument): Pick<Instrument, 'sessions'> {
     return this.#openMarkets.has(instrument.id) ? {} : instrument
-  }
-
-  #wait(signal: Signal, notBeforeUs: number, turn: Turn): void {
-    this.#signals.set(signal.signalId, { signal, status: 'waiting' })
-    this.#keepSignal(signal, 'waiting', turn)
-    const { instance, account, correlationId, causationId, timeUs: timeEventUs } = signal
-    turn.publish('strategy.signals', {
-      ...{ account, correlationId, causationId, timeEventUs },
-      type: 'SignalWaiting',
-      stream: instance,
-      payload: signalWaiting(signal, notBeforeUs),
-    })
-    this.#waiting.add({ ...signal, notBeforeUs })
-  }
-
-  /** After a restart. What its strategy has not asked for as it now is, is not sent. */
-  #waitOn(signal: Signal, begunAnew: ReadonlySet<string>): void {
-    const running = this.#byInstance.get(signal.instance)
-    const isMeant = running?.state === 'running' && !begunAnew.has(signal.instance)
-    if (isMeant) return this.#waiting.add({ ...signal, notBeforeUs: askedFromUs(signal) })
-    const found =
-      running === undefined
-        ? 'that it is not configured'
-        : `it ${begunAnew.has(signal.instance) ? 'begun anew' : running.state}`
-    this.#options.store.transact((turn) => {
-      this.#withdraw(signal, found, turn)
-      running?.keep(turn)
-    })
-  }
-
-  /** Its market takes orders now: from here on it is a signal like any other. */
-  #askAtLast(signal: Signal): void {
-    const { activity, store } = this.#options
-    activity.enter('strategy-engine')
-    // Time may have come within somebody's transaction.
-    queueMicrotask(() => {
-      const pending = this.#signals.get(signal.signalId)
-      if (!this.#stopped && pending?.status === 'waiting') {
-        pending.status = 'pending'
-        store.transact((turn) => this.#keepSignal(pending.signal, 'pending', turn))
-        this.#options.onSignal?.(pending.signal)
-        this.#ask(pending.signal)
-      }
-      activity.leave('strategy-engine')
-    })
-  }
-
-  /** A strategy that does not run wants nothing any more: what waits for it is not sent. */
-  #withdrawAll(running: Running, why: string, turn: Turn): void {
-    for (const { signal, status } of [...this.#signals.values()]) {
-      if (status === 'waiting' && signal.instance === running.config.instance) this.#withdraw(signal, why, turn)
-    }
-  }
-
-  #withdraw(signal: Signal, found: string, turn: Turn): void {
-    const reason = `expected ${signal.instance} to be running until its market takes orders, found ${found}`
-    this.#deny(signal, refusal(signal, 'STRATEGY_NOT_RUNNING', reason), turn)
-  }
-
-  /** Order execution hears of a signal by its approval, so a cancel waits for that. */
-  #cancel(running: Running, order: number, event: BusEvent, turn: Turn): void {
-    for (const pending of this.#signals.values()) {
-      const { signal } = pending
-      if (signal.instance !== running.config.instance || signal.orderNumber !== order) continue
-      if (pending.status === 'working') return this.#publishCancel(signal, event.eventId, event.timeEventUs, turn)
-      if (pending.status === 'waiting') {
-        this.#publishDecision(
-          signal,
-          refusal(signal, 'CANCELLED_BEFORE_SENDING', 'the strategy no longer wants it'),
-          turn,
-        )
-        return this.#end(signal, turn)
-      }
-      pending.status = 'unwanted'
-      return this.#keepSignal(signal, 'unwanted', turn)
-    }
-  }
-
-  #publishCancel(signal: Signal, causationId: string, timeEventUs: number, turn: Turn): void {
-    const { signalId, instance: strategy, account, instrument, correlationId } = signal
-    turn.publish('orders.signals', {
-      type: 'CancelRequested',
-      stream: account,
-      account,
-      correlationId,
-      causationId,
-      timeEventUs,
-      payload: { signalId, strategy, account, instrument },
-    })
-  }
-
-  /** Asked in the order in which signals were made; a service that does not answer is asked again. */
-  #ask(signal: Signal): void {
-    const { activity, log, riskIsApart = false, store, wallClock } = this.#options
-    activity.enter('strategy-engine')
-    // After the handler that made it: its transaction is part of the batch that `durable` waits for.
-    queueMicrotask(() => {
-      const answer = riskIsApart ? store.durable().then(() => this.#answerTo(signal)) : this.#answerTo(signal)
-      answer
-        .then((answer) => this.#answered(signal, answer))
-        .catch((error: unknown) => {
-          if (this.#stopped) return
-          const { signalId, correlationId } = signal
-          log.error({ signalId, correlationId, err: error }, 'risk did not answer; asking again')
-          wallClock.after(ASK_AGAIN_MS, () => this.#ask(signal))
-        })
-        .finally(() => activity.leave('strategy-engine'))
-    })
-  }
-
-  #answerTo(signal: Signal): Promise<RiskCheckResponse> {
-    return this.#options.risk.checkTradingRisk(riskRequest(signal)).catch((error: unknown) => refusalOf(error, signal))
-  }
-
-  #answered(signal: Signal, answer: RiskCheckResponse): void {
-    const { store, marketClock } = this.#options
-    const nowUs = marketClock.nowUs()
-    store.transact((turn) => {
-      if (!answer.approved) {
-        this.#deny(signal, answer, turn)
-        return this.#byInstance.get(signal.instance)?.keep(turn)
-      }
-      this.#publishDecision(signal, answer, turn)
-      const pending = this.#signals.get(signal.signalId)
-      const isUnwanted = pending?.status === 'unwanted'
-      if (pending !== undefined) pending.status = 'working'
-      this.#keepSignal(signal, 'working', turn)
-      turn.publish('orders.signals', {
-        ...this.#about(signal),
-        type: 'ApprovedSignal',
-        stream: signal.account,
-        payload: approvedSignal(signal, answer, nowUs),
-      })
-      if (isUnwanted) this.#publishCancel(signal, signal.causationId, askedFromUs(signal), turn)
-    })
-  }
-
-  /** The signal ends here; the caller keeps the state of its strategy. */
-  #deny(signal: Signal, answer: RiskCheckResponse, turn: Turn): void {
-    this.#publishDecision(signal, answer, turn)
-    turn.publish('risk.alerts', {
-      ...this.#about(signal),
-      type: 'RiskAlert',
-      stream: signal.account,
-      payload: {
-        correlationId: signal.correlationId,
-        reason: answer.rejectionReason,
-        signal: strategySignal(signal, answer),
-        reasonCode: answer.denialCode,
-      },
-    })
-    this.#end(signal, turn)
-  }
-
-  /** The time of what becomes of it is that from which on risk could be asked; of what waits no more, now. */
-  #about(signal: Signal): About & { readonly account: string } {
-    const { account, correlationId, causationId, timeUs, notBeforeUs } = signal
-    const timeEventUs = notBeforeUs === undefined ? timeUs : Math.min(notBeforeUs, this.#options.marketClock.nowUs())
-    return { account, correlationId, causationId, timeEventUs }
-  }
-
-  #publishDecision(signal: Signal, answer: RiskCheckResponse, turn: Turn): void {
-    turn.publish('strategy.signals', {
-      ...this.#about(signal),
-      type: 'StrategySignal',
-      stream: signal.instance,
-      payload: strategySignal(signal, answer),
-    })
-  }
-
-  #keepSignal(signal: Signal, status: PendingSignal['status'], turn: Turn): void {
-    turn.put(signals, {
-      signal_id: signal.signalId,
-      instance: signal.instance,
-      order_number: signal.orderNumber,
-      status,
-      signal: JSON.stringify(signal),
-    })
   }
 
   #count(running: Running, event: BusEvent, turn: Turn): void {
@@ -574,7 +327,7 @@ class Service implements StrategyApi {
     this.#options.store.transact((turn) => {
       if (running.state === 'barred' && state === 'running') this.#tellStarted(running, turn)
       running.state = state
-      if (state === 'stopped') this.#withdrawAll(running, 'a person has stopped it', turn)
+      if (state === 'stopped') this.#open.withdrawAll(instance, 'a person has stopped it', turn)
       running.keep(turn)
     }, 'durable')
     await this.#options.store.durable()
@@ -582,7 +335,7 @@ class Service implements StrategyApi {
   }
 
   #view(running: Running): StrategyView {
-    return view(running, this.#waiting.of(running.config.instance))
+    return view(running, this.#open.waitingOf(running.config.instance))
   }
 
   #tellStarted({ config: { instance: strategy, account } }: Running, turn: Turn): void {

@@ -40,8 +40,8 @@ export type SoakBench = {
 }
 
 const SAMPLE_MS = 2000
-/** A figure is the middle of this many samples: memory goes up and down with each collection. */
-const SAMPLES = 15
+/** A figure is the middle of two minutes: memory goes up and down with each collection. */
+const SAMPLES = 60
 const THE_END = 'the end of the soak'
 const SETTLE_MS = 3000
 const COMPARED_MS = 90_000

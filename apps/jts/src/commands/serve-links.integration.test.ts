@@ -27,12 +27,13 @@ afterEach(async () => {
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-const KEEP_ALIVE = { timeMs: 100, timeoutMs: 100 }
+/** An answer later than this is silence: longer than a busy machine keeps a process waiting. */
+const KEEP_ALIVE = { timeMs: 100, timeoutMs: 400 }
 const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [] }
 const [{ request, answer }] = said
 const signals = (count: number): string[] => Array.from({ length: count }, (_, n) => `signal-${n}`)
 
-async function until(condition: () => boolean, ms = 10_000): Promise<void> {
+async function until(condition: () => boolean, ms = 30_000): Promise<void> {
   for (const end = Date.now() + ms; !condition() && Date.now() < end;) await sleep(2)
   assert.ok(condition(), 'waited in vain')
 }
@@ -66,9 +67,8 @@ describe('a half-open link', () => {
       const { proxy, connection, orders, scripted } = await linked()
       scripted.answer = () => Promise.resolve(ACTIVE)
       proxy.stall(...directions)
-      const begun = performance.now()
-      await until(() => connection.state === 'down', 2000)
-      assert.ok(performance.now() - begun < 1500)
+      // TCP itself would say nothing for a quarter of an hour.
+      await until(() => connection.state === 'down')
       await assert.rejects(orders.halt({ account: '', reason: '', by: '' }, { deadlineMs: 100 }))
       assert.equal(scripted.count('orders.halt'), 0)
       proxy.cut()
@@ -150,7 +150,7 @@ it('a link that is refused is tried again', async () => {
 describe('risk checks on the stream', () => {
   for (const fault of ['cut', 'stall'] as const) {
     it(`whose link is ${fault} again and again are each answered once, in order of their asking`, async () => {
-      const { proxy, connection, scripted } = await linked(30_000)
+      const { proxy, connection, scripted } = await linked(60_000)
       const { checkTradingRisk } = streamedRiskManagementClient(connection)
       const firstAsked: string[] = []
       const seen = new Set<string>()
@@ -162,23 +162,26 @@ describe('risk checks on the stream', () => {
       }
       const answered = new Map<string, number>()
       const all = signals(6000)
+      // At that very answer: more than are ever on their way at once are then still to come.
+      const harmedAt = [600, 2400, 4200]
+      let harmed = 0
       const checks = Promise.all(
         all.map(async (signalId) => {
           const found = await checkTradingRisk({ ...request, signalId })
           assert.equal(found.signalId, signalId)
           answered.set(signalId, (answered.get(signalId) ?? 0) + 1)
+          if (answered.size !== harmedAt[harmed]) return
+          harmed++
+          if (fault === 'stall') {
+            proxy.stall('down')
+            await until(() => connection.state === 'down')
+          }
+          proxy.cut()
+          proxy.flow()
         }),
       )
-      for (const part of [0.1, 0.4, 0.7]) {
-        await until(() => answered.size > part * all.length)
-        if (fault === 'stall') {
-          proxy.stall('down')
-          await until(() => connection.state === 'down')
-        }
-        proxy.cut()
-        proxy.flow()
-      }
       await checks
+      assert.equal(harmed, harmedAt.length)
       assert.equal(answered.size, all.length)
       assert.ok([...answered.values()].every((count) => count === 1))
       assert.deepEqual(firstAsked, all)
@@ -235,7 +238,7 @@ describe('jts serve risk-management', () => {
   }
 
   function connected(address: string): RpcConnection {
-    const connection = new RpcConnection({ address, deadlineMs: 30_000 })
+    const connection = new RpcConnection({ address, deadlineMs: 60_000 })
     open.push(() => {
       connection.close()
       return undefined
@@ -265,7 +268,8 @@ describe('jts serve risk-management', () => {
     const proxy = await TcpProxy.start({ port: Number(first.address.split(':')[1]) })
     open.push(() => proxy.close())
     const connection = connected(proxy.address)
-    const { checkTradingRisk } = streamedRiskManagementClient(connection)
+    // So many are asked before the first is answered: the rest is still to be asked at the kill, however fast the answers come.
+    const { checkTradingRisk } = streamedRiskManagementClient(connection, { inFlightMax: 100 })
     const answered = new Map<string, RiskCheckResponse>()
     const all = signals(1000)
     const checks = Promise.all(
@@ -273,13 +277,13 @@ describe('jts serve risk-management', () => {
         const found = await checkTradingRisk(signalRequest(signalId))
         assert.ok(!answered.has(signalId))
         answered.set(signalId, found)
+        if (answered.size === 101) first.service.child.kill('SIGKILL')
       }),
     )
     checks.catch(() => undefined)
-    await until(() => answered.size > 100)
-    first.service.child.kill('SIGKILL')
     await first.service.ended
-    assert.ok(answered.size < all.length, 'killed in the middle')
+    const before = answered.size
+    assert.ok(before > 100 && before < all.length, `expected the kill in the middle, found it at ${before}`)
     const second = await serve(dataDir)
     proxy.target = { port: Number(second.address.split(':')[1]) }
     await checks

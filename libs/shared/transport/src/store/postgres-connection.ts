@@ -9,10 +9,17 @@ import { migrationsFrom, SCHEMA_VERSION, sharedSchemaName } from './postgres-sch
 /** Longer than any answer of ours takes; an idle connection is simply opened again. */
 const SILENCE_MS = 10_000
 const CONNECT_SECONDS = 5
+/**
+ * What the driver does not hold back in the hope of more to send. A connection that is lost with something held back holds back the
+ * greeting of the next one too, and that one is given up after CONNECT_SECONDS; so a greeting is made as long, by spaces behind
+ * our name. With TLS the driver asks for that first, in eight bytes, and nothing helps.
+ */
+const SENT_AT_ONCE = 1024
 
 type Parsed = { readonly host: readonly string[]; readonly port: readonly number[]; readonly path?: string | false }
 
 export function openPostgres(url: string, options: Options<Record<string, never>>, silenceMs = SILENCE_MS): Sql {
+  const name = options.connection?.application_name ?? 'jts'
   // The driver passes the options as it has parsed them: the hosts and ports of the address.
   let attempts = 0
   const socket = ({ host, port, path }: Parsed): Socket => {
@@ -28,6 +35,7 @@ export function openPostgres(url: string, options: Options<Record<string, never>
     connect_timeout: CONNECT_SECONDS,
     onnotice: () => undefined,
     ...options,
+    connection: { ...options.connection, application_name: name.padEnd(SENT_AT_ONCE) },
     socket,
   } as Options<Record<string, never>>) as unknown as Sql
 }

@@ -18,6 +18,7 @@ import { BINANCE_LIMITS, WEIGHT, type Limits } from './adapters/limits.ts'
 import * as messages from './adapters/messages.ts'
 import { rateLimiterOf } from './adapters/shared-rate-budget.ts'
 import { toSymbol } from './adapters/symbols.ts'
+import { tradeIdAfter } from './adapters/trade-ids.ts'
 import { toFill, toQueried } from './adapters/translate.ts'
 import { checkMode, type BinanceEndpoints } from './config.ts'
 import { openOrderStream } from './order-stream.ts'
@@ -112,7 +113,7 @@ export function createBinanceBroker(options: BinanceBrokerOptions): BinanceBroke
 
   async function fills(query: Parameters<BrokerPort['fills']>[0]): ReturnType<BrokerPort['fills']> {
     const found: ReturnType<typeof toFill>[] = []
-    let fromId = query.afterTradeId === undefined ? 0n : BigInt(query.afterTradeId) + 1n
+    let fromId = query.afterTradeId === undefined ? 0n : tradeIdAfter(query.afterTradeId)
     for (;;) {
       const params: Param[] = [
         ['symbol', toSymbol(query.instrument)],
@@ -125,7 +126,7 @@ export function createBinanceBroker(options: BinanceBrokerOptions): BinanceBroke
       found.push(...page)
       const last = page.at(-1)
       if (page.length < MY_TRADES_LIMIT || last === undefined) return found
-      fromId = BigInt(last.tradeId) + 1n
+      fromId = tradeIdAfter(last.tradeId)
     }
   }
 

@@ -105,6 +105,16 @@ test('missed trades are read page by page, up to the newest or to the limit, and
   assert.deepEqual(await market.trades({ instrument: BTCUSDT, afterTradeId: '2300', limit: 1000 }), [])
 })
 
+for (const afterTradeId of ['\u0094ö', '-5', '0x10', '1.5', ' ', '9'.repeat(19)]) {
+  test(`trades after ${JSON.stringify(afterTradeId)}, which is no id of a trade, are refused before anything is asked`, async () => {
+    await assert.rejects(market.trades({ instrument: BTCUSDT, afterTradeId }), {
+      code: 'INVALID',
+      message: `expected the id of a trade, a whole number, found ${JSON.stringify(afterTradeId)}`,
+    })
+    assert.equal(venue.asked.length, 0)
+  })
+}
+
 test('without an id the latest trades are asked for, oldest first', async () => {
   serveTrades(20)
   const latest = await market.trades({ instrument: BTCUSDT, limit: 2 })

@@ -29,6 +29,7 @@ import {
 } from './adapters/messages.ts'
 import { rateLimiterOf } from './adapters/shared-rate-budget.ts'
 import { toSymbol } from './adapters/symbols.ts'
+import { tradeIdAfter } from './adapters/trade-ids.ts'
 import { toBar, toInstrument, toOrderBook, toQuote, toTrade } from './adapters/translate.ts'
 import { CAPABILITIES } from './broker.ts'
 import type { BinanceEndpoints } from './config.ts'
@@ -162,7 +163,7 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
       return tradePage('/api/v3/trades', query.instrument, [['limit', String(Math.min(limit, TRADES_LIMIT))]])
     }
     const found: Trade[] = []
-    let fromId = BigInt(query.afterTradeId) + 1n
+    let fromId = tradeIdAfter(query.afterTradeId)
     while (found.length < limit) {
       const count = Math.min(TRADES_LIMIT, limit - found.length)
       const params: Param[] = [
@@ -173,7 +174,7 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
       found.push(...page)
       const last = page.at(-1)
       if (last === undefined || page.length < count) break
-      fromId = BigInt(last.tradeId) + 1n
+      fromId = tradeIdAfter(last.tradeId)
     }
     return found
   }

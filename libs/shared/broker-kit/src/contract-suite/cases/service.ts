@@ -189,6 +189,18 @@ export const SERVICE: readonly SuiteCase[] = [
     },
   },
   {
+    ...badInput,
+    title: 'trades after what is no trade: a wrong question, however often it is asked, and no failure of the venue',
+    supported: ({ trades }) => trades,
+    run: async ({ raw, instrument }) => {
+      const trades = (after = ''): Promise<RawAnswer> =>
+        raw!.call({ method: 'GET', target: `/api/v1/market-data/trades?instrument=${instrument}&limit=1${after}` })
+      // As often as a venue may fail before it is asked no more.
+      for (let n = 0; n < 6; n++) expectProblem('no trade', await trades('&afterTradeId=none'), 'INVALID_REQUEST')
+      expectEqual('a good question', (await trades()).status, 200)
+    },
+  },
+  {
     ...far,
     group: 'bad input',
     title: 'an order with a part too many, a number for text, or text that is not canonical, is never taken',

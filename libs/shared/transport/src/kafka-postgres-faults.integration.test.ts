@@ -8,7 +8,8 @@ import { startKafka, startPostgres, type KafkaServer, type PostgresServer } from
 import { KafkaBus } from './bus/kafka/bus.ts'
 import { KafkaClient } from './bus/kafka/client.ts'
 import { accepted, positions } from './contract/transport-contract.ts'
-import { PostgresStore, UnitTakenError } from './store/postgres.ts'
+import { UnitTakenError } from './store/postgres-commits.ts'
+import { PostgresStore } from './store/postgres.ts'
 
 let kafka: KafkaServer
 let postgres: PostgresServer

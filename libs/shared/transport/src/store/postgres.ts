@@ -2,20 +2,20 @@
  * The store on PostgreSQL: the same turns as on SQLite, committed one batch at a time while the next one fills. Handlers run
  * ahead of the commit in memory; nothing leaves the process before it.
  *
- * A unit has one owner: its row holds an epoch that rises at each take-over, and every commit is made conditional on it. A
- * commit whose answer is lost is asked about (commits are numbered), and made again only when it is not there. So are the last
- * relaxed commits, which PostgreSQL acknowledges before they are on its disk and which its crash undoes.
+ * A unit has one owner: its row holds an epoch that rises at each take-over, and every commit is made conditional on it.
  */
-import type { NewEvent, Topic } from '@jts/contracts'
-import { encodeEvent, eventIdOf, TOPICS } from '@jts/contracts'
+import { TOPICS, type Topic } from '@jts/contracts'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import type { Sql } from 'postgres'
-import { connectPostgres, isPassing, migrate, RETRY_MS } from './postgres-connection.ts'
-import { REFUSED, sharedSchemaName, unitSchemaName, unitSql } from './postgres-schema.ts'
+import { NumberedCommits, UnitTakenError, type Written } from './postgres-commits.ts'
+import { connectPostgres, migrate } from './postgres-connection.ts'
+import { outboxParameters, StreamEnds, type OutboxEntry, type PublishedEvent } from './postgres-outbox.ts'
+import { sharedSchemaName, unitSchemaName, unitSql } from './postgres-schema.ts'
 import { migrateTables } from './postgres-migrations.ts'
-import { headersOf, type EventHeaders } from '../observe/event-headers.ts'
 import type { LastRows, PublishHook, Store, Turn } from './port.ts'
 import { allSql, lastSql, type Row, type Table } from './table.ts'
+
+export { UnitTakenError } from './postgres-commits.ts'
 
 export type PostgresStoreOptions = {
   /** `postgres://user:password@host:port/database`. */
@@ -43,16 +43,6 @@ export type PostgresStoreOptions = {
   readonly onCommit?: ((seconds: number) => void) | undefined
 }
 
-/** An event on disk that Kafka has not acknowledged. */
-export type OutboxEntry = {
-  readonly topic: Topic
-  readonly stream: string
-  readonly sequence: number
-  readonly event: Uint8Array
-  /** Lost in a crash: what is on disk is the event alone. */
-  readonly headers?: EventHeaders | undefined
-}
-
 /** A step of a consumer: from `last` to `next`, by compare-and-set. */
 export type OffsetMove = { consumer: string; topic: Topic; partition: number; last: number; next: number }
 /** The highest sequence that a consumer has handled of a stream. */
@@ -70,22 +60,15 @@ export type CommitParticipant = {
 type Writes = Map<string, Row | null>
 type Batch = {
   readonly writes: Writes[]
-  readonly events: { readonly topic: Topic; readonly event: NewEvent }[]
+  readonly events: PublishedEvent[]
   readonly effects: (() => void)[]
   readonly waiters: (() => void)[]
   durable: boolean
   touched: boolean
 }
 
-export class UnitTakenError extends Error {
-  override readonly name = 'UnitTakenError'
-}
-
 const LEASE_MS = 3000
 const OUTBOX_PARAMETERS = 9
-/** Relaxed commits in a row, after which one waits for the disk: so many are kept in memory to be made again. */
-const RELAXED_MAX = 100
-
 export class PostgresStore implements Store {
   readonly unit: string
   readonly namespace: string
@@ -95,18 +78,16 @@ export class PostgresStore implements Store {
   readonly #schema: string
   readonly #tables: Table<never>[] = []
   readonly #tableIndex = new Map<string, number>()
-  readonly #sequences = new Map<string, number>()
+  readonly #streams: StreamEnds
+  readonly #commits: NumberedCommits
   #prepared: Promise<void> | undefined
   #commitSql = ''
   #epoch = 0
   #takenUs = 0
   #leaseEndsMs = Number.NEGATIVE_INFINITY
-  #commits = 0
-  /** Acknowledged since the last durable commit, which put all before it on disk too. */
-  #relaxed: { readonly number: number; readonly parameters: readonly unknown[] }[] = []
   #batch: Batch | undefined
   #handlerWrites: { readonly table: number; readonly key: string; readonly row: Row | null }[] = []
-  #handlerEvents: { readonly topic: Topic; readonly event: NewEvent }[] = []
+  #handlerEvents: PublishedEvent[] = []
   #handlerEffects: (() => void)[] = []
   #handlerDurable = false
   #inHandler = false
@@ -126,6 +107,12 @@ export class PostgresStore implements Store {
     this.#schema = unitSchemaName(options.namespace, options.unit)
     const { url, unit, sql, silenceMs } = options
     this.sql = sql ?? connectPostgres(url, unit, { silenceMs })
+    this.#streams = new StreamEnds(this.sql, this.shared)
+    this.#commits = new NumberedCommits({
+      ...{ sql: this.sql, shared: this.shared, unit, log: options.log },
+      isClosed: () => this.#closed,
+      ask: (parameters) => this.sql.unsafe(this.#commitSql, parameters as never[], { prepare: true }),
+    })
   }
 
   /**
@@ -179,7 +166,7 @@ export class PostgresStore implements Store {
 
   /** Commits made since the unit exists. */
   get commits(): number {
-    return this.#commits
+    return this.#commits.count
   }
 
   plugParticipant(participant: CommitParticipant): void {
@@ -243,7 +230,7 @@ export class PostgresStore implements Store {
 
   async durable(): Promise<void> {
     if (this.#closed) throw new Error('the store is closed')
-    if (this.#batch === undefined && !this.#committing && this.#relaxed.length === 0) return
+    if (this.#batch === undefined && !this.#committing && !this.#commits.hasRelaxed) return
     const batch = this.#openBatch()
     batch.durable = true
     await new Promise<void>((resolve) => batch.waiters.push(resolve))
@@ -349,119 +336,17 @@ export class PostgresStore implements Store {
     moves: readonly OffsetMove[],
     handled: readonly Handled[],
   ): Promise<readonly OutboxEntry[]> {
-    const number = this.#commits + 1
     const writes = this.#tables.flatMap((table, i) => jsonOf(table, batch.writes[i]))
     const fixed = [moves.length === 0 ? null : moves, handled.length === 0 ? null : handled]
-    const isDurable = batch.durable || this.#relaxed.length >= RELAXED_MAX
-    // As last sent: an earlier attempt may be the one that has come through, and it said the same.
-    let entries: OutboxEntry[] = []
-    let parameters: readonly unknown[] = []
-    let isUnsure = false
-    for (;;) {
-      try {
-        await this.#prepare()
-        entries = await this.#encode(batch.events)
-        parameters = [this.#epoch, number, isDurable, ...fixed, ...outboxParameters(entries), ...writes]
-        await this.#ask(number, parameters)
-      } catch (error) {
-        const code = (error as { code?: string }).code
-        if (code === REFUSED.sequenceMoved) {
-          this.#forgetSequences(batch.events)
-          continue
-        }
-        // Refused by number: it has come through before, or the commits before it are gone.
-        const isRefused = code === REFUSED.notOwner
-        if (this.#closed || !(isRefused ? isUnsure || this.#relaxed.length > 0 : isPassing(error))) throw error
-        this.#options.log.warn({ unit: this.unit, err: error }, 'the database does not answer; trying again')
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
-        // The commit may have come through, and its answer been lost; or it may still be under way.
-        isUnsure ||= !isRefused
-        const last = await this.#lastCommit()
-        if (last === number - 1) continue
-        if (last !== number || !isUnsure) {
-          throw new Error(`expected commit ${number - 1} of unit ${this.unit} to be the last, found ${last}`, {
-            cause: error,
-          })
-        }
-      }
-      this.#commits = number
-      if (isDurable) this.#relaxed = []
-      else this.#relaxed.push({ number, parameters })
-      for (const { topic, stream, sequence } of entries) this.#sequences.set(`${topic}\n${stream}`, sequence)
-      return entries
+    const write = async (number: number, isDurable: boolean): Promise<Written<OutboxEntry[]>> => {
+      await this.#prepare()
+      const entries = await this.#streams.place(batch.events)
+      const parameters = [this.#epoch, number, isDurable, ...fixed, ...outboxParameters(entries), ...writes]
+      return { parameters, result: entries }
     }
-  }
-
-  /** An answer counts when it names the commit: the driver has been seen to settle a question with what was not its answer. */
-  async #ask(number: number, parameters: readonly unknown[]): Promise<void> {
-    const [row] = await this.sql.unsafe(this.#commitSql, parameters as never[], { prepare: true })
-    if (row?.['number'] === number) return
-    throw Object.assign(new Error(`expected the answer to commit ${number}, found ${JSON.stringify(row)}`), {
-      code: 'CONNECTION_CONFUSED',
-    })
-  }
-
-  /**
-   * The last commit that is there, after one whose answer was lost. What a crash of the database has undone is made again
-   * first. Waits until the database answers.
-   */
-  async #lastCommit(): Promise<number> {
-    for (;;) {
-      try {
-        const [row] = await this.sql.unsafe(`SELECT epoch, commits FROM ${this.shared}.units WHERE unit = $1`, [
-          this.unit,
-        ])
-        if (row === undefined || row['epoch'] !== this.#epoch) {
-          throw new UnitTakenError(`unit ${this.unit} was taken over at epoch ${row?.['epoch']}`)
-        }
-        const last = row['commits'] as number
-        const undone = this.#relaxed.filter(({ number }) => number > last)
-        if (undone[0]?.number !== last + 1) return last
-        for (const { number, parameters } of undone) await this.#ask(number, parameters)
-        this.#options.log.warn(
-          { unit: this.unit, commits: undone.length },
-          'the database crashed: made its last commits again',
-        )
-        return this.#commits
-      } catch (error) {
-        // Refused by number: an attempt that was given up has come through after all.
-        const isAgain = isPassing(error) || (error as { code?: string }).code === REFUSED.notOwner
-        if (this.#closed || !isAgain) throw error
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
-      }
-    }
-  }
-
-  /** Gives each event its place in its stream. The stream's row is moved in the same commit, or the commit is refused. */
-  async #encode(events: Batch['events']): Promise<OutboxEntry[]> {
-    const next = new Map<string, number>()
-    const entries: OutboxEntry[] = []
-    for (const { topic, event } of events) {
-      const key = `${topic}\n${event.stream}`
-      const last = next.get(key) ?? (await this.#lastSequence(topic, event.stream))
-      const sequence = last + 1
-      next.set(key, sequence)
-      const bytes = encodeEvent(event, eventIdOf(topic, event.stream, sequence), sequence)
-      entries.push({ topic, stream: event.stream, sequence, event: bytes, headers: headersOf(event) })
-    }
+    const entries = await this.#commits.make(batch.durable, write, () => this.#streams.forget(batch.events))
+    this.#streams.moved(entries)
     return entries
-  }
-
-  async #lastSequence(topic: Topic, stream: string): Promise<number> {
-    const key = `${topic}\n${stream}`
-    const known = this.#sequences.get(key)
-    if (known !== undefined) return known
-    const [row] = await this.sql.unsafe(
-      `SELECT sequence FROM ${this.shared}.streams WHERE topic = $1 AND stream = $2`,
-      [topic, stream],
-    )
-    const sequence = (row?.['sequence'] as number | undefined) ?? 0
-    this.#sequences.set(key, sequence)
-    return sequence
-  }
-
-  #forgetSequences(events: Batch['events']): void {
-    for (const { topic, event } of events) this.#sequences.delete(`${topic}\n${event.stream}`)
   }
 
   #prepare(): Promise<void> {
@@ -496,7 +381,7 @@ export class PostgresStore implements Store {
     this.#epoch = row['epoch'] as number
     this.#takenUs = row['taken_us'] as number
     this.#leaseEndsMs = askedMs + leaseMs
-    this.#commits = row['commits'] as number
+    this.#commits.goOnFrom(this.#epoch, row['commits'] as number)
     await this.sql.unsafe(`UPDATE ${this.shared}.offsets SET epoch = $2 WHERE unit = $1`, [this.unit, this.#epoch])
     this.#keepLease(leaseMs)
   }
@@ -554,41 +439,4 @@ function jsonOf(table: Table<never>, writes: Writes | undefined): [Row[] | null,
     }
   }
   return [put.length === 0 ? null : put, remove.length === 0 ? null : remove]
-}
-
-/**
- * Events as the commit function takes them: what all events of a stream share is said once, and their bytes are one value. As
- * arrays of texts and bytes they were a fifth of what a batch of market data cost this process.
- */
-function outboxParameters(entries: readonly OutboxEntry[]): unknown[] {
-  const placeOf = new Map<string, number>()
-  const topics: string[] = []
-  const streams: string[] = []
-  const firsts: number[] = []
-  const lasts: number[] = []
-  const places: number[] = []
-  const starts: number[] = []
-  let start = 1
-  for (const { topic, stream, sequence, event } of entries) {
-    const key = `${topic}\n${stream}`
-    let place = placeOf.get(key)
-    if (place === undefined) {
-      placeOf.set(key, (place = topics.push(topic)))
-      streams.push(stream)
-      firsts.push(sequence)
-    }
-    lasts[place - 1] = sequence
-    places.push(place)
-    starts.push(start)
-    start += event.length
-  }
-  const sequences = entries.map(({ sequence }) => sequence)
-  const sizes = entries.map(({ event }) => event.length)
-  const numbers = [firsts, lasts, places, sequences, starts, sizes].map(textOfNumbers)
-  return [topics, streams, ...numbers, Buffer.concat(entries.map(({ event }) => event))]
-}
-
-/** An array in PostgreSQL's own text. */
-function textOfNumbers(list: readonly number[]): string {
-  return `{${list.join()}}`
 }

@@ -9,7 +9,8 @@ import type { Producer } from '@platformatic/kafka'
 import { partitionOf, TOPICS, type Topic } from '@jts/contracts'
 import type { Activity } from '@jts/runtime'
 import { toRecordHeaders, type EventHeaders } from '../../observe/event-headers.ts'
-import type { OutboxEntry, PostgresStore } from '../../store/postgres.ts'
+import type { OutboxEntry } from '../../store/postgres-outbox.ts'
+import type { PostgresStore } from '../../store/postgres.ts'
 import type { KafkaClient } from './client.ts'
 
 type Stream = { readonly topic: Topic; readonly stream: string }

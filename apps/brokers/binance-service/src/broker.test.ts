@@ -101,6 +101,19 @@ test('open orders are asked for one instrument or for all', async () => {
   )
 })
 
+test('a question that finds no room in the rate budget in time is refused at once, and not asked', async () => {
+  answer({ body: [] })
+  const hour = { counts: 'weight', header: 'x-mbx-used-weight-1h', lengthUs: 3_600_000_000, limit: 100 } as const
+  const full = testBroker(venue.endpoints, { limits: { date: '', windows: [hour] }, questionWaitMs: 4000 })
+  await full.openOrders()
+  await assert.rejects(full.openOrders(), {
+    ...{ name: 'BrokerError', code: 'RATE_BUDGET', retryable: true },
+    message: 'GET /api/v3/openOrders: no room in the rate budget before the deadline',
+  })
+  assert.equal(venue.asked.length, 1)
+  await full.stop()
+})
+
 test('balances leave out what is zero, and are exact', async () => {
   answer({ body: fixture('account') })
   const balances = await broker.balances()

@@ -66,6 +66,8 @@ export type BinanceBrokerOptions = {
   /** The venue's limits as all who use them count them; without it we learn of the others by the venue's headers. */
   readonly shared?: SharedBudget | undefined
   readonly timeoutMs?: number
+  /** How long a question may wait for room in the rate budget; more than a minute where nothing is said. */
+  readonly questionWaitMs?: number
   readonly streamTimings?: Partial<StreamTimings>
   readonly random?: () => number
 }
@@ -77,7 +79,7 @@ export type BinanceBroker = BrokerPort & {
 
 /** @throws BrokerError when the account's mode does not fit the endpoints. */
 export function createBinanceBroker(options: BinanceBrokerOptions): BinanceBroker {
-  const { account, endpoints, wallClock: clock, activity, log, timeoutMs } = options
+  const { account, endpoints, wallClock: clock, activity, log, timeoutMs, questionWaitMs } = options
   checkMode(account, endpoints)
   const venueClock = new VenueClock(clock)
   const signer = new Signer(options.credentials)
@@ -92,8 +94,8 @@ export function createBinanceBroker(options: BinanceBrokerOptions): BinanceBroke
     shared: options.shared,
     name: endpoints.rest,
   })
-  const timeout = timeoutMs === undefined ? {} : { timeoutMs }
-  const http = new BinanceHttp({ origin: endpoints.rest, clock, venueClock, budget, log, signer, ...timeout })
+  const waits = { ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(questionWaitMs && { questionWaitMs }) }
+  const http = new BinanceHttp({ origin: endpoints.rest, clock, venueClock, budget, log, signer, ...waits })
   const streams = new Set<{ stop(): Promise<void> }>()
   const trading = createTrading(http, nowUs)
   const during = <T>(work: () => Promise<T>): Promise<T> => tracked(activity, work)

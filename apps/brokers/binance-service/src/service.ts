@@ -37,7 +37,7 @@ export type BinanceServiceOptions = {
   readonly shared?: SharedBudget | undefined
   /** Of the streams of market data at the venue. */
   readonly marketTimings?: Partial<StreamTimings>
-  /** A replay waits for its venue by the conductor; a breaker would only make two runs differ. */
+  /** A replay waits for its venue by the conductor, however long; a breaker would only make two runs differ. */
   readonly hasBreaker?: boolean
 }
 
@@ -58,7 +58,8 @@ export async function startBinanceService(options: BinanceServiceOptions): Promi
   const market = createBinanceMarketData({ ...common, ...(marketTimings && { streamTimings: marketTimings }) })
   const brokers = accounts.map(({ credentials, instruments = [], ...one }) => {
     const clock = marketClock === undefined ? {} : { marketClock }
-    const broker = createBinanceBroker({ ...common, ...clock, account: one.account, credentials })
+    const waits = hasBreaker ? { questionWaitMs: QUESTION_WAIT_MS } : {}
+    const broker = createBinanceBroker({ ...common, ...clock, ...waits, account: one.account, credentials })
     return { ...one, instruments, broker }
   })
   const starting = [market, ...brokers.map(({ broker }) => broker)]
@@ -109,6 +110,11 @@ export async function startBinanceService(options: BinanceServiceOptions): Promi
 }
 
 const START_AGAIN_MS = 1000
+/**
+ * Shorter than whoever asks waits for an answer: it hears why, and asks again. A question that went on waiting here for the next
+ * minute would then be put to the venue for nobody, and so would each of those asked in its place.
+ */
+const QUESTION_WAIT_MS = 4000
 /** Its name among what the process waits for, while it is not closed. */
 const BREAKER = 'binance breaker'
 

@@ -1,4 +1,5 @@
 /** A unit that this process owns: its store in PostgreSQL, its place in Kafka, and the service's object between them. */
+import { BrokerError } from '@jts/broker-kit'
 import { RpcError } from '@jts/contracts'
 import {
   type GetMarksRequest,
@@ -249,6 +250,13 @@ class UnitControl {
   async reconcile({ account }: ReconcileRequest): Promise<ReconcileResponse> {
     const { hosted, service } = this.#options
     if (hosted.reconcile === undefined) throw new RpcError('UNIMPLEMENTED', `${service} compares nothing with a broker`)
-    return { settled: await hosted.reconcile(account as AccountId) }
+    try {
+      return { settled: await hosted.reconcile(account as AccountId) }
+    } catch (error) {
+      // The broker does not answer now, or has no room for the question: who compares asks again.
+      if (error instanceof BrokerError)
+        throw new RpcError('UNAVAILABLE', `${account}: ${error.message}`, { cause: error })
+      throw error
+    }
   }
 }

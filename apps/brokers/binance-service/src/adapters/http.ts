@@ -17,7 +17,7 @@ import type { RateLimiter } from './shared-rate-budget.ts'
 const QUESTION_WINDOW_MS = 5000
 const TIMEOUT_MS = 10_000
 /** Longer than the longest calendar window that a question waits for, a minute. */
-const QUESTION_WAIT_US = 70_000_000
+const QUESTION_WAIT_MS = 70_000
 const MEASURE_EVERY_MS = 600_000
 /** Below the idle time after which servers in front of the venue close a connection. */
 const WARM_EVERY_MS = 25_000
@@ -55,6 +55,8 @@ export type BinanceHttpOptions = {
   readonly log: Logger
   readonly signer?: Signer
   readonly timeoutMs?: number
+  /** How long a question waits for room in the rate budget; without room by then it is refused at once. */
+  readonly questionWaitMs?: number
 }
 
 export class BinanceHttp {
@@ -124,7 +126,8 @@ export class BinanceHttp {
 
   /** As `ask`, with the venue's refusals as values. */
   answer(call: Call): Promise<Outcome> {
-    const deadlineUs = this.#options.venueClock.nowUs() + QUESTION_WAIT_US
+    const { venueClock, questionWaitMs = QUESTION_WAIT_MS } = this.#options
+    const deadlineUs = venueClock.nowUs() + questionWaitMs * 1000
     return this.#send(this.#questions, call, { weight: call.weight, orders: 0 }, deadlineUs, undefined, undefined)
   }
 

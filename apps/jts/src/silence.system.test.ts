@@ -103,7 +103,14 @@ async function moneyMoves(dir: string, url: string, env: Record<string, string> 
   await move('-250.5', false)
   const adjust = async (amount: string) => {
     const said = ['--reason', 'withdrawal', '--words', 'to the bank', '--data-dir', dir, '--json']
-    const { code, stdout, stderr } = await runJts(['adjust', 'sim.binance.main', 'USDT', amount, ...said])
+    const ask = () => runJts(['adjust', 'sim.binance.main', 'USDT', amount, ...said])
+    let answer = await ask()
+    // A machine that stood still for some seconds has cost an order stream, and it is said so.
+    for (const end = Date.now() + WITHIN_MS; answer.stderr.endsWith('; ask again\n') && Date.now() < end;) {
+      await sleep(500)
+      answer = await ask()
+    }
+    const { code, stdout, stderr } = answer
     return { code, stderr, outcome: stdout === '' ? '' : (JSON.parse(stdout) as { outcome: string }).outcome }
   }
   const more = await adjust('-250.6')

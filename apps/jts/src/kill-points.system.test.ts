@@ -11,20 +11,23 @@ const FULL = process.env['JTS_TEST_FULL'] === '1'
 const POINTS = FULL ? 60 : 5
 const folder = mkdtempSync(join(tmpdir(), 'jts-kill-points-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
-const file = writeSyntheticBars(join(folder, 'BTCUSDT-1m-synthetic.csv'), { bars: 120, seed: 7 })
+/** As many as bring the orders for all the points. */
+const BARS = FULL ? 450 : 120
+const file = writeSyntheticBars(join(folder, 'BTCUSDT-1m-synthetic.csv'), { bars: BARS, seed: 7 })
 
 type Summary = { fillsSha256: string; reconciled: boolean; orders: number; fills: number }
 
-test(`a replay killed right before and right after each of ${POINTS} synced commits gives the undisturbed fills`, async () => {
+test(`a replay killed right before and right after each of ${POINTS} synced commits gives the undisturbed fills`, async (t) => {
   const backtest = await runJts(['backtest', 'ema-cross', '--data', file, '--json'])
   const expected = JSON.parse(backtest.stdout) as Summary
   assert.ok(expected.fills >= 4, `expected several fills, found ${expected.fills}`)
-  const venueProcess = (dir: string, port: string) =>
-    startJts(['venue', 'binance', '--port', port, '--replay', file, '--data-dir', dir, '--json'])
+  const venueProcess = (dir: string) =>
+    startJts(['venue', 'binance', '--port', '0', '--replay', file, '--data-dir', dir, '--json'])
   for (let point = 1; point <= POINTS; point++) {
     for (const when of ['before', 'after']) {
       const dir = join(folder, `${when}-${point}`)
-      const venue = venueProcess(join(dir, 'venue'), '0')
+      const venue = venueProcess(join(dir, 'venue'))
+      t.after(() => venue.child.kill('SIGKILL'))
       const { restUrl, apiKey, apiSecret } = JSON.parse(await venue.firstLine) as Record<string, string>
       const keys = { JTS_BINANCE_API_KEY: apiKey!, JTS_BINANCE_API_SECRET: apiSecret! }
       const args = [

@@ -30,15 +30,20 @@ export class Connection {
     socket.on('pong', () => (this.pongedMs = Date.now()))
   }
 
+  /** False once its end has begun, which its client may not know yet: nothing more is told to it. */
+  get isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN
+  }
+
   send(text: string): void {
-    if (this.#socket.readyState !== this.#socket.OPEN) return
+    if (!this.isOpen) return
     this.sent++
     this.#socket.send(text)
     this.#onSent()
   }
 
   ping(): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping(String(Date.now()))
+    if (this.isOpen) this.#socket.ping(String(Date.now()))
   }
 
   close(code: number, reason: string): void {
@@ -94,8 +99,10 @@ export class Connections {
     }
   }
 
+  /** Of one that is closing nobody can say that all has been heard: what it was not told any more it has to ask for. */
   sentOn(port: string): number | undefined {
-    return this.#open.get(port)?.sent
+    const connection = this.#open.get(port)
+    return connection?.isOpen ? connection.sent : undefined
   }
 
   sent(): Record<string, number> {

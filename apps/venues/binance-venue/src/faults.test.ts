@@ -110,3 +110,18 @@ test('disconnect-streams-every: all streams close after so many messages', async
   await stream.until(() => stream.closeCode !== undefined)
   assert.equal(stream.received.length, 3)
 })
+
+test('a release waits for a client that does not know yet that its stream is closed: it has missed what came after', async (t) => {
+  const { client, conductor } = await withFault(t, 'disconnect-streams-every=1')
+  const stream = await client.open('/ws/btcusdt@kline_1m')
+  stream.pause()
+  const release = (received: object) => conductor.ask({ type: 'release', at: conductor.position, received })
+  while ((await release({})).type !== 'released' || conductor.position < 3) continue
+  const reply = await release({ [stream.port]: 1 })
+  assert.ok(reply.type === 'refused' && reply.reason === 'counters', JSON.stringify(reply))
+  assert.equal(reply.message, `port ${stream.port}: no open connection, 1 received`)
+  stream.resume()
+  await stream.until(() => stream.closeCode !== undefined)
+  assert.equal(stream.received.length, 1)
+  assert.equal((await release({})).type, 'released')
+})

@@ -210,6 +210,15 @@ export class Socket {
     return this.received.flatMap(({ event }) => ((event as Json | undefined)?.['e'] === type ? [event as Json] : []))
   }
 
+  /** Reads nothing, not even that it is closed, until it reads again. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
   close(): void {
     this.#socket.close()
   }

@@ -80,9 +80,10 @@ async function traced(args: readonly string[], env: Record<string, string>): Pro
 /** What each process of a run has last said on its `/metrics`, by where it was found; read until `ended`. */
 async function scraped(supervisor: string, ended: Promise<unknown>): Promise<ReadonlyMap<string, string>> {
   const pages = new Map<string, string>()
+  // A process that is about to end answers with something else, which says nothing of the figures it had.
   const get = (url: string): Promise<string | undefined> =>
     fetch(url, { signal: AbortSignal.timeout(2000) }).then(
-      (response) => response.text(),
+      (response) => (response.ok ? response.text() : undefined),
       () => undefined,
     )
   let isOver = false
@@ -92,7 +93,7 @@ async function scraped(supervisor: string, ended: Promise<unknown>): Promise<Rea
     const targets = groups === undefined ? [] : (JSON.parse(groups) as { targets: string[] }[])[0]!.targets
     for (const target of targets) {
       const page = await get(`http://${target}/metrics`)
-      if (page !== undefined) pages.set(target, page)
+      if (page?.includes('process_resident_memory_bytes') === true) pages.set(target, page)
     }
     await sleep(200)
   }
@@ -162,7 +163,11 @@ test('several processes: the same trace, written by all of them, and figures of 
     'place order': 'order-execution',
     notify: 'notification-service',
   })
-  const pageOf = (service: string): string => [...pages.values()].find((page) => page.includes(`service="${service}"`))!
+  const pageOf = (service: string): string =>
+    [...pages.values()].find((page) => page.includes(`service="${service}"`)) ??
+    assert.fail(
+      `expected a page of ${service}, found ${pages.size}: ${[...pages].map(([at, page]) => `${at} ${page.slice(0, 200)}`).join('; ')}`,
+    )
   for (const service of ['supervisor', ...SERVICE_NAMES]) {
     assert.match(pageOf(service), /^process_resident_memory_bytes\{.*mode="sim"\} \d+/m, service)
   }

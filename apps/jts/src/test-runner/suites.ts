@@ -62,14 +62,14 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'unit',
       about: 'decisions and parts, each test file in its own process',
-      budgetSeconds: 75,
+      budgetSeconds: 80,
       needs: [],
       steps: [{ kind: 'files', of: 'unit', atOnce: 2, fileSeconds: 60 }],
     },
     {
       name: 'integration',
       about: 'several parts over real files, sockets, processes and servers',
-      budgetSeconds: 185,
+      budgetSeconds: 215,
       needs: ['openssl', 'shellcheck', 'redis-server', 'postgresql', 'java', 'kafka', 'creon-service'],
       steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 200 }],
     },
@@ -93,7 +93,7 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'system',
       about: 'the whole system: replays and kills, two files at a time',
-      budgetSeconds: 740,
+      budgetSeconds: 705,
       needs: ['python3', 'python-venv', 'openssl', 'redis-server', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'system', atOnce: 2, fileSeconds: 600 }],
     },

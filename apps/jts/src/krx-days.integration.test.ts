@@ -34,16 +34,16 @@ import { tellStory } from './why/story.ts'
 const SERVICE = join(import.meta.dirname, '../../brokers/creon-service/src/main.py')
 const { python } = environmentOf('apps/brokers/creon-service/requirements-dev.txt')
 const SAMSUNG = instrumentId('KRX:005930')
-const DAYS = ['2026-04-21', '2026-04-22', '2026-04-23'] as const
+const DAYS = ['2026-04-21', '2026-04-22', '2026-04-23', '2026-04-24'] as const
 const at = (date: string, time: string): number => kstInstantUs(date, secondsOfTime(time))
 
-/** In on the first day's bar, out on the second's. */
+/** In on the first day's bar, out on the second's, and so on. */
 const strategy = defineStrategy({
   name: 'in-and-out',
   parameters: {},
   state: () => ({}),
-  onBar(_bar, { barCount, buy, sell, position }) {
-    if (barCount === 1) buy('10')
+  onBar(_bar, { buy, sell, position }) {
+    if (position.isFlat) buy('10')
     else if (position.isLong) sell(position.sellable)
   },
 })
@@ -146,6 +146,13 @@ async function firstSignal(trader: Trader): Promise<string> {
   assert.fail('expected a signal that has waited')
 }
 
+async function firstDenial(trader: Trader): Promise<string | undefined> {
+  for await (const { type, payload } of trader.bus.read('risk.alerts')) {
+    if (type === 'RiskAlert') return `${payload.reasonCode} ${payload.reason}`
+  }
+  return undefined
+}
+
 function recorded(bars: readonly Bar[]): RecordedBars {
   const column = (name: 'openTimeUs' | 'closeTimeUs' | 'open' | 'high' | 'low' | 'close' | 'volume'): Float64Array =>
     Float64Array.from(bars, (bar) => bar[name])
@@ -162,11 +169,11 @@ function recorded(bars: readonly Bar[]): RecordedBars {
   }
 }
 
-/** Away from the close to shortly before the next opening: what the venue's clock says is measured when it comes back. */
-async function overNight(before: Trader, date: string): Promise<Trader> {
+/** Away from the close to a time of the next day: what the venue's clock says is measured when it comes back. */
+async function overNight(before: Trader, date: string, time: string): Promise<Trader> {
   running.splice(running.indexOf(before), 1)
   await before.stop()
-  await moveTo(at(date, '08:29:57'))
+  await moveTo(at(date, time))
   return start()
 }
 
@@ -176,7 +183,7 @@ test('a signal of a day goes into the next opening auction once, and fills as a 
   const opening = at(DAYS[1], '08:30') + 5_000_000
   assert.deepEqual(await untilItWaits(trader), [`buy 10 ${opening}`])
 
-  trader = await overNight(trader, DAYS[1])
+  trader = await overNight(trader, DAYS[1], '08:29:57')
   assert.deepEqual(await waiting(trader), [`buy 10 ${opening}`])
   await moveTo(opening - 1000)
   await new Promise((resolve) => setTimeout(resolve, 100))
@@ -189,13 +196,19 @@ test('a signal of a day goes into the next opening auction once, and fills as a 
   await moveTo(at(DAYS[1], '15:34'))
   assert.deepEqual(await untilItWaits(trader), [`sell 10 ${at(DAYS[2], '08:30') + 5_000_000}`])
 
-  trader = await overNight(trader, DAYS[2])
-  await moveTo(at(DAYS[2], '08:30:10'))
+  // A quarter of an hour late, but the auction still takes it.
+  trader = await overNight(trader, DAYS[2], '08:45')
   await until('the second order is at Creon', async () => ((await venueOrders()) === 2 ? true : undefined))
   await moveTo(at(DAYS[2], '09:01'))
   const fills = await untilFilled(trader, 2)
   await moveTo(at(DAYS[2], '15:34'))
-  assert.equal(await venueOrders(), 2)
+  assert.deepEqual(await untilItWaits(trader), [`buy 10 ${at(DAYS[3], '08:30') + 5_000_000}`])
+
+  // Too late: what continuous trading would give is not what the strategy wanted.
+  trader = await overNight(trader, DAYS[3], '09:05')
+  const denial = await until('the third is denied', () => firstDenial(trader))
+  assert.match(denial, /^STALE_SIGNAL .* in time for the opening auction until 2026-04-24 08:59:55 KST, found one of/)
+  assert.deepEqual([await waiting(trader), await venueOrders()], [[], 2])
 
   const story = tellStory((await findStory(trader.bus, await firstSignal(trader)))!)
   assert.deepEqual(

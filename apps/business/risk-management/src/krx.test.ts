@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, it } from 'node:test'
 import { listingOf, type NewEvent } from '@jts/contracts'
-import { RiskCheckRequest } from '@jts/contracts/risk-api'
+import { RiskCheckRequest, type RiskCheckResponse } from '@jts/contracts/risk-api'
 import {
   instrumentId,
   krxInstrument,
@@ -83,8 +83,13 @@ class World {
   }
 
   async code(changes: Partial<RiskCheckRequest> = {}): Promise<string> {
+    const { denialCode } = await this.ask(changes)
+    return denialCode === '' ? 'approved' : denialCode
+  }
+
+  ask(changes: Partial<RiskCheckRequest>): Promise<RiskCheckResponse> {
     const id = `s-${++this.#questions}`
-    const { denialCode } = await this.risk.api.checkTradingRisk(
+    return this.risk.api.checkTradingRisk(
       RiskCheckRequest.create({
         ...{ correlationId: id, signalId: id, symbol: KODEX, side: 'buy', account: ACCOUNT, strategy: 'one' },
         ...{ quantityText: '1', priceText: '36505', orderType: 'limit', limitPrice: '36505' },
@@ -92,7 +97,6 @@ class World {
         ...changes,
       }),
     )
-    return denialCode === '' ? 'approved' : denialCode
   }
 }
 
@@ -162,6 +166,23 @@ it('denies outside the sessions, by phase and on holidays, in market time', asyn
       'SESSION_UNKNOWN',
     ],
   ])
+})
+
+it('approves what its opening auction still takes until that ends, and the same again after a restart; ten seconds are for the rest', async () => {
+  const w = await world({ limits: { signalAgeMaxUs: 60_000_000 } })
+  await w.lists({ ...etf, date: '2026-01-06' })
+  const day = (time: string): number => kstInstantUs('2026-01-06', secondsOfTime(time))
+  const signal = { signalId: 'of the evening', signalTimeUs: day('08:30:05') }
+  w.at('08:45', '2026-01-06')
+  const approved = await w.ask(signal)
+  assert.deepEqual([approved.denialCode, approved.validUntilUs], ['', day('08:59:55')])
+  await w.restart()
+  w.at('09:05', '2026-01-06')
+  const again = await w.ask({ ...signal, correlationId: approved.correlationId })
+  assert.deepEqual(again, approved)
+  assert.equal(await w.code({ signalTimeUs: signal.signalTimeUs }), 'STALE_SIGNAL')
+  const now = await w.ask({})
+  assert.deepEqual([now.denialCode, now.validUntilUs], ['', day('09:05:10')])
 })
 
 it('trades at any hour where the simulated venue says that it never closes', async () => {

@@ -26,6 +26,7 @@ import {
   parseUnits,
   RiskEngine,
   instrumentByName,
+  openingAuctionUntilUs,
   orderContent,
   unitsToFloat,
   type AccountId,
@@ -134,7 +135,7 @@ class Service implements RiskManagementHandlers {
   readonly #answers = new Map<string, Remembered>()
   readonly #differences = new Differences()
   readonly #heartbeats: Heartbeats | undefined
-  readonly #engineOptions: RiskEngineOptions
+  readonly #engineOptions: RiskEngineOptions & { readonly sessions: KrxSessions }
   #engine: RiskEngine
 
   constructor(options: RiskManagementOptions) {
@@ -363,13 +364,19 @@ class Service implements RiskManagementHandlers {
     }
     return this.#options.store.transact((turn) => {
       const decision = this.#engine.check(intent, nowUs, { explain: true })
-      const response = toResponse(intent, decision, nowUs + this.#options.approvalValidUs)
+      const response = toResponse(intent, decision, this.#validUntilUs(intent, nowUs))
       const answer = { intent: text, response: JSON.stringify(response) }
       turn.put(answers, { signal_id: intent.signalId, ...answer, time_us: nowUs })
       if (decision.approved) this.#keepReservation(intent.signalId, turn)
       this.#remember(intent.signalId, answer, turn)
       return response
     }, 'durable')
+  }
+
+  /** In an opening auction nothing gets stale: a broker that comes up late may still have the order, and nobody after it. */
+  #validUntilUs({ instrument, signalTimeUs }: RiskIntent, nowUs: number): number {
+    const untilUs = openingAuctionUntilUs(signalTimeUs, this.#traded.get(instrument)!, this.#engineOptions.sessions)
+    return untilUs !== undefined && nowUs < untilUs ? untilUs : nowUs + this.#options.approvalValidUs
   }
 
   #remember(signalId: string, answer: Remembered, turn: Turn): void {

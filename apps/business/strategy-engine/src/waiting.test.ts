@@ -186,12 +186,25 @@ describe('a signal of a whole day', () => {
     assert.equal(w.asked.length, 4)
   })
 
-  it('that came due while nobody ran is asked about with its true age, for risk to deny', async () => {
-    const w = await world()
-    await w.day(110)
-    await w.restart((OPENING_US - HEARD_US) / 1000 + 3_600_000)
-    const age = w.harness.marketClock.nowUs() - w.asked[0]!.signalTimeUs
-    assert.deepEqual([w.asked.length, age], [1, 3_600_000_000])
+  it('that came due while nobody ran is asked about at once and once, with its true time, for risk to judge', async () => {
+    // The day of the bar; when JTS is there again; from when on the order could have gone out.
+    for (const [bar, back, dueUs] of [
+      ['2026-01-05', at('08:45', '2026-01-06'), OPENING_US],
+      ['2026-01-05', at('09:05', '2026-01-06'), OPENING_US],
+      ['2026-01-05', at('08:45', '2026-01-07'), OPENING_US],
+      ['2026-01-09', at('08:45', '2026-01-12'), at('08:30:05', '2026-01-12')],
+      ['2026-02-13', at('08:45', '2026-02-19'), at('08:30:05', '2026-02-19')],
+      ['2026-11-18', at('09:45', '2026-11-19'), at('09:30:05', '2026-11-19')],
+    ] as const) {
+      const w = new World()
+      w.harness = Harness.open(at('15:31', bar))
+      await w.start()
+      await w.day(110, bar)
+      await w.restart((back - at('15:31', bar)) / 1000)
+      const asked = w.asked.map(({ signalTimeUs }) => [signalTimeUs, w.harness.marketClock.nowUs()])
+      assert.deepEqual(asked, [[dueUs, back]])
+      assert.deepEqual(await w.said(), SENT)
+    }
   })
 
   it('whose bar was missed and is heard late does not wait for another day', async () => {

@@ -46,6 +46,12 @@ export class KrxCalendar {
     return this.isTradingDay(date) ? date : this.tradingDayAfter(date)
   }
 
+  /** Whether the holidays of its year are known. */
+  knows(date: KstDate): boolean {
+    const day = dayNumber(date)
+    return day >= this.#from && day <= this.#to
+  }
+
   #isTrading(day: number): boolean {
     const weekday = (((day + WEEKDAY_OF_DAY_0) % 7) + 7) % 7
     if (weekday === 0 || weekday === 6) return false

@@ -50,3 +50,8 @@ export function secondsOfTime(text: string): number {
   }
   return seconds
 }
+
+/** For people: `2026-01-06 08:59:55 KST`. */
+export function kstText(timeUs: number): string {
+  return `${new Date((timeUs + KST_OFFSET_US) / 1000).toISOString().slice(0, 19).replace('T', ' ')} KST`
+}

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { krxDayBar } from './bar-clock.ts'
 import { kstDateOf, kstInstantUs, kstSecondsOf, secondsOfTime, type KstDate } from './kst.ts'
-import { orderNotBeforeUs } from './order-times.ts'
+import { openingAuctionUntilUs, orderNotBeforeUs } from './order-times.ts'
 import { krxSessionsOf, takesOrders, type KrxHours, type KrxVenue, type OrderKind } from './sessions.ts'
 
 const MARKET: OrderKind = { type: 'market', timeInForce: 'gtc' }
@@ -107,4 +107,52 @@ describe('an order that a bar has caused', () => {
     }
     assert.ok(checked > 4000)
   })
+})
+
+describe('an order that its opening auction still takes', () => {
+  const halfHour: KrxHours = { shiftedDays: [{ date: '2026-01-06', minutes: 90, what: 'open' }] }
+  const elsewhere: KrxHours = {
+    sessions: [{ since: '2026-01-01', sessions: [{ venue: 'KRX', phase: 'continuous', from: '08:00', to: '20:00' }] }],
+  }
+  type UntilCase = { signal: [KstDate, string]; venue?: KrxVenue | undefined; hours?: KrxHours; expected: string }
+  const cases: [name: string, one: UntilCase][] = [
+    ['is told from its first second', { signal: ['2026-01-06', '08:30:00'], expected: '2026-01-06 08:59:55' }],
+    ['is told from the usual one', { signal: ['2026-01-06', '08:30:05'], expected: '2026-01-06 08:59:55' }],
+    ['is told to its last', { signal: ['2026-01-06', '08:59:59'], expected: '2026-01-06 08:59:55' }],
+    ['is none before it', { signal: ['2026-01-06', '08:29:59'], expected: 'none' }],
+    ['is none after it', { signal: ['2026-01-06', '09:00:00'], expected: 'none' }],
+    ['is none in the closing auction', { signal: ['2026-01-06', '15:25:00'], expected: 'none' }],
+    ['is none on a holiday', { signal: ['2026-01-01', '08:45:00'], expected: 'none' }],
+    [
+      'ends an hour late on the exam day (수능)',
+      { signal: ['2025-11-13', '09:30:05'], expected: '2025-11-13 09:59:55' },
+    ],
+    ['is none at the usual time of that day', { signal: ['2025-11-13', '08:45:00'], expected: 'none' }],
+    ["ends late on a year's first", { signal: ['2026-01-02', '09:30:05'], expected: '2026-01-02 09:59:55' }],
+    [
+      'ends late on a day that is configured so',
+      { signal: ['2026-01-06', '10:00:05'], hours: halfHour, expected: '2026-01-06 10:29:55' },
+    ],
+    [
+      'is none where hours without an auction are configured',
+      { signal: ['2026-01-06', '08:45:00'], hours: elsewhere, expected: 'none' },
+    ],
+    ['is none at NXT, which has no auction', { signal: ['2026-01-06', '08:45:00'], venue: 'NXT', expected: 'none' }],
+    ['is none where nothing closes', { signal: ['2026-01-06', '08:45:00'], venue: undefined, expected: 'none' }],
+    ['is none in a year that is not known', { signal: ['2027-01-05', '08:45:00'], expected: 'none' }],
+    ['is none before all years that are', { signal: ['1970-01-01', '08:45:00'], expected: 'none' }],
+  ]
+  for (const [name, one] of cases) {
+    it(`${name}: ${one.signal.join(' ')}, ${one.expected}`, () => {
+      const [date, time] = one.signal
+      const instrument = !('venue' in one)
+        ? { sessions: 'KRX' as const }
+        : one.venue === undefined
+          ? {}
+          : { sessions: one.venue }
+      const signalTimeUs = kstInstantUs(date, secondsOfTime(time))
+      const untilUs = openingAuctionUntilUs(signalTimeUs, instrument, krxSessionsOf(one.hours))
+      assert.equal(untilUs === undefined ? 'none' : textOf(untilUs), one.expected)
+    })
+  }
 })

@@ -1,6 +1,6 @@
 /**
  * When an order may go out that a bar has caused: the same rule for the strategy engine, which waits until then, and for the
- * backtest, whose order meets the next bar's open.
+ * backtest, whose order meets the next bar's open. And until when it still may, for risk, where it goes out late.
  *
  * A bar of a day or longer is heard when its day is over, so its orders are for the next one: they go into its opening auction, and
  * fill at the open. A shorter bar's orders are for now or never: who trades by minutes does not want what the last one of a day
@@ -14,6 +14,8 @@ import { refusedIn, takesOrders, type KrxSessions, type KrxVenue, type OrderKind
 const DAY_US = timeframeUs('1d')
 /** After the exchange begins to take orders: a clock that is a little ahead of its would be refused, and in an auction nobody is late. */
 const AFTER_BEGIN_US = 5_000_000
+/** Before it ends an auction: a clock that is a little behind its would send into continuous trading, to another price. */
+const BEFORE_END_US = 5_000_000
 /** Longer than any closure that the KRX has had; beyond it, configured sessions have no room for the order. */
 const DAYS_AHEAD = 20
 
@@ -44,6 +46,28 @@ function takesFromUs(date: KstDate, venue: KrxVenue, kind: OrderKind, sessions: 
   const times = sessions
     .of(date)
     .filter(({ venue: of, phase }) => of === venue && takesOrders(phase) && refusedIn(phase, kind) === undefined)
-    .map(({ from }) => kstInstantUs(date, secondsOfTime(from)))
+    .map(({ from }) => instantOf(date, from))
   return times.length === 0 ? undefined : Math.min(...times)
 }
+
+/**
+ * Until when (µs, exclusive) an order goes into the opening auction that its signal was for; undefined when it was for none. All
+ * orders of an auction meet one price, so until then nobody is late, however long ago the auction began.
+ */
+export function openingAuctionUntilUs(
+  signalTimeUs: number,
+  { sessions: venue }: Pick<Instrument, 'sessions'>,
+  sessions: KrxSessions,
+): number | undefined {
+  if (venue === undefined) return undefined
+  const date = kstDateOf(signalTimeUs)
+  if (!sessions.calendar.knows(date)) return undefined
+  for (const { venue: of, phase, from, to } of sessions.of(date)) {
+    if (of !== venue || phase !== 'opening-auction') continue
+    const endUs = instantOf(date, to)
+    if (signalTimeUs >= instantOf(date, from) && signalTimeUs < endUs) return endUs - BEFORE_END_US
+  }
+  return undefined
+}
+
+const instantOf = (date: KstDate, time: string): number => kstInstantUs(date, secondsOfTime(time))

@@ -1,4 +1,5 @@
 /** What a rule measured when it had no objection, for whoever asks why an order was allowed. Built only when asked for. */
+import { kstText } from '../krx/kst.ts'
 import { formatUnits } from '../numbers.ts'
 import type { RiskQuestion } from './risk-question.ts'
 
@@ -13,10 +14,13 @@ const FIGURES: Readonly<Record<string, (question: RiskQuestion) => string | unde
       : `${formatUnits(q.intent.limitPrice)} in steps of ${formatUnits(q.instrument.tickSize)}`,
   'lot-size': (q) => `${formatUnits(q.quantity)} in steps of ${formatUnits(q.instrument.lotSize)}`,
   'quantity-min': (q) => `${q.base(q.quantity)} of at least ${q.base(q.instrument.quantityMin)}`,
-  'stale-signal': (q) =>
-    q.limits.signalAgeMaxUs === undefined
-      ? undefined
-      : `${seconds(q.nowUs - q.intent.signalTimeUs)} of at most ${seconds(q.limits.signalAgeMaxUs)}`,
+  'stale-signal': (q) => {
+    const max = q.limits.signalAgeMaxUs
+    const age = q.nowUs - q.intent.signalTimeUs
+    if (max === undefined) return undefined
+    if (age <= max) return `${seconds(age)} of at most ${seconds(max)}`
+    return `${seconds(age)}, in time for the opening auction until ${kstText(q.auctionUntilUs!)}`
+  },
   'market-price': (q) => String(q.market.lastPrice),
   'stale-market-data': (q) =>
     q.limits.marketDataAgeMaxUs === undefined

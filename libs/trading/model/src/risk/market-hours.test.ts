@@ -55,7 +55,7 @@ function decide({
     signalTimeUs: nowUs,
     ...intent,
   }
-  return engine.check(whole, nowUs)
+  return engine.check(whole, nowUs, { explain: true })
 }
 
 const limit = (price: number): Partial<RiskIntent> => ({ type: 'limit', limitPrice: BigInt(price) * ONE })
@@ -147,6 +147,34 @@ describe('risk on Korean shares', () => {
       ...{ name, nowUs, pricedUs, limits: { marketDataAgeMaxUs: 30_000_000 } },
       ...(age === undefined ? {} : { denied: 'STALE_MARKET_DATA', reason: new RegExp(`found one of ${age} s`) }),
     })),
+    ...(
+      [
+        ['that goes at once', at('08:30:05'), at('08:30:05'), undefined],
+        ['that comes a quarter of an hour late into its auction', at('08:30:05'), at('08:45'), undefined],
+        ['in the last second for its auction', at('08:30:05'), at('08:59:54'), undefined],
+        [
+          'that is too late for it',
+          at('08:30:05'),
+          at('08:59:55'),
+          /until 2026-01-05 08:59:55 KST, found one of 1790 s/,
+        ],
+        ['after its auction', at('08:30:05'), at('09:05'), /at most 60 s, or in time for the opening auction until/],
+        ['that finds the auction of another day', at('08:30:05', '2026-01-02'), at('08:45'), /found one of \d+ s$/],
+        ['of the first day, whose auction is late', at('09:30:05', '2026-01-02'), at('09:59', '2026-01-02'), undefined],
+        ['after that', at('09:30:05', '2026-01-02'), at('10:01', '2026-01-02'), /2026-01-02 09:59:55 KST/],
+        ['of before the auction', at('08:29'), at('08:31'), /expected a signal of at most 60 s, found one of 120 s/],
+        ['of continuous trading', at('09:00:05'), at('09:02'), /expected a signal of at most 60 s, found one of 115 s/],
+        [
+          'of the closing auction',
+          at('15:20:05'),
+          at('15:22'),
+          /expected a signal of at most 60 s, found one of 115 s/,
+        ],
+      ] as const
+    ).map(([name, signalTimeUs, nowUs, reason]): Case => ({
+      ...{ name: `a signal ${name}`, nowUs, intent: { signalTimeUs }, limits: { signalAgeMaxUs: 60_000_000 } },
+      ...(reason === undefined ? {} : { denied: 'STALE_SIGNAL', reason }),
+    })),
     { name: 'a market buy is reserved at the upper limit', cash: '93200' },
     {
       name: 'a market buy that the upper limit makes too dear',
@@ -162,4 +190,13 @@ describe('risk on Korean shares', () => {
       if (one.reason !== undefined) assert.match(decision.approved ? '' : decision.reason, one.reason)
     })
   }
+
+  it('tells how old a signal is that its auction still takes', () => {
+    const limits = { signalAgeMaxUs: 60_000_000 }
+    const { checks } = decide({ name: '', limits, nowUs: at('08:45'), intent: { signalTimeUs: at('08:30:05') } })
+    assert.equal(
+      checks.find(({ rule }) => rule === 'stale-signal')?.reason,
+      '895 s, in time for the opening auction until 2026-01-05 08:59:55 KST',
+    )
+  })
 })

@@ -11,6 +11,7 @@ import {
 } from '../numbers.ts'
 import type { Instrument } from '../instruments.ts'
 import { kstDateOf, KrxError } from '../krx/kst.ts'
+import { openingAuctionUntilUs } from '../krx/order-times.ts'
 import type { KrxSessions } from '../krx/sessions.ts'
 import type { Hold } from './holds.ts'
 import type { RiskIntent, RiskLimits, TradingState } from './risk-types.ts'
@@ -119,6 +120,12 @@ export class RiskQuestion {
       if (error instanceof KrxError) return ageUs
       throw error
     }
+  }
+
+  /** Until when the order reaches the opening auction that its signal was for (µs); undefined when it was for none. */
+  get auctionUntilUs(): number | undefined {
+    const { intent, instrument, sessions } = this
+    return sessions === undefined ? undefined : openingAuctionUntilUs(intent.signalTimeUs, instrument, sessions)
   }
 
   /** Used share of the tightest limit, 0..1: a figure for people and screens, so float64 will do. */

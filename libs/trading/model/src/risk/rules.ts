@@ -2,6 +2,7 @@
  * The rules, in the order in which they are asked; the first that objects denies. A new rule is one more row, and its
  * limit one more field of `RiskLimits`.
  */
+import { kstText } from '../krx/kst.ts'
 import { formatUnits, ONE, unitsFromFloat } from '../numbers.ts'
 import { tickSizeAt } from '../tick-size.ts'
 import { MARKET_HOURS_RULES } from './market-hours-rules.ts'
@@ -73,11 +74,16 @@ export const RISK_RULES: readonly RiskRule[] = [
   },
   {
     name: 'stale-signal',
-    check: ({ limits, intent, nowUs }) => {
+    check: (q) => {
+      const { limits, intent, nowUs } = q
       const max = limits.signalAgeMaxUs
       const age = nowUs - intent.signalTimeUs
       if (max === undefined || age <= max) return undefined
-      return deny('STALE_SIGNAL', `expected a signal of at most ${max / 1e6} s, found one of ${age / 1e6} s`)
+      const { auctionUntilUs } = q
+      if (auctionUntilUs !== undefined && nowUs < auctionUntilUs) return undefined
+      const inTime =
+        auctionUntilUs === undefined ? '' : `, or in time for the opening auction until ${kstText(auctionUntilUs)}`
+      return deny('STALE_SIGNAL', `expected a signal of at most ${max / 1e6} s${inTime}, found one of ${age / 1e6} s`)
     },
   },
   {

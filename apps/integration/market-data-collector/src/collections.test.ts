@@ -284,10 +284,36 @@ describe('the calendar', () => {
     assert.equal(after.asked.length, 1)
   })
 
-  it('begins one run after the other for several timeframes', async () => {
-    const w = World.at('2026-02-20 18:00', { schedule: { ...schedule, timeframes: ['1d', '1m'] } })
+  it('begins one run after the other for several timeframes, each once, also over a kill in the midst of the first', async () => {
+    const several = { schedule: { ...schedule, timeframes: ['1d', '1m', '1h'] } }
+    const timeframesOf = ({ asked }: World): string[] => [...new Set(asked.map(({ timeframe }) => timeframe))]
+    const w = World.at('2026-02-20 18:00', several)
+    w.answer = ({ timeframe }) => (timeframe === '1m' ? new Promise(() => undefined) : undefined)
     await w.collections.start()
     await w.harness.run(90_000)
-    assert.deepEqual([...new Set(w.asked.map(({ timeframe }) => timeframe))], ['1d', '1m'])
+    assert.deepEqual(timeframesOf(w), ['1d', '1m'])
+    const second = new World(w.harness.killed(), several)
+    await second.collections.start()
+    await second.harness.run(90_000)
+    assert.deepEqual(timeframesOf(second), ['1m', '1h'])
+    const third = new World(second.harness.killed(), several)
+    await third.collections.start()
+    await third.harness.run(90_000)
+    assert.deepEqual([third.asked, (await third.view()).timeframe], [[], '1h'])
+  })
+
+  it('makes up next morning for the rest of a day, when nobody ran in between', async () => {
+    const several = { schedule: { ...schedule, timeframes: ['1d', '1h'] } }
+    const w = World.at('2026-02-19 18:00', several)
+    w.answer = () => new Promise(() => undefined)
+    await w.collections.start()
+    await w.harness.run(1000)
+    const killed = w.harness.killed()
+    await killed.run(14 * 3_600_000)
+    const after = new World(killed, several)
+    await after.collections.start()
+    await after.harness.run(90_000)
+    assert.deepEqual([...new Set(after.asked.map(({ timeframe }) => timeframe))], ['1d', '1h'])
+    assert.deepEqual([(await after.view()).by, (await after.view()).state], ['schedule', 'done'])
   })
 })

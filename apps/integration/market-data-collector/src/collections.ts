@@ -13,7 +13,7 @@ import type {
 import { instrumentId, instrumentVenue, timeframeUs, type InstrumentId } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import type { Store } from '@jts/transport'
-import { collectionCounts, collectionFailures, collectionRuns, progress, scheduledDays } from './adapters/tables.ts'
+import { collectionCounts, collectionFailures, collectionRuns, progress, scheduledSeries } from './adapters/tables.ts'
 import { whenNotAway } from './collectors/away.ts'
 import type { DataCollector } from './collectors/collector.ts'
 import { BinanceDataCollector } from './collectors/binance.collector.ts'
@@ -58,7 +58,7 @@ export type Collections = {
 const LOOK_AT_CALENDAR_MS = 20_000
 
 export function createCollections(options: CollectionsOptions): Collections {
-  options.store.ensure([collectionRuns, collectionCounts, collectionFailures, scheduledDays, progress] as never[])
+  options.store.ensure([collectionRuns, collectionCounts, collectionFailures, scheduledSeries, progress] as never[])
   return new Service(options)
 }
 
@@ -129,8 +129,8 @@ class VenueRuns {
   /** The newest, running or ended. */
   #run: Collection | undefined
   #request = ''
-  #scheduledDay: string | undefined
-  #waiting: Wanted[] = []
+  /** By timeframe, the last day that the calendar has begun. */
+  readonly #scheduled = new Map<string, string>()
   #abort = new AbortController()
   #isPersonsEnd = false
   #going: Promise<void> = Promise.resolve()
@@ -153,7 +153,9 @@ class VenueRuns {
   async restore(): Promise<void> {
     const { store } = this.#options
     const isOwn = ({ venue }: { readonly venue: string }): boolean => venue === this.#venue.venue
-    this.#scheduledDay = (await store.all(scheduledDays)).find(isOwn)?.day
+    for (const { timeframe, day } of (await store.all(scheduledSeries)).filter(isOwn)) {
+      this.#scheduled.set(timeframe, day)
+    }
     const row = (await store.all(collectionRuns)).find(isOwn)
     if (row === undefined) return
     const counts = (await store.all(collectionCounts)).find(isOwn)
@@ -211,29 +213,25 @@ class VenueRuns {
     }
     store.transact((turn) => {
       turn.put(collectionCounts, { venue, candles: 0, gaps: 0 })
-      if (scheduledDay !== undefined) turn.put(scheduledDays, { venue, day: scheduledDay })
+      if (scheduledDay !== undefined) turn.put(scheduledSeries, { venue, timeframe, day: scheduledDay })
       turn.put(collectionRuns, this.#row())
     }, 'durable')
     log.info({ venue, timeframe, fromDay, toDay, by }, 'a collection of candles begins')
     this.#go(wanted)
   }
 
-  /** What the calendar wants: one run a timeframe, one after the other. */
+  /** What the calendar wants: one run a timeframe, one after the other, each once a day. */
   beginWhatIsDue(): void {
-    const { schedule, venue } = this.#venue
+    const { schedule, traded, venue } = this.#venue
     if (schedule === undefined || this.#run?.state === 'running') return
-    const next = this.#waiting.shift()
-    if (next !== undefined) return this.begin(next, 'schedule')
-    const day = dueDay(venue, schedule, this.#scheduledDay, this.#options.wallClock.nowUs())
-    if (day === undefined) return
-    this.#scheduledDay = day
-    const { markets, timeframes } = schedule
-    const instruments = [...new Set([...this.#venue.traded, ...schedule.instruments])]
-    const [first, ...others] = timeframes.map((timeframe) => ({
-      ...{ instruments, markets: [...markets], timeframe, fromDay: '', toDay: '' },
-    }))
-    this.#waiting = others
-    if (first !== undefined) this.begin(first, 'schedule', day)
+    for (const timeframe of schedule.timeframes) {
+      const day = dueDay(venue, schedule, this.#scheduled.get(timeframe), this.#options.wallClock.nowUs())
+      if (day === undefined) continue
+      this.#scheduled.set(timeframe, day)
+      const instruments = [...new Set([...traded, ...schedule.instruments])]
+      const wanted = { instruments, markets: [...schedule.markets], timeframe, fromDay: '', toDay: '' }
+      return this.begin(wanted, 'schedule', day)
+    }
   }
 
   async cancel(): Promise<void> {
@@ -244,7 +242,6 @@ class VenueRuns {
 
   /** A run that has not ended goes on at the next start. */
   async stop(): Promise<void> {
-    this.#waiting = []
     this.#abort.abort()
     await this.#going
   }

@@ -57,5 +57,9 @@ export const collectionFailures = defineTable(
   { venue: 'text', instrument: 'text', reason: 'text', attempts: 'integer' },
   ['venue', 'instrument'],
 )
-/** The last day on which the calendar has begun a run. */
-export const scheduledDays = defineTable('collector_scheduled_days', { venue: 'text', day: 'text' }, ['venue'])
+/** The last day whose candles of a timeframe the calendar has begun to collect: the others of that day are still due. */
+export const scheduledSeries = defineTable(
+  'collector_scheduled_series',
+  { venue: 'text', timeframe: 'text', day: 'text' },
+  ['venue', 'timeframe'],
+)

@@ -156,9 +156,18 @@ describe('first screen', { timeout: 180_000 }, () => {
       const collections = page.getByTestId('collections')
       const said = async () => (await collections.innerText()).replace(/\s+/g, ' ')
       assert.equal(await collections.count(), 0, 'nothing where none was ever begun')
-      ports.putCollection({ by: 'schedule', done: 1441, candles: 351_604 })
+      // 17:00 in Seoul on the Friday that the screen shows, and on the Monday after it.
+      const [friday, monday] = [1_741_939_200_000_000, 1_742_198_400_000_000]
+      ports.putCollection({ by: 'schedule', state: 'scheduled', total: 0, nextUs: friday })
+      await collections.waitFor()
+      assert.equal(await said(), 'KRX 1d 수집 전 다음 예약 실행 17:00:00 KST')
+      // Another timeframe of this day is still to come.
+      ports.putCollection({ by: 'schedule', done: 1441, candles: 351_604, nextUs: 1_741_852_800_000_000 })
       await collections.getByRole('progressbar').waitFor()
-      assert.equal(await said(), 'KRX 1d 수집 중 예약 실행 · 종목 1,441/2,882 · 새 봉 351,604개')
+      assert.equal(
+        await said(),
+        'KRX 1d 수집 중 예약 실행 · 종목 1,441/2,882 · 새 봉 351,604개 다음 예약 실행: 바로 이어서',
+      )
       assert.equal(await collections.getByRole('progressbar').getAttribute('value'), '1441')
       const panel = page.locator('.collections')
       assert.ok(await panel.evaluate(({ scrollHeight, clientHeight }) => scrollHeight <= clientHeight), 'whole')
@@ -167,7 +176,15 @@ describe('first screen', { timeout: 180_000 }, () => {
       await page.getByRole('button', { name: 'English' }).click()
       const reason = 'expected bars in order of time, none twice, found 2026-01-02 after 2026-01-05'
       const failures = [1, 2, 3, 4, 5].map((n) => ({ instrument: `KRX:00000${n}`, reason, attempts: 3 }))
-      const ended = { state: 'done', done: 2882, candles: 703_208, gaps: 12, failures, endedUs: 1_741_943_000_000_000 }
+      const ended = {
+        state: 'done',
+        done: 2882,
+        candles: 703_208,
+        gaps: 12,
+        failures,
+        endedUs: 1_741_943_000_000_000,
+        nextUs: monday,
+      }
       ports.putCollection({ fromDay: '2025-03-03', ...ended } as Parameters<FakePorts['putCollection']>[0])
       await collections.getByRole('progressbar').waitFor({ state: 'detached' })
       const words = await said()
@@ -175,7 +192,10 @@ describe('first screen', { timeout: 180_000 }, () => {
         words,
         /^KRX 1d done, not all (?:\d\d-\d\d )?\d\d:\d\d:\d\d by hand · from 2025-03-03 · 2,882 of 2,882/,
       )
-      assert.match(words, /· new candles 703,208 · gaps 12 · failed 5 KRX:000001 expected bars in order/)
+      assert.match(
+        words,
+        /· new candles 703,208 · gaps 12 · failed 5 next by the calendar 03-17 17:00:00 KST KRX:000001 expected/,
+      )
       assert.match(words, /KRX:000003 .* and 2 more$/)
       await panel.scrollIntoViewIfNeeded()
       await picture(page, 'desktop-collected-en')

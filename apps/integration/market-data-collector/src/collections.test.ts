@@ -10,6 +10,7 @@ import {
   krxInstrument,
   kstDateOf,
   kstInstantUs,
+  kstText,
   secondsOfTime,
   type Bar,
   type Instrument,
@@ -111,7 +112,7 @@ describe('a collection that a person asks for', () => {
     assert.ok(endedUs >= startedUs && startedUs > 0)
     assert.deepEqual(view, {
       ...{ venue: 'KRX', timeframe: '1d', fromDay: '', toDay: '', state: 'done', reason: '', by: 'person' },
-      ...{ total: 1, done: 1, candles: 2, gaps: 0, failures: [] },
+      ...{ total: 1, done: 1, candles: 2, gaps: 0, failures: [], nextUs: 0 },
     })
     assert.deepEqual(await w.told(), ['005930 02-19', '005930 02-20'])
   })
@@ -300,6 +301,25 @@ describe('the calendar', () => {
     await third.collections.start()
     await third.harness.run(90_000)
     assert.deepEqual([third.asked, (await third.view()).timeframe], [[], '1h'])
+  })
+
+  it('tells when it collects next: before the first run, while others of the day are due, and over a weekend', async () => {
+    const next = async (w: World): Promise<string> => {
+      const { state, timeframe, by, nextUs } = await w.view()
+      return `${by} ${state} ${timeframe}, next ${kstText(nextUs)}`
+    }
+    const several = { schedule: { ...schedule, timeframes: ['1d', '1h'] } }
+    const w = World.at('2026-02-20 16:00', several)
+    assert.equal(await next(w), 'schedule scheduled 1d, 1h, next 2026-02-19 16:30:00 KST')
+    w.answer = ({ timeframe }) => (timeframe === '1h' ? new Promise(() => undefined) : undefined)
+    await w.collections.start()
+    assert.equal(await next(w), 'schedule running 1d, next 2026-02-19 16:30:00 KST')
+    await w.harness.run(30_000)
+    assert.equal(await next(w), 'schedule running 1h, next 2026-02-20 16:30:00 KST')
+    const after = new World(w.harness.killed(), several)
+    await after.collections.start()
+    await after.harness.run(3_600_000)
+    assert.equal(await next(after), 'schedule done 1h, next 2026-02-23 16:30:00 KST')
   })
 
   it('makes up next morning for the rest of a day, when nobody ran in between', async () => {

@@ -4,11 +4,11 @@
  */
 import type { MarketDataPort } from '@jts/broker-kit'
 import { RpcError, type CollectionApi } from '@jts/contracts'
-import type {
-  CancelCollectionRequest,
+import {
   Collection,
-  CollectRequest,
-  ListCollectionsResponse,
+  type CancelCollectionRequest,
+  type CollectRequest,
+  type ListCollectionsResponse,
 } from '@jts/contracts/collection-api'
 import { instrumentId, instrumentVenue, timeframeUs, type InstrumentId } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
@@ -18,7 +18,7 @@ import { whenNotAway } from './collectors/away.ts'
 import type { DataCollector } from './collectors/collector.ts'
 import { BinanceDataCollector } from './collectors/binance.collector.ts'
 import { CreonDataCollector } from './collectors/creon.collector.ts'
-import { DayError, dueDay, rangeOfDays, type DailySchedule } from './domain/collection-days.ts'
+import { DayError, dueDay, nextDueUs, rangeOfDays, type DailySchedule } from './domain/collection-days.ts'
 
 /** What the calendar collects of a venue, besides what is traded there. */
 export type ScheduledCollection = DailySchedule & {
@@ -61,6 +61,9 @@ export function createCollections(options: CollectionsOptions): Collections {
   options.store.ensure([collectionRuns, collectionCounts, collectionFailures, scheduledSeries, progress] as never[])
   return new Service(options)
 }
+
+/** What of it is known by itself: when the next one comes, the calendar says. */
+type Run = Omit<Collection, 'nextUs'>
 
 type Wanted = Pick<CollectRequest, 'instruments' | 'markets' | 'timeframe' | 'fromDay' | 'toDay'>
 
@@ -127,7 +130,7 @@ class VenueRuns {
   readonly #options: CollectionsOptions
   readonly #collector: DataCollector
   /** The newest, running or ended. */
-  #run: Collection | undefined
+  #run: Run | undefined
   #request = ''
   /** By timeframe, the last day that the calendar has begun. */
   readonly #scheduled = new Map<string, string>()
@@ -147,7 +150,22 @@ class VenueRuns {
   }
 
   view(): Collection[] {
-    return this.#run === undefined ? [] : [{ ...this.#run, failures: [...this.#run.failures] }]
+    const nextUs = this.#nextUs()
+    if (this.#run !== undefined) return [{ ...this.#run, failures: [...this.#run.failures], nextUs }]
+    if (nextUs === 0) return []
+    const { schedule, venue } = this.#venue
+    const timeframe = schedule!.timeframes.join(', ')
+    return [Collection.create({ venue, timeframe, state: 'scheduled', by: 'schedule', nextUs })]
+  }
+
+  #nextUs(): number {
+    const { schedule, venue } = this.#venue
+    const nowUs = this.#options.wallClock.nowUs()
+    const next = (schedule?.timeframes ?? []).map(
+      (timeframe) => nextDueUs(venue, schedule!, this.#scheduled.get(timeframe), nowUs) ?? Infinity,
+    )
+    const first = Math.min(...next)
+    return first === Infinity ? 0 : first
   }
 
   async restore(): Promise<void> {

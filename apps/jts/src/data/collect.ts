@@ -3,6 +3,8 @@
  * watches may go, and a service that is killed goes on with it when it is started again.
  */
 import type { CollectionView } from '@jts/contracts/gateway'
+import { kstText } from '@jts/model'
+import { systemClock } from '@jts/runtime'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { BROKER_NAMES, venueAt } from '../config.ts'
 import { folderOf, urlOf } from '../running.ts'
@@ -117,15 +119,23 @@ function end(runs: readonly CollectionView[], isJson: boolean): number {
   return isWhole ? EXIT.ok : EXIT.no
 }
 
-const WORDS = { running: 'is running', done: 'is done', cancelled: 'was ended', failed: 'failed' } as const
+const WORDS = {
+  scheduled: 'has not begun',
+  running: 'is running',
+  done: 'is done',
+  cancelled: 'was ended',
+  failed: 'failed',
+} as const
 
 function summaryOf(run: CollectionView): string {
   const { venue, timeframe, state, reason, total, done, candles, gaps, failures } = run
   const why = reason === '' ? '' : `: ${reason}`
+  const next = run.nextUs > systemClock.nowUs() ? [`  next by the calendar: ${kstText(run.nextUs)}`] : []
   const lines = [
     `${venue} ${timeframe} ${WORDS[state]}${why}`,
     `  instruments ${done} of ${total}, candles ${candles}, gaps ${gaps}, failed ${failures.length}`,
     ...failures.map((one) => `  ${one.instrument}: ${one.reason} (asked ${one.attempts} times)`),
+    ...next,
   ]
   return `${lines.join('\n')}\n`
 }

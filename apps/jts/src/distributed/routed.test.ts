@@ -249,8 +249,18 @@ test('a collection is carried out by all who write the streams of its venue, and
   }
   const failure = { instrument: 'KRX:000660', reason: 'x', attempts: 3 }
   const collections = routedCollections([
-    owner('a', 'KRX', { state: 'done', total: 2, done: 2, candles: 4, failures: [failure], startedUs: 5, endedUs: 9 }),
-    owner('b', 'KRX', { state: 'running', total: 7, done: 1, candles: 1, startedUs: 4 }),
+    owner('a', 'KRX', {
+      state: 'done',
+      total: 2,
+      done: 2,
+      candles: 4,
+      failures: [failure],
+      startedUs: 5,
+      endedUs: 9,
+      nextUs: 30,
+    }),
+    owner('b', 'KRX', { state: 'running', total: 7, done: 1, candles: 1, startedUs: 4, nextUs: 20 }),
+    owner('d', 'KRX', { state: 'scheduled', nextUs: 25 }),
     owner('c', 'BINANCE', { state: 'done', total: 1, done: 1, endedUs: 3 }),
   ])
   const wanted = { venue: 'KRX', instruments: [], markets: [], timeframe: '1d', fromDay: '', toDay: '' }
@@ -267,13 +277,14 @@ test('a collection is carried out by all who write the streams of its venue, and
         candles: 5,
         failures: [failure],
         startedUs: 4,
+        nextUs: 20,
       },
     }),
   )
   // One has done its part of what is on its way, and does not begin anew.
   assert.deepEqual(asked, [])
   await collections.collect({ ...wanted, timeframe: '1m' })
-  assert.deepEqual(asked.sort(), ['a', 'b'])
+  assert.deepEqual(asked.sort(), ['a', 'b', 'd'])
   assert.equal((await collections.listCollections({})).collections.length, 2)
   await assert.rejects(collections.collect({ ...wanted, venue: 'UPBIT' }), {
     code: 'INVALID_ARGUMENT',

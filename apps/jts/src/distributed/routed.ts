@@ -216,7 +216,7 @@ function isRunning(one: Collection, { timeframe, fromDay, toDay }: CollectReques
   return one.state === 'running' && one.timeframe === timeframe && one.fromDay === fromDay && one.toDay === toDay
 }
 
-const NEWS_FIRST = ['running', 'failed', 'cancelled', 'done']
+const NEWS_FIRST = ['running', 'failed', 'cancelled', 'done', 'scheduled']
 
 function asOne(parts: readonly Collection[]): Collection {
   const [first] = parts.toSorted((a, b) => NEWS_FIRST.indexOf(a.state) - NEWS_FIRST.indexOf(b.state))
@@ -226,9 +226,16 @@ function asOne(parts: readonly Collection[]): Collection {
     ...{ total: sum((one) => one.total), done: sum((one) => one.done) },
     ...{ candles: sum((one) => one.candles), gaps: sum((one) => one.gaps) },
     failures: parts.flatMap((one) => one.failures),
-    startedUs: Math.min(...parts.map((one) => one.startedUs)),
+    startedUs: earliest(parts.map((one) => one.startedUs)),
+    nextUs: earliest(parts.map((one) => one.nextUs)),
     endedUs: first!.state === 'running' ? 0 : Math.max(...parts.map((one) => one.endedUs)),
   }
+}
+
+/** Of times of which 0 is none. */
+function earliest(timesUs: readonly number[]): number {
+  const some = timesUs.filter((timeUs) => timeUs > 0)
+  return some.length === 0 ? 0 : Math.min(...some)
 }
 
 function ownerOf<Api>(owners: ByAccount<Api>, account: string): Api {

@@ -222,7 +222,16 @@ export class FakePorts implements GatewayPorts {
       reason: '',
       by: 'person',
     } as const
-    const counts = { total: 2882, done: 0, candles: 0, gaps: 0, failures: [], startedUs: START_US, endedUs: 0 }
+    const counts = {
+      total: 2882,
+      done: 0,
+      candles: 0,
+      gaps: 0,
+      failures: [],
+      startedUs: START_US,
+      endedUs: 0,
+      nextUs: 0,
+    }
     this.collectionsNow = [{ ...begun, ...counts, ...changes }]
     this.emit({ type: 'collections', data: this.collectionsNow })
   }

@@ -56,13 +56,13 @@ export type WaitingView = {
   readonly notBeforeUs: number
 }
 
-/** How far a collection of past candles is, or how it ended. */
+/** How far a collection of past candles is, or how it ended; `scheduled` where none has begun yet. */
 export type CollectionView = {
   readonly venue: string
   readonly timeframe: string
   readonly fromDay: string
   readonly toDay: string
-  readonly state: 'running' | 'done' | 'cancelled' | 'failed'
+  readonly state: 'scheduled' | 'running' | 'done' | 'cancelled' | 'failed'
   /** What it waits for, or why it failed as a whole. */
   readonly reason: string
   readonly by: 'person' | 'schedule'
@@ -73,6 +73,8 @@ export type CollectionView = {
   readonly failures: readonly { readonly instrument: string; readonly reason: string; readonly attempts: number }[]
   readonly startedUs: number
   readonly endedUs: number
+  /** When the calendar collects there next; past: as soon as nothing else is being collected; 0: never. */
+  readonly nextUs: number
 }
 
 /** Days of the venue's own calendar, both included. Without a venue: every one; without instruments and markets: what is traded. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { kstDateOf, kstInstantUs, secondsOfTime } from '@jts/model'
-import { dueDay, rangeOfDays } from './collection-days.ts'
+import { dueDay, nextDueUs, rangeOfDays } from './collection-days.ts'
 
 const at = (text: string): number => kstInstantUs(text.slice(0, 10), secondsOfTime(text.slice(11)))
 const AFTER_CLOSE = { at: '16:30' }
@@ -21,6 +21,22 @@ describe('the day that is due', () => {
   ]
   for (const [name, venue, now, last, due] of rows) {
     it(name, () => assert.equal(dueDay(venue, AFTER_CLOSE, last, at(now)), due))
+  }
+})
+
+describe('the next run', () => {
+  const rows: [name: string, venue: string, now: string, last: string | undefined, next: string][] = [
+    ['is of today before its time', 'KRX', '2026-02-20 09:00', '2026-02-19', '2026-02-20 16:30'],
+    ['is due when its time has come', 'KRX', '2026-02-20 16:30', '2026-02-19', '2026-02-20 16:30'],
+    ['is past when it was missed', 'KRX', '2026-02-20 09:00', '2026-02-13', '2026-02-19 16:30'],
+    ['is past when there never was one', 'KRX', '2026-02-20 09:00', undefined, '2026-02-19 16:30'],
+    ['is over the weekend', 'KRX', '2026-02-20 16:31', '2026-02-20', '2026-02-23 16:30'],
+    ['is over a holiday and two weekends', 'KRX', '2026-02-13 18:00', '2026-02-13', '2026-02-19 16:30'],
+    ['is tomorrow where the market never closes', 'BINANCE', '2026-02-20 18:00', '2026-02-20', '2026-02-21 16:30'],
+    ['is on a weekday beyond the known holidays', 'KRX', '2039-12-30 18:00', '2039-12-30', '2040-01-02 16:30'],
+  ]
+  for (const [name, venue, now, last, next] of rows) {
+    it(`${name}: ${next}`, () => assert.equal(nextDueUs(venue, AFTER_CLOSE, last, at(now)), at(next)))
   }
 })
 

@@ -13,6 +13,8 @@ import {
 const DAY_US = timeframeUs('1d')
 /** How far back a missed day is looked for. */
 const DAYS_BACK = 14
+/** Longer than any closure that the KRX has had. */
+const DAYS_AHEAD = 20
 
 export class DayError extends Error {
   override readonly name = 'DayError'
@@ -68,6 +70,24 @@ export function dueDay(
     const day = kstDateOf(nowUs - back * DAY_US)
     if (venue === 'KRX' && !isTradingDay(day, calendar)) continue
     return lastDay !== undefined && lastDay >= day ? undefined : day
+  }
+  return undefined
+}
+
+/** When the next run is due; past, when one is now. */
+export function nextDueUs(
+  venue: string,
+  schedule: DailySchedule,
+  lastDay: string | undefined,
+  nowUs: number,
+  calendar = new KrxCalendar(),
+): number | undefined {
+  const startUs = (day: string): number => kstInstantUs(day, secondsOfTime(schedule.at))
+  const due = dueDay(venue, schedule, lastDay, nowUs, calendar)
+  if (due !== undefined) return startUs(due)
+  for (let ahead = 0; ahead <= DAYS_AHEAD; ahead++) {
+    const day = kstDateOf(nowUs + ahead * DAY_US)
+    if (startUs(day) > nowUs && (venue !== 'KRX' || isTradingDay(day, calendar))) return startUs(day)
   }
   return undefined
 }

@@ -86,6 +86,7 @@ export const en: Messages = {
   services: 'Services',
   collections: 'Past candles',
   collection: {
+    scheduled: 'none yet',
     running: 'running',
     done: 'done',
     partly: 'done, not all',
@@ -93,6 +94,8 @@ export const en: Messages = {
     failed: 'failed',
   },
   collectionBy: { person: 'by hand', schedule: 'scheduled' },
+  collectionNext: 'next by the calendar',
+  collectionNextNow: 'next by the calendar: at once',
   collectionDays: (from, to) => (from === '' ? `to ${to}` : to === '' ? `from ${from}` : `${from} to ${to}`),
   collectedInstruments: (done, total) => `${done} of ${total} instruments`,
   collectedCandles: (candles) => `new candles ${candles}`,

@@ -10,7 +10,7 @@ import { Panel } from './panel.tsx'
 /** Of a whole market many may fail for one reason: the rest is in the dead letters. */
 const FAILURES_SHOWN = 3
 
-/** Past candles that are being collected, and how the last run of each venue ended; nothing where none was ever begun. */
+/** Past candles that are being collected, how the last run of each venue ended, and when the calendar begins the next. */
 export function Collections(): ReactNode {
   const messages = useMessages()
   const collections = useLive().status?.collections ?? []
@@ -43,10 +43,27 @@ function Run({ run }: { run: CollectionView }): ReactNode {
       {state === 'running' && (
         <progress aria-label={`${venue} ${timeframe}`} {...(total > 0 ? { max: total, value: done } : {})} />
       )}
-      <p className="muted">{wordsOf(run, messages).join(' · ')}</p>
+      {state !== 'scheduled' && <p className="muted">{wordsOf(run, messages).join(' · ')}</p>}
+      {run.nextUs > 0 && <Next timeUs={run.nextUs} />}
       {reason !== '' && <p className="reason">{reason}</p>}
       <Failures failures={run.failures} />
     </li>
+  )
+}
+
+function Next({ timeUs }: { timeUs: number }): ReactNode {
+  const messages = useMessages()
+  const { marketTimeUs } = useLive()
+  return (
+    <p className="muted">
+      {timeUs > marketTimeUs ? (
+        <>
+          {messages.collectionNext} <Time timeUs={timeUs} /> KST
+        </>
+      ) : (
+        messages.collectionNextNow
+      )}
+    </p>
   )
 }
 

@@ -42,13 +42,13 @@ export interface CancelCollectionRequest {
   venue: string;
 }
 
-/** How far a run is, or how it ended. */
+/** How far a run is, or how it ended; of a venue where none has begun yet, when the calendar begins one. */
 export interface Collection {
   venue: string;
   timeframe: string;
   fromDay: string;
   toDay: string;
-  /** `running`, `done`, `cancelled`, or `failed`: its list of instruments was not to be had. */
+  /** `scheduled`: none has begun yet. `running`, `done`, `cancelled`, or `failed`: its list of instruments was not to be had. */
   state: string;
   /** What it waits for, or why it failed as a whole. */
   reason: string;
@@ -63,6 +63,8 @@ export interface Collection {
   endedUs: number;
   /** `person` or `schedule`. */
   by: string;
+  /** When the calendar collects there next, microseconds since the epoch; past: as soon as nothing else is being collected. 0: never. */
+  nextUs: number;
 }
 
 export interface CollectionFailure {
@@ -369,6 +371,7 @@ function createBaseCollection(): Collection {
     startedUs: 0,
     endedUs: 0,
     by: "",
+    nextUs: 0,
   };
 }
 
@@ -415,6 +418,9 @@ export const Collection: MessageFns<Collection> = {
     }
     if (message.by !== "") {
       writer.uint32(114).string(message.by);
+    }
+    if (message.nextUs !== 0) {
+      writer.uint32(120).int64(message.nextUs);
     }
     return writer;
   },
@@ -544,6 +550,14 @@ export const Collection: MessageFns<Collection> = {
             message.by = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.nextUs = longToNumber(reader.int64());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -590,6 +604,11 @@ export const Collection: MessageFns<Collection> = {
         ? globalThis.Number(object.ended_us)
         : 0,
       by: isSet(object.by) ? globalThis.String(object.by) : "",
+      nextUs: isSet(object.nextUs)
+        ? globalThis.Number(object.nextUs)
+        : isSet(object.next_us)
+        ? globalThis.Number(object.next_us)
+        : 0,
     };
   },
 
@@ -637,6 +656,9 @@ export const Collection: MessageFns<Collection> = {
     if (message.by !== "") {
       obj.by = message.by;
     }
+    if (message.nextUs !== 0) {
+      obj.nextUs = Math.round(message.nextUs);
+    }
     return obj;
   },
 
@@ -659,6 +681,7 @@ export const Collection: MessageFns<Collection> = {
     message.startedUs = object.startedUs ?? 0;
     message.endedUs = object.endedUs ?? 0;
     message.by = object.by ?? "";
+    message.nextUs = object.nextUs ?? 0;
     return message;
   },
 };

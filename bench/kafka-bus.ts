@@ -102,7 +102,7 @@ async function bareClient(brokers: readonly string[]): Promise<number> {
       read += records.length
       if (read >= EVENTS) done()
     },
-    onLost: () => true,
+    onLost: (_topic, _partition, _asked, { start }) => start,
   })
   for (let partition = 0; partition < TOPICS[TOPIC].partitions; partition++) reader.add(TOPIC, partition, 0)
   reader.start()

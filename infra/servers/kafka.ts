@@ -103,8 +103,7 @@ function propertiesOf(data: string, port: number, controllerPort: number, advert
     // After a kill the controller waits for the former self to be given up: 3 s, by default 9 s.
     'broker.session.timeout.ms': 3000,
     'broker.heartbeat.interval.ms': 500,
-    // log.flush.* stays as it is: an acknowledged record is with the operating system. A killed broker loses none, a
-    // machine without power may.
+    // log.flush.* stays as it is: topics whose events must survive a power cut say so themselves.
   }
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${value}\n`)

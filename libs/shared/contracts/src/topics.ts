@@ -3,8 +3,10 @@
 export type Durability =
   /** On disk before anything that it caused leaves the process. */
   | 'durable'
-  /** Not synced: a loss is filled back from the source. */
+  /** Not waited for: a loss is filled back from the source. */
   | 'relaxed'
+  /** Nowhere synced: what the power cut takes with it is gone, and readers go on over the hole. */
+  | 'lossy'
 
 export type RetentionClass = '1 day' | '7 days' | '30 days' | 'compacted' | 'until archived' | 'for ever'
 
@@ -26,7 +28,7 @@ const candles: TopicSpec = {
   key: 'instrument',
   poison: 'dead-letter',
 }
-const ticks: TopicSpec = { ...candles, kept: '1 day' }
+const ticks: TopicSpec = { ...candles, durability: 'lossy', kept: '1 day' }
 /** Keyed as their source; what cannot be read there either is only logged. */
 const deadLetters: TopicSpec = {
   partitions: 1,
@@ -93,6 +95,12 @@ export const RETENTION: Readonly<
 export function isCompacted(topic: Topic): boolean {
   return RETENTION[TOPICS[topic].kept].then === 'compact'
 }
+
+/** Whether a sequence may be missing in a stream and its readers go on; elsewhere they stop at a hole. */
+export function mayHaveHoles(topic: Topic): boolean {
+  return isCompacted(topic) || TOPICS[topic].durability === 'lossy'
+}
+
 export const TOPIC_NAMES = Object.keys(TOPICS) as readonly Topic[]
 
 export function isTopic(name: string): name is Topic {

@@ -1,8 +1,10 @@
 /** Kafka and PostgreSQL killed, stopped and started again under a running process; repetitions, holes, two writers. */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { statSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
-import { encodeEvent, eventIdOf, partitionOf, TOPICS } from '@jts/contracts'
+import { encodeEvent, eventIdOf, partitionOf, TOPICS, type Topic } from '@jts/contracts'
 import { Activity, silentLogger, systemClock, type WallClock } from '@jts/runtime'
 import { startKafka, startPostgres, type KafkaServer, type PostgresServer } from '@jts/servers'
 import { KafkaBus } from './bus/kafka/bus.ts'
@@ -44,7 +46,7 @@ function newNamespace(): string {
 async function open(
   namespace: string,
   unit: string,
-  options: { owner?: string; leaseMs?: number; wallClock?: WallClock } = {},
+  options: { owner?: string; leaseMs?: number; wallClock?: WallClock; topic?: Topic } = {},
 ): Promise<Node> {
   const failures: unknown[] = []
   const activity = new Activity()
@@ -69,7 +71,7 @@ async function open(
   const seen: number[] = []
   bus.subscribe({
     group: 'reader',
-    topics: ['orders.events'],
+    topics: [options.topic ?? 'orders.events'],
     handle: (event, turn) => {
       seen.push(event.timeEventUs)
       turn.put(positions, { id: event.eventId, quantity: String(event.timeEventUs) })
@@ -85,8 +87,8 @@ async function open(
   return node
 }
 
-function publish({ store }: Node, stream: string, n: number): void {
-  store.transact((turn) => turn.publish('orders.events', accepted(stream, n)))
+function publish({ store }: Node, stream: string, n: number, topic: Topic = 'orders.events'): void {
+  store.transact((turn) => turn.publish(topic, accepted(stream, n)))
 }
 
 async function until(what: string, isTrue: () => boolean, seconds = 60): Promise<void> {
@@ -215,6 +217,76 @@ test('bytes that are no event stop a partition of orders.events', async () => {
   await until('one event', () => node.seen.length === 1)
   await pause(300)
   assert.deepEqual(node.seen, [1])
+})
+
+/** Kafka comes back as after a power cut that has taken what it had not put on disk: the last bytes of a partition of each topic. */
+async function forget(namespace: string, topics: readonly Topic[], stream: string): Promise<void> {
+  await kafka.kill9()
+  for (const topic of topics) {
+    const partition = partitionOf(stream, TOPICS[topic].partitions)
+    const file = join(kafka.dir, 'data', `${namespace}.${topic}-${partition}`, '00000000000000000000.log')
+    truncateSync(file, statSync(file).size - 50)
+  }
+  await kafka.restart()
+}
+
+test('what Kafka has lost that was read: a reader of trades goes on, one of candles when a person says so, one of orders stops and says why', async () => {
+  const namespace = newNamespace()
+  const stream = 'BTCUSDT.BINANCE'
+  const topics = ['market-data.binance.trades', 'market-data.binance.candles', 'orders.events'] as const
+  const [trades, candles, orders] = topics
+  const writer = await open(namespace, 'writer', { topic: 'risk.alerts' })
+  await writer.bus.start()
+  const send = async (...numbers: number[]): Promise<void> => {
+    for (const n of numbers) {
+      for (const topic of topics) publish(writer, stream, n, topic)
+      await writer.store.durable()
+      await until(`${n} to be sent`, () => writer.bus.outboxDepth === 0)
+    }
+  }
+  const openAll = async (unit: string): Promise<Node[]> => {
+    const nodes = []
+    for (const topic of topics) nodes.push(await open(namespace, `${unit}-${topic}`, { topic }))
+    for (const { bus } of nodes) await bus.start()
+    return nodes
+  }
+  const reading = await openAll('reading')
+  const stopped = await openAll('stopped')
+  await send(1, 2, 3)
+  for (const { seen, store } of [...reading, ...stopped]) {
+    await until('three events', () => seen.length === 3)
+    await store.durable()
+  }
+  for (const { stop } of stopped) await stop()
+  await forget(namespace, topics, stream)
+  const restarted = await openAll('stopped')
+  const reasons = async ([, ...others]: readonly Node[]): Promise<string[]> => {
+    await until('two stops', () => others.every(({ bus }) => bus.stops().length > 0))
+    return others.map(({ bus }) => bus.stops()[0]!.reason)
+  }
+  const reason = 'Kafka has lost events that it had acknowledged: it ends at offset 2, and was read up to 3'
+  assert.deepEqual(await reasons(reading), [reason, reason])
+  assert.deepEqual(await reasons(restarted), [reason, reason])
+  for (const [, ...others] of [reading, restarted]) {
+    assert.deepEqual(await Promise.all(others.map(async ({ bus }) => (await bus.readAgain()).length)), [0, 1])
+  }
+  // What is sent now lies where the lost events were.
+  await send(4, 5)
+  const expected = new Map<string, number[]>([
+    [trades, [4, 5]],
+    [candles, [4, 5]],
+    [orders, []],
+  ])
+  for (const [nodes, before] of [
+    [reading, [1, 2, 3]],
+    [restarted, []],
+  ] as const) {
+    for (const [i, { seen, failures }] of nodes.entries()) {
+      const wanted = [...before, ...expected.get(topics[i]!)!]
+      await until(`${topics[i]} to be read`, () => seen.length >= wanted.length)
+      assert.deepEqual([seen, failures], [wanted, []])
+    }
+  }
 })
 
 test('two units that write to one stream leave no hole and change no order', async () => {

@@ -34,7 +34,7 @@ export async function deliverAgain({ run }: FaultRig): Promise<void> {
         if (offset === end - 1) left.delete(`${topic} ${partition}`)
       }
     },
-    onLost: () => true,
+    onLost: (_topic, _partition, _asked, { start }) => start,
   })
   for (const topic of TOPIC_NAMES) {
     for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {

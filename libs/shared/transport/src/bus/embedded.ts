@@ -11,6 +11,7 @@ import {
   EventError,
   eventIdOf,
   isCompacted,
+  mayHaveHoles,
   partitionOf,
   TOPICS,
   TOPIC_NAMES,
@@ -22,7 +23,7 @@ import {
 } from '@jts/contracts'
 import type { Activity, Logger } from '@jts/runtime'
 import type { SqliteStore } from '../store/sqlite.ts'
-import { ArchiveError, type Archive } from '../archive/archive.ts'
+import { ArchiveError, isPassing, type Archive } from '../archive/archive.ts'
 import type { StoredEvent } from '../archive/segment.ts'
 import { bury, stopsAt, tellResumed, tellStop } from './dead-letter.ts'
 import {
@@ -203,6 +204,8 @@ export class EmbeddedBus implements Bus, LogReader {
       for (const [index, cursor] of reader.cursors) {
         if (cursor.stopped === undefined) continue
         cursor.stopped = undefined
+        // Nobody brings back what is missing of market data: who says that it is to go on has it go on.
+        if (isPassing(this.#logs[index]!.topic)) cursor.lastSequence = undefined
         // In one go: what is published meanwhile is delivered from the queue, and must not come before this.
         while (this.#catchUpAt(reader, cursor, this.#logs[index]!));
       }
@@ -450,7 +453,7 @@ export class EmbeddedBus implements Bus, LogReader {
   /** A stream's sequence is gap-free: a hole means that an event was lost, and folding on would make the state untrue. */
   #checkSequence(cursor: Cursor, event: BusEvent): void {
     const last = cursor.lastSequence?.get(event.stream)
-    if (last !== undefined && event.sequence !== last + 1 && !isCompacted(event.topic as Topic)) {
+    if (last !== undefined && event.sequence !== last + 1 && !mayHaveHoles(event.topic as Topic)) {
       throw new BusError(
         'SEQUENCE_GAP',
         `expected ${event.topic}/${event.stream} sequence ${last + 1}, found ${event.sequence}`,

@@ -61,8 +61,8 @@ export type Stop = {
 export interface LogReader {
   stops(): readonly Stop[]
   /**
-   * Tries again where a group stands still, as a new start would, and returns where one stands all the same. A group that
-   * stands nowhere says so as `LogResumed`: what it was held for is over.
+   * Tries again where a group stands still, as a new start would, and returns where one stands all the same; a hole in market
+   * data is passed over. A group that stands nowhere says so as `LogResumed`: what it was held for is over.
    */
   readAgain(): Promise<readonly Stop[]>
 }

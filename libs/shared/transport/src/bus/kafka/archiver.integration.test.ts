@@ -110,23 +110,25 @@ test('topics get the settings of their class, also those that an older version m
     { name: 'cleanup.policy', value: 'delete' },
     { name: 'retention.ms', value: '-1' },
   ]
+  const never = '9223372036854775807'
   const own = [keepAll[0]!, { name: 'retention.ms', value: '12345678' }]
   const make = (topic: Topic, configs: typeof keepAll) =>
     admin.createTopics({ topics: [{ topic: client.nameOf(topic), partitions: 16, replicas: 1 }], configs })
   await make('market-data.binance.candles', keepAll)
   await make('market-data.binance.trades', own)
+  await make('strategy.signals', [...keepAll, { name: 'flush.messages', value: '1234' }])
   await client.ensureTopics(TOPIC_NAMES)
   const configOf = async (topic: Topic): Promise<readonly (string | null | undefined)[]> => {
     const [described] = await admin.describeConfigs({
       resources: [{ resourceType: ConfigResourceTypes.TOPIC, resourceName: client.nameOf(topic) }],
     })
     const value = (name: string) => described!.configs.find((config) => config.name === name)?.value
-    return [value('cleanup.policy'), value('retention.ms')]
+    return [value('cleanup.policy'), value('retention.ms'), value('flush.messages')]
   }
-  assert.deepEqual(await configOf('market-data.binance.candles'), ['delete', '604800000'])
-  assert.deepEqual(await configOf('market-data.binance.trades'), ['delete', '12345678'])
-  assert.deepEqual(await configOf('orders.events'), ['delete', '-1'])
-  assert.deepEqual(await configOf('strategy.signals'), ['delete', '-1'])
+  assert.deepEqual(await configOf('market-data.binance.candles'), ['delete', '604800000', '1'])
+  assert.deepEqual(await configOf('market-data.binance.trades'), ['delete', '12345678', never])
+  assert.deepEqual(await configOf('orders.events'), ['delete', '-1', '1'])
+  assert.deepEqual(await configOf('strategy.signals'), ['delete', '-1', '1234'])
   assert.equal((await configOf('portfolio.positions'))[0], 'compact')
   await admin.close()
 })

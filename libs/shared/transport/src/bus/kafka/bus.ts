@@ -8,7 +8,7 @@
 import {
   decodeEvent,
   EventError,
-  isCompacted,
+  mayHaveHoles,
   partitionOf,
   RpcError,
   TOPICS,
@@ -35,7 +35,7 @@ import { fromRecordHeaders, withHeaders } from '../../observe/event-headers.ts'
 import { KafkaClient, type KafkaOptions } from './client.ts'
 import { KafkaLog } from './log.ts'
 import { KafkaOutbox } from './outbox.ts'
-import { KafkaReader, type KafkaRecord } from './reader.ts'
+import { KafkaReader, type KafkaRecord, type LogRange } from './reader.ts'
 
 export type KafkaBusOptions = {
   readonly store: PostgresStore
@@ -141,6 +141,7 @@ export class KafkaBus implements Bus, LogReader {
       const [starts, ends] = await ranges
       for (const group of this.#groups) {
         await this.#openGroup(group, starts, ends)
+        this.#checkEnds(group)
         await this.#readArchive(group, starts)
         group.reader = this.#readerOf(group)
       }
@@ -175,12 +176,15 @@ export class KafkaBus implements Bus, LogReader {
   async readAgain(): Promise<readonly Stop[]> {
     for (const group of this.#groups) {
       const tried = [...group.cursors.values()].filter(({ stopped }) => stopped !== undefined)
-      const from = new Map(tried.map((cursor) => [cursor, cursor.next]))
       for (const cursor of tried) {
         cursor.stopped = undefined
+        if (isPassing(cursor.topic)) this.#passHole(group, cursor)
         group.reader?.add(cursor.topic, cursor.partition, cursor.next)
       }
-      await this.#when(() => tried.every((cursor) => cursor.stopped !== undefined || cursor.next > from.get(cursor)!))
+      const from = new Map(tried.map((cursor) => [cursor, cursor.next]))
+      const isTried = (cursor: Cursor): boolean =>
+        cursor.stopped !== undefined || cursor.next > from.get(cursor)! || cursor.next === cursor.end
+      await this.#when(() => tried.every(isTried))
       if (stopsOf(group).length === 0) tellResumed(this.#store, this.#shownName(group), this.#timeUs)
     }
     await this.#store.durable()
@@ -289,6 +293,27 @@ export class KafkaBus implements Bus, LogReader {
     for (const row of seen) group.seen.set(`${row['topic']}\n${row['stream']}`, row['sequence'] as number)
   }
 
+  /** What was handled must be there still. */
+  #checkEnds(group: Group): void {
+    for (const cursor of group.cursors.values())
+      if (cursor.next > cursor.end) this.#forgotten(group, cursor, cursor.end)
+  }
+
+  /** Kafka has lost what it had acknowledged, and what it is given next lies where that was. */
+  #forgotten(group: Group, cursor: Cursor, end: number): void {
+    const { topic, partition, next } = cursor
+    cursor.end = end
+    const what = { group: group.subscription.group, topic, partition, from: next, to: end }
+    if (mayHaveHoles(topic)) {
+      this.#options.log.warn(what, 'Kafka has lost events that were read already: going on at its end')
+      this.#moveTo(cursor, end)
+      return
+    }
+    this.#options.log.error(what, 'Kafka has lost events that were read already: the partition is stopped')
+    const reason = `Kafka has lost events that it had acknowledged: it ends at offset ${end}, and was read up to ${next}`
+    this.#stopAt(group, cursor, `${topic}[${partition}]@${next}`, reason)
+  }
+
   /**
    * What a group has not handled and Kafka no longer holds, from the archive.
    * @throws BusError when it is not there either
@@ -311,7 +336,13 @@ export class KafkaBus implements Bus, LogReader {
     }
   }
 
-  /** Market data that is no longer kept: said, and the streams' numbers begin anew behind the hole. */
+  /** Nobody brings back what is missing of market data: who says that it is to go on has it go on. */
+  #passHole(group: Group, cursor: Cursor): void {
+    this.#beginAnew(group, cursor)
+    if (cursor.next > cursor.end) this.#moveTo(cursor, cursor.end)
+  }
+
+  /** Market data that is no longer kept: said, and gone on behind the hole. */
   #skip(group: Group, cursor: Cursor, next: number): void {
     this.#options.log.warn(
       {
@@ -323,11 +354,19 @@ export class KafkaBus implements Bus, LogReader {
       },
       'events were deleted before they were read: going on from the first that is left',
     )
-    const { topic, partition } = cursor
+    this.#beginAnew(group, cursor)
+    this.#moveTo(cursor, next)
+  }
+
+  /** Whatever number comes next in a stream of this partition is taken. */
+  #beginAnew(group: Group, { topic, partition }: Cursor): void {
     for (const key of group.seen.keys()) {
       const [ofTopic, stream] = key.split('\n') as [string, string]
       if (ofTopic === topic && partitionOf(stream, TOPICS[topic].partitions) === partition) group.seen.delete(key)
     }
+  }
+
+  #moveTo(cursor: Cursor, next: number): void {
     cursor.next = next
     this.#dirtyCursors.add(cursor)
     this.#store.touch()
@@ -336,7 +375,7 @@ export class KafkaBus implements Bus, LogReader {
   #readerOf(group: Group): KafkaReader {
     const reader = new KafkaReader(this.#client, group.subscription.group, {
       onRecords: (topic, partition, records, end) => this.#onRecords(group, topic, partition, records, end),
-      onLost: (topic, partition, asked, start) => this.#onLost(group, topic, partition, asked, start),
+      onLost: (topic, partition, asked, range) => this.#onLost(group, topic, partition, asked, range),
     })
     for (const { topic, partition, next } of group.cursors.values()) reader.add(topic, partition, next)
     return reader
@@ -377,10 +416,8 @@ export class KafkaBus implements Bus, LogReader {
       if (cursor.stopped) return
       if (event !== undefined) this.#markSeen(group, event, seenKey(event))
     }
-    cursor.next = record.offset + 1
     this.#uncommitted++
-    this.#dirtyCursors.add(cursor)
-    this.#store.touch()
+    this.#moveTo(cursor, record.offset + 1)
   }
 
   #withHeaders(event: BusEvent, record: KafkaRecord): BusEvent {
@@ -394,7 +431,7 @@ export class KafkaBus implements Bus, LogReader {
     const last = group.seen.get(key)
     if (last === undefined) return true
     if (event.sequence <= last) return false
-    if (event.sequence === last + 1 || isCompacted(event.topic as Topic)) return true
+    if (event.sequence === last + 1 || mayHaveHoles(event.topic as Topic)) return true
     throw new BusError(
       'SEQUENCE_GAP',
       `expected ${event.topic}/${event.stream} sequence ${last + 1}, found ${event.sequence}`,
@@ -420,9 +457,11 @@ export class KafkaBus implements Bus, LogReader {
     else bury(this.#store, { topic, partition, offset, group: name, event: what ?? { topic, eventId: where }, error })
   }
 
-  #onLost(group: Group, topic: Topic, partition: number, asked: number, start: number): boolean {
+  #onLost(group: Group, topic: Topic, partition: number, asked: number, range: LogRange): number | undefined {
     const cursor = group.cursors.get(`${topic}/${partition}`)!
-    if (isPassing(topic)) this.#skip(group, cursor, start)
+    const { start, end } = range
+    if (asked > end) this.#forgotten(group, cursor, end)
+    else if (isPassing(topic)) this.#skip(group, cursor, start)
     else {
       this.#options.log.error(
         { group: group.subscription.group, topic, partition, asked, start },
@@ -432,7 +471,7 @@ export class KafkaBus implements Bus, LogReader {
       this.#stopAt(group, cursor, `${topic}[${partition}]@${asked}`, reason)
     }
     this.#checkWaiters()
-    return isPassing(topic)
+    return cursor.stopped === undefined ? cursor.next : undefined
   }
 
   #stopAt(group: Group, cursor: Cursor, eventId: string, reason: string): void {

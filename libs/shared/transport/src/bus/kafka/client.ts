@@ -27,8 +27,6 @@ export type KafkaOptions = {
   /** Names this process in the broker's logs and quotas. */
   readonly clientId: string
   readonly log: Logger
-  /** Copies of each partition; a single broker can hold one. */
-  readonly replicas?: number
   readonly callTimeoutMs?: number
   /** Retention classes do not count: a replay's log is a record to compare. */
   readonly keepsAll?: boolean
@@ -41,6 +39,8 @@ const CONNECT_TIMEOUT_MS = 3000
 const RETRY_MS = 30
 const RETRY_MAX_MS = 500
 const SAID_EVERY = 10
+/** Copies of each partition: `default.replication.factor`, which is one where there is one broker. */
+const AS_THE_BROKER_SAYS = -1
 
 export type Ends = ReadonlyMap<string, readonly number[]>
 type AnyConsumer = Consumer<Buffer, Buffer, Buffer, Buffer>
@@ -161,7 +161,7 @@ export class KafkaClient {
             topics: alike.map((topic) => ({
               topic: this.nameOf(topic),
               partitions: TOPICS[topic].partitions,
-              replicas: this.options.replicas ?? 1,
+              replicas: AS_THE_BROKER_SAYS,
             })),
             configs: Object.entries(JSON.parse(config) as TopicConfig).map(([name, value]) => ({ name, value })),
           })

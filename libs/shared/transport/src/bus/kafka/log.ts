@@ -40,7 +40,7 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
             if (event !== undefined && !isOff && isNew(event)) listener(event)
           }
         },
-        onLost: () => true,
+        onLost: (_topic, _partition, asked, { start, end }) => (asked < start ? start : end),
       })
       for (const topic of topics) ends.get(topic)?.forEach((end, partition) => reader!.add(topic, partition, end))
       reader.start()
@@ -109,14 +109,14 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
         wake()
         return new Promise((resolve) => (taken = resolve))
       },
-      onLost: (_topic, _partition, asked, start) => {
-        if (isPassing(topic)) return true
+      onLost: (_topic, _partition, asked, { start }) => {
+        if (isPassing(topic)) return start
         lost = new BusError(
           'ARCHIVED_AWAY',
           `expected ${topic}[${partition}] from offset ${asked} on, found that it was moved to the archive meanwhile, up to ${start}: read again`,
         )
         wake()
-        return false
+        return undefined
       },
     })
     reader.add(topic, partition, from)

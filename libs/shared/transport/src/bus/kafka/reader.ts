@@ -15,9 +15,12 @@ export type KafkaRecord = {
 export type ReaderHandlers = {
   /** Records of one partition, in order. The next poll waits for the promise. */
   onRecords(topic: Topic, partition: number, records: readonly KafkaRecord[], end: number): void | Promise<void>
-  /** Offsets that were asked for are no longer kept: the log begins at `start`. Returns whether to go on from there. */
-  onLost(topic: Topic, partition: number, asked: number, start: number): boolean
+  /** What was asked for is not in the log: no longer kept, or beyond its end. Returns where to go on; without that the partition is dropped. */
+  onLost(topic: Topic, partition: number, asked: number, log: LogRange): number | undefined
 }
+
+/** Offset of the first record that is kept, and of the next one to come. */
+export type LogRange = { readonly start: number; readonly end: number }
 
 type Position = { readonly topic: Topic; readonly partition: number; offset: number; stopped: boolean }
 
@@ -134,7 +137,9 @@ export class KafkaReader {
           consumer.fetch({ node, topics, maxWaitTime: WAIT_MS, minBytes: 1, maxBytes: FETCH_BYTES }),
         )
       } catch (error) {
-        if (!this.#lost(error, byId)) throw error
+        const lost = lostAmong(error, byId)
+        if (lost.length === 0) throw error
+        await this.#goOnElsewhere(lost)
         continue
       }
       this.#failures = 0
@@ -161,30 +166,32 @@ export class KafkaReader {
     }
   }
 
-  /** An offset that is no longer kept: said, and where that is allowed gone on from the log's beginning. */
-  #lost(error: unknown, byId: ReadonlyMap<string, ReadonlyMap<number, Position>>): boolean {
-    const { response } = findResponse(error)
-    let handled = false
-    for (const topic of response?.responses ?? []) {
-      for (const answer of topic.partitions) {
-        const position = byId.get(topic.topicId)?.get(answer.partitionIndex)
-        if (answer.errorCode !== OFFSET_OUT_OF_RANGE || position === undefined) continue
-        const start = Number(answer.logStartOffset)
-        if (start >= 0 && this.#handlers.onLost(position.topic, position.partition, position.offset, start)) {
-          position.offset = start
-        } else position.stopped = true
-        handled = true
-      }
+  /** The refusal itself does not say where the log begins and ends. */
+  async #goOnElsewhere(lost: readonly Position[]): Promise<void> {
+    const [starts, ends] = await this.#client.ranges([...new Set(lost.map(({ topic }) => topic))])
+    for (const position of lost) {
+      const { topic, partition, offset } = position
+      const range = { start: starts.get(topic)![partition]!, end: ends.get(topic)![partition]! }
+      // Meanwhile it may have grown up to where we are.
+      if (position.stopped || (offset >= range.start && offset <= range.end)) continue
+      const next = this.#handlers.onLost(topic, partition, offset, range)
+      if (next === undefined) position.stopped = true
+      else position.offset = next
     }
-    return handled
   }
 }
 
+function lostAmong(error: unknown, byId: ReadonlyMap<string, ReadonlyMap<number, Position>>): Position[] {
+  const { response } = findResponse(error)
+  return (response?.responses ?? []).flatMap(({ topicId, partitions }) =>
+    partitions
+      .filter(({ errorCode }) => errorCode === OFFSET_OUT_OF_RANGE)
+      .flatMap(({ partitionIndex }) => byId.get(topicId)?.get(partitionIndex) ?? []),
+  )
+}
+
 type FetchFailure = {
-  responses: {
-    topicId: string
-    partitions: { partitionIndex: number; errorCode: number; logStartOffset: bigint }[]
-  }[]
+  responses: { topicId: string; partitions: { partitionIndex: number; errorCode: number }[] }[]
 }
 
 function findResponse(error: unknown): { response: FetchFailure | undefined } {

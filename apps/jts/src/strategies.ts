@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import {
   checkMarket,
   parseParameters,
+  warmUpOf,
   type AnyStrategy,
   type ParameterTable,
   type ParameterValues,
@@ -38,6 +39,8 @@ export async function findStrategy(
   const definition = await loadStrategy(file)
   const texts = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)]))
   const parameters = parseParameters(definition, texts) as ParameterValues<ParameterTable>
+  // It may depend on them.
+  warmUpOf(definition, parameters)
   return {
     definition,
     parameters,

@@ -1,9 +1,11 @@
 /** The shape of a strategy: one object that can be read aloud. */
-import type { Bar, Side, Trade } from '@jts/model/bars'
+import { timeframeUs, type Bar, type Side, type Trade } from '@jts/model/bars'
 import type { Instrument } from '@jts/model/instruments'
 import type { TimeInForce } from '@jts/model/orders'
 import type { Units } from '@jts/model/numbers'
 import type { ParameterTable, ParameterValues } from './parameters.ts'
+import { StrategyError } from './strategy-error.ts'
+import { checkWarmUp } from './warm-up.ts'
 
 /**
  * An amount. Exact as `Units` or text; a number is an estimate and is rounded down to the instrument's lot step
@@ -59,8 +61,10 @@ export type StrategyContext<P extends ParameterTable, S> = {
   readonly position: PositionView
   readonly instrument: Instrument
   readonly lotSize: Units
-  /** Closed bars seen, the present one included. */
+  /** Closed bars seen, the present one and those of the warm-up included. */
   readonly barCount: number
+  /** This bar is of the past: what is asked for is no order, and its number is 0. */
+  readonly isWarmingUp: boolean
   /** Market time of the event. */
   readonly nowUs: number
   readonly buy: (amount: Amount, options?: OrderOptions) => OrderNumber
@@ -75,8 +79,11 @@ export type StrategyDefinition<P extends ParameterTable = ParameterTable, S = un
   readonly name: string
   readonly description?: string
   readonly parameters: P
-  /** Data that the strategy wants: a timeframe it insists on, bars that a first live start should have seen. */
-  readonly bars?: { readonly timeframe?: string; readonly warmUp?: number }
+  /** Data that the strategy wants: a timeframe it insists on, settled bars that it sees before it may trade. */
+  readonly bars?: {
+    readonly timeframe?: string
+    readonly warmUp?: number | ((parameters: ParameterValues<P>) => number)
+  }
   /** Length of `onTimer`'s beat, such as `1h`, by market time. */
   readonly timer?: string
   readonly state: (parameters: ParameterValues<P>) => S
@@ -90,9 +97,7 @@ export type StrategyDefinition<P extends ParameterTable = ParameterTable, S = un
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type AnyStrategy = StrategyDefinition<any, any>
 
-export class StrategyError extends Error {
-  override readonly name = 'StrategyError'
-}
+export { StrategyError }
 
 const HANDLERS = ['onBar', 'onTrade', 'onFill', 'onTimer'] as const
 
@@ -126,6 +131,28 @@ export function checkDefinition(value: unknown): asserts value is AnyStrategy {
   }
   if (given.onBar === undefined && given.onTrade === undefined && given.onTimer === undefined) {
     throw new StrategyError(`${given.name}: expected onBar, onTrade or onTimer, found none of them`)
+  }
+  checkBars(given.name, given.bars, given.onBar !== undefined)
+}
+
+function checkBars(name: string, bars: unknown, hasOnBar: boolean): void {
+  if (bars === undefined) return
+  if (typeof bars !== 'object' || bars === null) {
+    throw new StrategyError(`${name}: expected bars to be an object such as { warmUp: 20 }, found ${String(bars)}`)
+  }
+  const { timeframe, warmUp } = bars as Record<string, unknown>
+  if (timeframe !== undefined) checkTimeframe(name, timeframe)
+  if (warmUp === undefined) return
+  if (!hasOnBar) throw new StrategyError(`${name}: expected onBar beside bars.warmUp, found none`)
+  // What depends on the parameters is checked when they are known.
+  if (typeof warmUp !== 'function') checkWarmUp(name, warmUp)
+}
+
+function checkTimeframe(name: string, timeframe: unknown): void {
+  try {
+    timeframeUs(timeframe as string)
+  } catch (cause) {
+    throw new StrategyError(`${name}: bars.timeframe: ${(cause as Error).message}`, { cause })
   }
 }
 

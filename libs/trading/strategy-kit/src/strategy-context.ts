@@ -39,6 +39,7 @@ export class Context implements StrategyContext<ParameterTable, unknown> {
   readonly lotSize: Units
   barCount = 0
   nowUs = 0
+  isWarmingUp = false
   readonly buy: StrategyContext<ParameterTable, unknown>['buy']
   readonly sell: StrategyContext<ParameterTable, unknown>['sell']
   readonly cancel: StrategyContext<ParameterTable, unknown>['cancel']

@@ -16,7 +16,11 @@ import { formatParameters, type ParameterTable } from './parameters.ts'
 import { stateFromPlain, stateToPlain } from './state-snapshot.ts'
 
 /** `parameters` as `parseParameters` gives them. */
-export type StrategyRunnerOptions = ContextOptions & { readonly instance: StrategyInstanceId }
+export type StrategyRunnerOptions = ContextOptions & {
+  readonly instance: StrategyInstanceId
+  /** So many of the first bars warm it up: in a recording nothing lies before them. */
+  readonly warmUpBars?: number
+}
 
 export type StrategySnapshot = {
   readonly strategy: string
@@ -39,6 +43,7 @@ export class StrategyRunner {
   readonly #intents = new IntentBuffer()
   readonly #fill = new FillEvent()
   readonly #timerUs: number
+  readonly #warmUpBars: number
   #timerNextUs = NaN
   #inTimer = false
   #ordersPlaced = 0
@@ -49,6 +54,7 @@ export class StrategyRunner {
     this.instrument = options.instrument
     this.position = new Holdings(options.instrument.lotSize)
     this.#timerUs = options.definition.timer === undefined ? 0 : timeframeUs(options.definition.timer)
+    this.#warmUpBars = options.warmUpBars ?? 0
     this.#context = new Context(this, options)
     stateToPlain(this.#context.state)
   }
@@ -74,9 +80,24 @@ export class StrategyRunner {
     return this.#inTimer
   }
 
+  /** A settled bar of the past: the handler runs, and neither intents nor timers come of it. */
+  warmUp(bar: Bar): void {
+    const context = this.#context
+    this.#intents.count = 0
+    context.nowUs = bar.closeTimeUs
+    context.barCount++
+    context.isWarmingUp = true
+    try {
+      this.#refusePromise(this.definition.onBar?.(bar, context), 'onBar')
+    } finally {
+      context.isWarmingUp = false
+    }
+  }
+
   /** A closed bar. */
   onBar(bar: Bar): void {
     const context = this.#context
+    if (context.barCount < this.#warmUpBars) return this.warmUp(bar)
     this.#intents.count = 0
     context.nowUs = bar.closeTimeUs
     context.barCount++
@@ -142,6 +163,7 @@ export class StrategyRunner {
   }
 
   place(side: Side, amount: Amount, options?: OrderOptions): OrderNumber {
+    if (this.#context.isWarmingUp) return 0
     const inQuote = options?.quote === true
     const size = inQuote ? exactAmount(amount) : this.#quantity(amount)
     if (size <= 0n) throw this.#error(`expected an amount above 0 to ${side}, found ${String(amount)}`)
@@ -162,13 +184,14 @@ export class StrategyRunner {
   }
 
   cancel(order: OrderNumber): void {
-    if (!this.position.isOpen(order)) return
+    if (this.#context.isWarmingUp || !this.position.isOpen(order)) return
     const intent = this.#intents.next()
     intent.kind = 'cancel'
     intent.order = order
   }
 
   target(amount: Amount): OrderNumber {
+    if (this.#context.isWarmingUp) return 0
     const missing = this.#quantity(amount) - this.position.units - this.position.outstanding()
     const size = floorToStep(missing < 0n ? -missing : missing, this.instrument.lotSize)
     return size === 0n ? 0 : this.place(missing < 0n ? 'sell' : 'buy', size)

@@ -1,0 +1,3 @@
+export class StrategyError extends Error {
+  override readonly name = 'StrategyError'
+}

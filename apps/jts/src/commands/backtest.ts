@@ -74,15 +74,18 @@ export async function backtestCommand(argv: readonly string[]): Promise<number> 
 
 type Report = ReturnType<typeof summarise> & { readonly gaps: number }
 
+function barNotes({ warmUpBars = 0, gaps }: Report): string {
+  const notes = [...(warmUpBars > 0 ? [`${warmUpBars} of warm-up`] : []), ...(gaps > 0 ? [`${gaps} gaps`] : [])]
+  return notes.length === 0 ? '' : ` (${notes.join(', ')})`
+}
+
 /** The figures for a person; every PnL names its fill model and slippage. */
 export function reportText(report: Report): string {
   const { quoteCurrency: quote } = report
   const fees = Object.entries(report.fees).map(([currency, amount]) => `${amount} ${currency}`)
   const rows: [string, string][] = [
     ['strategy', `${report.strategy} ${JSON.stringify(report.parameters)}`],
-    report.trades > 0
-      ? ['trades', String(report.trades)]
-      : ['bars', `${report.bars}${report.gaps > 0 ? ` (${report.gaps} gaps)` : ''}`],
+    report.trades > 0 ? ['trades', String(report.trades)] : ['bars', `${report.bars}${barNotes(report)}`],
     ['signals', `${report.signals}: ${report.approved} approved, ${report.denied} denied`],
     ['orders, fills', `${report.orders}, ${report.fills}`],
     ['cash', `${report.cash} ${quote}`],

@@ -41,6 +41,8 @@ export type BacktestResult = {
   readonly instruments: readonly Instrument[]
   readonly inputs: readonly { readonly file: string; readonly sha256: string; readonly gaps: number }[]
   readonly counts: Readonly<BacktestCounts>
+  /** The first bars of each recording, on which nothing could be ordered. */
+  readonly warmUpBars: number
   /** Denials by their code, with the first reason given. */
   readonly denials: ReadonlyMap<string, { readonly count: number; readonly firstReason: string }>
   readonly fills: readonly Fill[]

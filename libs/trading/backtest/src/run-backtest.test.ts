@@ -87,6 +87,34 @@ describe('backtest', () => {
     assert.deepEqual([signals, approved, orders, fills], [1, 1, 1, 0])
   })
 
+  it('nothing is ordered on the first bars of a strategy that warms up, and all of it counts from the bar after', () => {
+    const wanting = (warmUp: number): AnyStrategy =>
+      defineStrategy({
+        ...{ name: 'wanting', parameters: {}, state: () => ({}), bars: { warmUp } },
+        onBar(_bar, { barCount, buy, position }) {
+          if (barCount >= 2 && position.isFlat) buy('1')
+        },
+      })
+    const market = bars([flat(100), flat(101), flat(102), flat(103), flat(104)])
+    const warm = run(wanting(3), market)
+    assert.deepEqual(
+      warm.fills.map((fill) => fill.timeUs),
+      [4 * MINUTE],
+      'it wants to from the second bar on, may on the fourth, and fills at the open of the fifth',
+    )
+    const { bars: count, warmUpBars, signals, orders } = summarise(warm)
+    assert.deepEqual([count, warmUpBars, signals, orders], [5, 3, 1, 1])
+    const cold = run(wanting(0), market)
+    assert.deepEqual([cold.fills[0]!.timeUs, 'warmUpBars' in summarise(cold)], [2 * MINUTE, false])
+    const said: string[] = []
+    const short = run(wanting(5), market, { log: (message) => said.push(message) })
+    assert.equal(short.counts.signals, 0)
+    assert.match(
+      said.join(),
+      /^made.csv: expected more bars than the 5 of the warm-up, found 5: nothing can be ordered$/,
+    )
+  })
+
   it('a limit order fills at its limit, timed at the close, and the strategy knows at that close', () => {
     const seen: number[] = []
     const strategy = defineStrategy({

@@ -21,6 +21,7 @@ import {
   checkMarket,
   formatParameters,
   parseParameters,
+  warmUpOf,
   type AnyStrategy,
 } from '@jts/strategy-kit'
 import { AccountRun } from './account-run.ts'
@@ -39,6 +40,8 @@ export function runBacktest(options: BacktestOptions): BacktestResult {
   const openingCash = parseUnits(options.cash ?? '100000')
   const parameters = parseParameters(strategy, options.parameters)
   checkMarkets(strategy, markets)
+  const warmUpBars = warmUpOf(strategy, parameters)
+  tellShort(markets, warmUpBars, options.log)
   const instruments = markets.map((market) => instrumentOf(market, options.instruments))
   const quoteCurrency = commonQuote(instruments)
   const sessions = sessionsFor(markets)
@@ -48,7 +51,7 @@ export function runBacktest(options: BacktestOptions): BacktestResult {
     const log = options.log === undefined ? {} : { log: options.log }
     return new MarketRun(
       account,
-      new StrategyRunner({ definition: strategy, parameters, instance, instrument, ...log }),
+      new StrategyRunner({ definition: strategy, parameters, instance, instrument, warmUpBars, ...log }),
       feeModelOf(instrument, options.feeRate),
       i,
       slippageBps,
@@ -76,6 +79,7 @@ export function runBacktest(options: BacktestOptions): BacktestResult {
       gaps: market.kind === 'bars' ? market.gaps : 0,
     })),
     counts,
+    warmUpBars: markets.some(({ kind }) => kind === 'bars') ? warmUpBars : 0,
     denials: account.denials,
     fills: account.fills.toFills(),
     ledger: account.ledger,
@@ -123,6 +127,14 @@ function checkMarkets(strategy: AnyStrategy, markets: readonly RecordedMarket[])
     const { file } = market
     checkCosts(market)
     checkMarket(strategy, market.kind === 'bars' ? { file, timeframe: market.timeframe } : { file })
+  }
+}
+
+/** A recording that the warm-up uses up is no mistake, but says nothing of the strategy. */
+function tellShort(markets: readonly RecordedMarket[], warmUpBars: number, log: BacktestOptions['log']): void {
+  for (const { file, kind, length } of markets) {
+    if (kind !== 'bars' || warmUpBars === 0 || length > warmUpBars) continue
+    log?.(`${file}: expected more bars than the ${warmUpBars} of the warm-up, found ${length}: nothing can be ordered`)
   }
 }
 

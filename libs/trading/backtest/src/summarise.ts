@@ -7,6 +7,8 @@ export type BacktestSummary = {
   readonly strategy: string
   readonly parameters: Readonly<Record<string, string>>
   readonly bars: number
+  /** The first bars of each recording, on which nothing could be ordered; absent where there are none. */
+  readonly warmUpBars?: number
   readonly trades: number
   readonly signals: number
   readonly approved: number
@@ -37,6 +39,7 @@ export function summarise(result: BacktestResult): BacktestSummary {
     strategy: result.strategy,
     parameters: result.parameters,
     bars: counts.bars,
+    ...(result.warmUpBars === 0 ? {} : { warmUpBars: result.warmUpBars }),
     trades: counts.trades,
     signals: counts.signals,
     approved: counts.approved,

@@ -8,6 +8,8 @@ import {
   Collection,
   type CancelCollectionRequest,
   type CollectRequest,
+  type LatestCandlesRequest,
+  type LatestCandlesResponse,
   type ListCollectionsResponse,
 } from '@jts/contracts/collection-api'
 import { instrumentId, instrumentVenue, timeframeUs, type InstrumentId } from '@jts/model'
@@ -19,6 +21,7 @@ import type { DataCollector } from './collectors/collector.ts'
 import { BinanceDataCollector } from './collectors/binance.collector.ts'
 import { CreonDataCollector } from './collectors/creon.collector.ts'
 import { DayError, dueDay, nextDueUs, rangeOfDays, type DailySchedule } from './domain/collection-days.ts'
+import { LatestCandles } from './latest-candles.ts'
 
 /** What the calendar collects of a venue, besides what is traded there. */
 export type ScheduledCollection = DailySchedule & {
@@ -72,6 +75,7 @@ class Service implements Collections {
     collect: (request) => this.#collect(request),
     listCollections: () => this.#list(),
     cancelCollection: (request) => this.#cancel(request),
+    latestCandles: (request) => this.#latestCandles(request),
   }
   readonly #options: CollectionsOptions
   readonly #runs = new Map<string, VenueRuns>()
@@ -116,6 +120,15 @@ class Service implements Collections {
     return Promise.resolve({ collections: [...this.#runs.values()].flatMap((runs) => runs.view()) })
   }
 
+  async #latestCandles(request: LatestCandlesRequest): Promise<LatestCandlesResponse> {
+    const instrument = parsed(() => instrumentId(request.instrument))
+    if (instrument === undefined) {
+      const found = JSON.stringify(request.instrument)
+      throw new RpcError('INVALID_ARGUMENT', `instrument: expected one such as KRX:005930, found ${found}`)
+    }
+    return await this.#of(instrumentVenue(instrument)).latestCandles(instrument, request)
+  }
+
   #of(venue: string): VenueRuns {
     const runs = this.#runs.get(venue)
     if (runs !== undefined) return runs
@@ -129,6 +142,7 @@ class VenueRuns {
   readonly #venue: CollectionVenue
   readonly #options: CollectionsOptions
   readonly #collector: DataCollector
+  readonly #latest: LatestCandles
   /** The newest, running or ended. */
   #run: Run | undefined
   #request = ''
@@ -147,6 +161,15 @@ class VenueRuns {
       venue.venue === 'KRX'
         ? new CreonDataCollector({ ...common, alwaysOpen, creonClient: venue.source })
         : new BinanceDataCollector({ ...common, source: venue.source })
+    const isLive = (instrument: string, timeframe: string): boolean =>
+      venue.live.some((one) => one.instrument === instrument && one.timeframe === timeframe)
+    this.#latest = new LatestCandles({ store, alwaysOpen, source: venue.source, isLive })
+  }
+
+  async latestCandles(instrument: InstrumentId, request: LatestCandlesRequest): Promise<LatestCandlesResponse> {
+    if (this.#venue.owns?.(instrument) === false)
+      throw new RpcError('NOT_FOUND', `${instrument} is of another part of ${this.#venue.venue}`)
+    return await this.#latest.answer(instrument, request)
   }
 
   view(): Collection[] {

@@ -244,6 +244,10 @@ test('a collection is carried out by all who write the streams of its venue, and
       collect: () => (asked.push(name), Promise.resolve(answer)),
       listCollections: () => Promise.resolve(answer),
       cancelCollection: () => Promise.resolve(answer),
+      latestCandles: ({ instrument }) =>
+        instrument === `${venue}:${name}`
+          ? Promise.resolve({ candles: [], missing: 7 })
+          : Promise.reject(new RpcError('NOT_FOUND', `${instrument} is of another part`)),
     } satisfies CollectionApi
     return { venue, api }
   }
@@ -290,4 +294,8 @@ test('a collection is carried out by all who write the streams of its venue, and
     code: 'INVALID_ARGUMENT',
     message: /KRX, BINANCE/,
   })
+  // The newest candles come from the one that tells the instrument.
+  const latest = { instrument: 'KRX:b', timeframe: '1d', count: 1 }
+  assert.equal((await collections.latestCandles(latest)).missing, 7)
+  await assert.rejects(collections.latestCandles({ ...latest, instrument: 'KRX:c' }), { code: 'NOT_FOUND' })
 })

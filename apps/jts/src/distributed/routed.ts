@@ -209,6 +209,19 @@ export function routedCollections(owners: readonly CollectionOwner[]): Collectio
     },
     listCollections: () => asked(owners, (api) => api.listCollections({})),
     cancelCollection: async ({ venue }) => asked(of(venue), (api) => api.cancelCollection({ venue })),
+    /** Each instrument is of one of them, which the others need not know. */
+    async latestCandles(request) {
+      let notFound: unknown
+      for (const { api } of of(request.instrument.slice(0, request.instrument.indexOf(':')))) {
+        try {
+          return await api.latestCandles(request)
+        } catch (error) {
+          if (!(error instanceof RpcError) || error.code !== 'NOT_FOUND') throw error
+          notFound = error
+        }
+      }
+      throw notFound
+    },
   }
 }
 

@@ -85,6 +85,11 @@ export function unitOfBroker(account: string | undefined): string {
   return unitName('binance-service', account ?? 'market-data')
 }
 
+/** The unit of the collector that tells an instrument's series. */
+export function unitOfMarket(instrument: InstrumentId): string {
+  return unitName('market-data-collector', placeOf(instrument))
+}
+
 /** The unit of a service that has to do with an account. */
 export function unitOfAccount(service: 'order-execution' | 'portfolio-tracker', account: string): string {
   return unitName(service, account)

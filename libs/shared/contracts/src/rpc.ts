@@ -34,6 +34,7 @@ export interface CollectionApi {
   collect(request: collection.CollectRequest): Promise<collection.ListCollectionsResponse>
   listCollections(request: collection.ListCollectionsRequest): Promise<collection.ListCollectionsResponse>
   cancelCollection(request: collection.CancelCollectionRequest): Promise<collection.ListCollectionsResponse>
+  latestCandles(request: collection.LatestCandlesRequest): Promise<collection.LatestCandlesResponse>
 }
 
 /**
@@ -59,7 +60,7 @@ export const IDEMPOTENT = {
   // A late repetition would undo the opposite command that came between.
   strategy: { listStrategies: true, startStrategy: false, stopStrategy: false },
   // Asked for once more while it runs, it is the same run. What was collected is not collected again.
-  collection: { collect: true, listCollections: true, cancelCollection: false },
+  collection: { collect: true, listCollections: true, cancelCollection: false, latestCandles: true },
 } as const satisfies {
   risk: Record<keyof RiskManagementApi, boolean>
   portfolio: Record<keyof PortfolioApi, boolean>

@@ -4,20 +4,12 @@
  */
 import type { MarketDataPort } from '@jts/broker-kit'
 import { candlesTopic, deadLetterTopic } from '@jts/contracts'
-import {
-  barTimesOf,
-  everyStep,
-  instrumentVenue,
-  KrxError,
-  timeframeUs,
-  type Bar,
-  type BarTimes,
-  type InstrumentId,
-} from '@jts/model'
+import { instrumentVenue, KrxError, type Bar, type BarTimes, type InstrumentId } from '@jts/model'
 import type { Logger, WallClock } from '@jts/runtime'
 import type { Store } from '@jts/transport'
 import { candleGaps, collectedCandles, collectedStretches } from '../adapters/tables.ts'
 import { closeOf, sortOut, type CandleBatch } from '../domain/candle-batch.ts'
+import { timesOfPast } from '../domain/times-of-past.ts'
 import { firstMissing, grown, type Missing, type Stretch } from '../domain/stretches.ts'
 import { candleEvent } from '../feed.ts'
 import { pause, whenNotAway } from './away.ts'
@@ -46,7 +38,6 @@ export type CandleRange = {
 }
 
 const PAGE = 500
-const DAY_US = timeframeUs('1d')
 const ATTEMPTS = 3
 const RETRY_MS = 2000
 
@@ -157,8 +148,7 @@ class Run {
   async #bringUp(instrument: InstrumentId): Promise<void> {
     const { wallClock } = this.#options
     const { timeframe, fromUs, untilUs, goesOn } = this.#range
-    const times =
-      this.#options.alwaysOpen === true ? anyTimes(instrument, timeframe) : barTimesOf(instrument, timeframe)
+    const times = timesOfPast(instrument, timeframe, this.#options.alwaysOpen)
     const last = this.#stretches.get(instrument)?.at(-1)
     const beginUs = goesOn && last !== undefined ? last.untilUs : fromUs
     for (;;) {
@@ -260,16 +250,6 @@ class Run {
       })
       this.#run.onFailed?.(turn, { instrument, reason, attempts })
     })
-  }
-}
-
-function anyTimes(instrument: InstrumentId, timeframe: string): BarTimes {
-  if (timeframeUs(timeframe) >= DAY_US) return barTimesOf(instrument, timeframe)
-  const steps = everyStep(timeframe)
-  return {
-    next: (openTimeUs) => steps.next(openTimeUs),
-    openOf: (closeTimeUs) => steps.openOf(closeTimeUs),
-    missing: (openTimeUs, nextUs) => (steps.missing(openTimeUs, nextUs) === undefined ? undefined : 0),
   }
 }
 

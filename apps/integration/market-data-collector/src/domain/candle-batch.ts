@@ -51,7 +51,8 @@ export function closeOf(instrument: InstrumentId, timeframe: string, openTimeUs:
   return isKrxDay ? krxDayBar(kstDateOf(openTimeUs)).closeTimeUs : openTimeUs + stepUs - 1000
 }
 
-function checkBar(bar: Bar, before: Bar | undefined): void {
+/** @throws CandleAnswerError for a bar that cannot be true, or not after that one */
+export function checkBar(bar: Bar, before: Bar | undefined): void {
   const { open, high, low, close, volume, openTimeUs } = bar
   if (before !== undefined && openTimeUs <= before.openTimeUs) {
     throw new CandleAnswerError(

@@ -3,6 +3,7 @@ import {
   RpcError,
   type CollectionApi,
   type OrderExecutionApi,
+  type Payload,
   type PortfolioApi,
   type RiskManagementApi,
   type StrategyApi,
@@ -48,6 +49,24 @@ const approved = RiskCheckResponse.create({
   checks: [{ rule: 'cash', passed: true, expected: '', found: '' }],
 })
 const collections = ListCollectionsResponse.create({ collections: [{ venue: 'KRX', state: 'running', total: 2882 }] })
+const candle: Payload<'Candle'> = {
+  ...{
+    instrument: 'KRX:005930',
+    timeframe: '1d',
+    openTimeUs: 1_704_067_200_000_001,
+    closeTimeUs: 1_704_090_600_000_000,
+  },
+  ...{
+    open: 71_000,
+    high: 71_800,
+    low: 70_500.5,
+    close: 71_300,
+    volume: 12,
+    final: true,
+    revision: 0,
+    source: 'creon',
+  },
+}
 const view = StrategyView.create({ instance: 'ema', state: 'running', bars: 7 })
 const halted = { state: 'halted', cancelled: 1, unknown: 2, open: 3, message: '멈춤' }
 
@@ -105,6 +124,12 @@ export const said = [
   },
   { api: 'collection', method: 'listCollections', request: {}, answer: collections },
   { api: 'collection', method: 'cancelCollection', request: { venue: 'KRX' }, answer: collections },
+  {
+    api: 'collection',
+    method: 'latestCandles',
+    request: { instrument: 'KRX:005930', timeframe: '1d', count: 20 },
+    answer: { candles: [candle], missing: 1 },
+  },
 ] as const satisfies readonly { api: keyof Apis; method: string; request: object; answer: object }[]
 
 export class ScriptedApis implements Apis {
@@ -143,6 +168,7 @@ export class ScriptedApis implements Apis {
     collect: this.#scripted('collection.collect'),
     listCollections: this.#scripted('collection.listCollections'),
     cancelCollection: this.#scripted('collection.cancelCollection'),
+    latestCandles: this.#scripted('collection.latestCandles'),
   }
 
   readonly services: readonly RpcService[] = [

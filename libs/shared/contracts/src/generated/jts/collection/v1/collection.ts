@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Candle } from "../../events/v1/market_data.ts";
 
 export const protobufPackage = "jts.collection.v1";
 
@@ -75,6 +76,20 @@ export interface CollectionFailure {
 
 export interface ListCollectionsResponse {
   collections: Collection[];
+}
+
+export interface LatestCandlesRequest {
+  instrument: string;
+  timeframe: string;
+  /** From 1 to 10000. */
+  count: number;
+}
+
+export interface LatestCandlesResponse {
+  /** Oldest first; fewer than asked for where the source has no more. */
+  candles: Candle[];
+  /** Candles that lack between these, though the market was open. */
+  missing: number;
 }
 
 function createBaseCollectRequest(): CollectRequest {
@@ -858,6 +873,192 @@ export const ListCollectionsResponse: MessageFns<ListCollectionsResponse> = {
   },
 };
 
+function createBaseLatestCandlesRequest(): LatestCandlesRequest {
+  return { instrument: "", timeframe: "", count: 0 };
+}
+
+export const LatestCandlesRequest: MessageFns<LatestCandlesRequest> = {
+  encode(message: LatestCandlesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.instrument !== "") {
+      writer.uint32(10).string(message.instrument);
+    }
+    if (message.timeframe !== "") {
+      writer.uint32(18).string(message.timeframe);
+    }
+    if (message.count !== 0) {
+      writer.uint32(24).uint32(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LatestCandlesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLatestCandlesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.instrument = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.timeframe = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LatestCandlesRequest {
+    return {
+      instrument: isSet(object.instrument) ? globalThis.String(object.instrument) : "",
+      timeframe: isSet(object.timeframe) ? globalThis.String(object.timeframe) : "",
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+    };
+  },
+
+  toJSON(message: LatestCandlesRequest): unknown {
+    const obj: any = {};
+    if (message.instrument !== "") {
+      obj.instrument = message.instrument;
+    }
+    if (message.timeframe !== "") {
+      obj.timeframe = message.timeframe;
+    }
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LatestCandlesRequest>, I>>(base?: I): LatestCandlesRequest {
+    return LatestCandlesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LatestCandlesRequest>, I>>(object: I): LatestCandlesRequest {
+    const message = createBaseLatestCandlesRequest();
+    message.instrument = object.instrument ?? "";
+    message.timeframe = object.timeframe ?? "";
+    message.count = object.count ?? 0;
+    return message;
+  },
+};
+
+function createBaseLatestCandlesResponse(): LatestCandlesResponse {
+  return { candles: [], missing: 0 };
+}
+
+export const LatestCandlesResponse: MessageFns<LatestCandlesResponse> = {
+  encode(message: LatestCandlesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.candles) {
+      Candle.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.missing !== 0) {
+      writer.uint32(16).uint32(message.missing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LatestCandlesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLatestCandlesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.candles.push(Candle.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.missing = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LatestCandlesResponse {
+    return {
+      candles: globalThis.Array.isArray(object?.candles) ? object.candles.map((e: any) => Candle.fromJSON(e)) : [],
+      missing: isSet(object.missing) ? globalThis.Number(object.missing) : 0,
+    };
+  },
+
+  toJSON(message: LatestCandlesResponse): unknown {
+    const obj: any = {};
+    if (message.candles?.length) {
+      obj.candles = message.candles.map((e) => Candle.toJSON(e));
+    }
+    if (message.missing !== 0) {
+      obj.missing = Math.round(message.missing);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LatestCandlesResponse>, I>>(base?: I): LatestCandlesResponse {
+    return LatestCandlesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LatestCandlesResponse>, I>>(object: I): LatestCandlesResponse {
+    const message = createBaseLatestCandlesResponse();
+    message.candles = object.candles?.map((e) => Candle.fromPartial(e)) || [];
+    message.missing = object.missing ?? 0;
+    return message;
+  },
+};
+
 /** Past candles, asked for on purpose or by the calendar: one run at a time for each venue. */
 export type CollectionServiceService = typeof CollectionServiceService;
 export const CollectionServiceService = {
@@ -894,6 +1095,20 @@ export const CollectionServiceService = {
       Buffer.from(ListCollectionsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListCollectionsResponse => ListCollectionsResponse.decode(value),
   },
+  /**
+   * The newest settled candles of a series: what a strategy warms up with. UNAVAILABLE until the series is told live, so that
+   * whatever settles after this answer comes on the candles topic.
+   */
+  latestCandles: {
+    path: "/jts.collection.v1.CollectionService/LatestCandles" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LatestCandlesRequest): Buffer => Buffer.from(LatestCandlesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LatestCandlesRequest => LatestCandlesRequest.decode(value),
+    responseSerialize: (value: LatestCandlesResponse): Buffer =>
+      Buffer.from(LatestCandlesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LatestCandlesResponse => LatestCandlesResponse.decode(value),
+  },
 } as const;
 
 export interface CollectionServiceServer extends UntypedServiceImplementation {
@@ -901,6 +1116,11 @@ export interface CollectionServiceServer extends UntypedServiceImplementation {
   collect: handleUnaryCall<CollectRequest, ListCollectionsResponse>;
   listCollections: handleUnaryCall<ListCollectionsRequest, ListCollectionsResponse>;
   cancelCollection: handleUnaryCall<CancelCollectionRequest, ListCollectionsResponse>;
+  /**
+   * The newest settled candles of a series: what a strategy warms up with. UNAVAILABLE until the series is told live, so that
+   * whatever settles after this answer comes on the candles topic.
+   */
+  latestCandles: handleUnaryCall<LatestCandlesRequest, LatestCandlesResponse>;
 }
 
 export interface CollectionServiceClient extends Client {
@@ -949,6 +1169,25 @@ export interface CollectionServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListCollectionsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * The newest settled candles of a series: what a strategy warms up with. UNAVAILABLE until the series is told live, so that
+   * whatever settles after this answer comes on the candles topic.
+   */
+  latestCandles(
+    request: LatestCandlesRequest,
+    callback: (error: ServiceError | null, response: LatestCandlesResponse) => void,
+  ): ClientUnaryCall;
+  latestCandles(
+    request: LatestCandlesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LatestCandlesResponse) => void,
+  ): ClientUnaryCall;
+  latestCandles(
+    request: LatestCandlesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LatestCandlesResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -41,7 +41,7 @@ async function world(before?: { readonly harness: Harness; readonly broker: Fake
   })
   const execution = createOrderExecution({
     ...{ store, bus, marketClock, wallClock, activity, log },
-    accounts: [{ account: ACCOUNT, broker, instruments: [BTC] }],
+    accounts: [{ account: ACCOUNT, broker, instruments: [BTC], strategies: [] }],
     ...{ sendWindowUs: 2_000_000, quietMarketOrderUs: 2_000_000, quietOrderUs: 30_000_000 },
     heartbeats: HEARTBEAT,
   })

@@ -1,8 +1,9 @@
 /** What the screen costs: questions to the services, which may be other processes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { BusEvent } from '@jts/contracts'
+import { RpcError, type BusEvent } from '@jts/contracts'
 import { ListOrdersRequest, OrderView } from '@jts/contracts/orders-api'
+import { StrategyView } from '@jts/contracts/strategy-api'
 import { silentLogger } from '@jts/runtime'
 import { createGatewayPorts } from './gateway-ports.ts'
 import type { System } from './system.ts'
@@ -103,4 +104,91 @@ test('a signal that waits for its market is one row, also when it is decided and
     },
   }
   assert.deepEqual(await seen(await createGatewayPorts(later as unknown as typeof options)), [['s', true, undefined]])
+})
+
+/** Services that keep what was said of two strategies, one of which is barred. */
+function strategiesRig() {
+  const said: unknown[] = []
+  const answer = { cancelled: 1, unknown: 0, open: 0, message: '' }
+  let engine: 'there' | 'away' = 'there'
+  let accounts: unknown[] = []
+  const view = (instance: string, state: string) =>
+    StrategyView.create({ instance, account: ACCOUNT, state, parameters: '{}' })
+  const listed = [view('one', 'running'), view('two', 'barred')]
+  const { options } = rig()
+  Object.assign(options.system, {
+    lights: () => [],
+    marketTimeUs: () => 0,
+    collections: { listCollections: () => Promise.resolve({ collections: [] }) },
+    orders: {
+      halt: (request: { strategy: string; state: string }) => {
+        said.push(request)
+        if (request.strategy === 'none') return Promise.reject(new RpcError('NOT_FOUND', 'expected one of one, two'))
+        return Promise.resolve({ ...answer, state: request.state })
+      },
+      resume: (request: unknown) => (said.push(request), Promise.resolve({ ...answer, state: 'active' })),
+      getTradingState: () =>
+        Promise.resolve({
+          ...{ state: 'active', version: 1, reason: '', accounts },
+          strategies: [
+            { strategy: 'one', account: 'sim.binance.former', state: 'halted', reason: 'there', version: 1 },
+            { strategy: 'one', account: ACCOUNT, state: 'reducing', reason: 'here', version: 2 },
+            { strategy: 'two', account: 'sim.binance.former', state: 'halted', reason: 'there', version: 1 },
+          ],
+        }),
+    },
+    strategies: {
+      listStrategies: () =>
+        engine === 'there'
+          ? Promise.resolve({ strategies: listed })
+          : Promise.reject(new RpcError('UNAVAILABLE', 'gone')),
+      startStrategy: ({ instance }: { instance: string }) => (
+        said.push(`start ${instance}`),
+        Promise.resolve(view(instance, 'running'))
+      ),
+    },
+  })
+  return {
+    options,
+    said,
+    away: () => (engine = 'away'),
+    silent: () => (accounts = [{ account: ACCOUNT, instrument: '', state: 'unknown', reasonCode: '', reason: 'gone' }]),
+  }
+}
+
+test('a halt of a strategy is for it alone; its resume starts it where it is barred, and holds where its engine is away', async () => {
+  const { options, said, away } = strategiesRig()
+  const ports = await createGatewayPorts(options)
+  const by = { by: 'a person' }
+  const halted = await ports.haltStrategy({ instance: 'one', reason: 'news', state: 'halted', ...by })
+  assert.deepEqual([halted.tradingState, halted.cancelled], ['halted', 1])
+  assert.deepEqual(said.splice(0), [{ account: '', strategy: 'one', reason: 'news', state: 'halted', ...by }])
+  await assert.rejects(ports.haltStrategy({ instance: 'none', reason: '', state: 'halted', ...by }), {
+    ...{ code: 'NOT_FOUND', message: 'expected one of one, two' },
+  })
+  said.splice(0)
+  assert.equal((await ports.resumeStrategy({ instance: 'one', ...by })).state, 'running')
+  assert.deepEqual(said.splice(0), [{ account: '', strategy: 'one', ...by }])
+  assert.equal((await ports.resumeStrategy({ instance: 'two', ...by })).state, 'running')
+  assert.deepEqual(said.splice(0), [{ account: '', strategy: 'two', ...by }, 'start two'])
+  away()
+  const { tradingState, state, message } = await ports.resumeStrategy({ instance: 'two', ...by })
+  assert.deepEqual([tradingState, state], ['active', 'unknown'])
+  assert.match(message, /^whether two runs is not known: gone$/)
+})
+
+test('a strategy is shown as it was last said of it in its account, else in a former one; unknown while nobody answers', async () => {
+  const { options, silent } = strategiesRig()
+  const ports = await createGatewayPorts(options)
+  const shown = async () =>
+    (await ports.status()).strategies.map(({ tradingState, tradingStateReason }) => [tradingState, tradingStateReason])
+  assert.deepEqual(await shown(), [
+    ['reducing', 'here'],
+    ['halted', 'there'],
+  ])
+  silent()
+  assert.deepEqual(await shown(), [
+    ['unknown', 'gone'],
+    ['unknown', 'gone'],
+  ])
 })

@@ -1,5 +1,4 @@
 /** What the gateway shows, taken from the services of this process; every answer waits until its cause is on disk. */
-import { GatewayError } from '@jts/api-gateway'
 import type {
   AccountStateView,
   AccountView,
@@ -13,9 +12,9 @@ import type {
   StatusView,
   WaitingView,
 } from '@jts/api-gateway'
-import { RpcError, type BusEvent, type BusEventOf, type Topic } from '@jts/contracts'
+import type { BusEvent, BusEventOf, Topic } from '@jts/contracts'
 import type { Collection } from '@jts/contracts/collection-api'
-import type { OrderView as OrderWire } from '@jts/contracts/orders-api'
+import type { OrderView as OrderWire, StrategyTradingState, TradingState } from '@jts/contracts/orders-api'
 import type { StrategyView as StrategyWire, WaitingSignal as WaitingWire } from '@jts/contracts/strategy-api'
 import { divide, formatUnits, instrumentId, ONE, parseUnits, type Mode } from '@jts/model'
 import type { Logger } from '@jts/runtime'
@@ -41,6 +40,10 @@ const FILLS_KEPT = 5000
 const PORTFOLIO_EVERY_MS = 250
 /** How often collections are looked at, ms. */
 const COLLECTIONS_EVERY_MS = 1000
+
+/** Of a word to order execution: everything, until it is said otherwise. */
+const ALL = { account: '', strategy: '' }
+const UNSAID = { state: 'active', reason: '' }
 
 export async function createGatewayPorts(options: GatewayPortsOptions): Promise<GatewayPorts> {
   const { system } = options
@@ -87,7 +90,7 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
       ...(options.fillModel === undefined ? {} : { fillModel: options.fillModel }),
       services: system.lights(),
       instruments: options.instruments,
-      strategies: strategies.map(strategyView),
+      strategies: strategies.map((one) => strategyView(one, state)),
       collections: knownCollections,
     }
   }
@@ -206,17 +209,21 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
           .reverse(),
       ),
     decisions: ({ limit }) => Promise.resolve(decisions.slice(-limit).reverse()),
-    halt: ({ reason, by }) => halted(system.orders.halt({ account: '', reason, by })),
-    resume: ({ by }) => halted(system.orders.resume({ account: '', by })),
-    adjust: (request) => adjust(system, request),
-    startStrategy: async ({ instance }) => {
-      try {
-        return strategyView(await system.strategies.startStrategy({ instance }))
-      } catch (error) {
-        if (error instanceof RpcError && error.code === 'NOT_FOUND') throw new GatewayError('NOT_FOUND', error.message)
-        throw error
-      }
+    halt: (request) => halted(system.orders.halt({ ...ALL, ...request })),
+    resume: ({ by }) => halted(system.orders.resume({ ...ALL, by })),
+    haltStrategy: ({ instance, ...request }) =>
+      halted(refusedAs(system.orders.halt({ ...ALL, strategy: instance, ...request }))),
+    resumeStrategy: async ({ instance, by }) => {
+      const lifted = await halted(refusedAs(system.orders.resume({ ...ALL, strategy: instance, by })))
+      const { state, message } = await startedAgain(system, instance)
+      return { ...lifted, instance, state, message: [lifted.message, message].filter((one) => one !== '').join('. ') }
     },
+    adjust: (request) => adjust(system, request),
+    startStrategy: async ({ instance }) =>
+      strategyView(
+        await refusedAs(system.strategies.startStrategy({ instance })),
+        await system.orders.getTradingState({}),
+      ),
     collections,
     collect: async ({ venue = '', instruments = [], markets = [], timeframe = '1d', from = '', to = '' }) => {
       const wanted = { instruments: [...instruments], markets: [...markets] }
@@ -260,7 +267,36 @@ function keepNewest(list: FillView[], fill: FillView, max: number): void {
   if (!list.some((known) => known.fillId === fill.fillId)) keep(list, fill, max)
 }
 
-function strategyView(one: StrategyWire): StatusView['strategies'][number] {
+/** Its halt is lifted, whether its engine answers or not. */
+async function startedAgain(
+  { strategies }: Pick<System, 'strategies'>,
+  instance: string,
+): Promise<{ readonly state: StatusView['strategies'][number]['state']; readonly message: string }> {
+  try {
+    const listed = await strategies.listStrategies({})
+    const found = listed.strategies.find((one) => one.instance === instance)
+    if (found === undefined || found.state === 'unknown') throw new Error('nobody answers for it')
+    const isStill = found.state === 'stopped' || found.state === 'barred'
+    const { state } = isStill ? await strategies.startStrategy({ instance }) : found
+    return { state: state as StatusView['strategies'][number]['state'], message: '' }
+  } catch (error) {
+    return { state: 'unknown', message: `whether ${instance} runs is not known: ${(error as Error).message}` }
+  }
+}
+
+/** What is said of a strategy in the account that it trades or, before anything was said there, in one that it traded before. */
+function saidOf(
+  { instance, account }: StrategyWire,
+  said: TradingState,
+): Pick<StrategyTradingState, 'state' | 'reason'> {
+  const silent = said.accounts.find((one) => one.account === account && one.state === 'unknown')
+  if (silent !== undefined) return silent
+  const ofIt = said.strategies.filter(({ strategy }) => strategy === instance)
+  return ofIt.find((one) => one.account === account) ?? ofIt[0] ?? UNSAID
+}
+
+function strategyView(one: StrategyWire, said: TradingState): StatusView['strategies'][number] {
+  const { state: tradingState, reason } = saidOf(one, said)
   return {
     instance: one.instance,
     strategy: one.strategy,
@@ -269,6 +305,9 @@ function strategyView(one: StrategyWire): StatusView['strategies'][number] {
     timeframe: one.timeframe,
     parameters: JSON.parse(one.parameters) as Record<string, unknown>,
     state: one.state as StatusView['strategies'][number]['state'],
+    ...(tradingState === 'active'
+      ? {}
+      : { tradingState: tradingState as 'halted' | 'reducing' | 'unknown', tradingStateReason: reason }),
     ...(one.waiting.length === 0 ? {} : { waiting: one.waiting.map(waitingView) }),
   }
 }

@@ -19,13 +19,21 @@ async function up(dataDir: string): Promise<{ process: JtsProcess; url: string }
   return { process: started, url: line.slice('Dashboard: '.length) }
 }
 
-async function tradingState(url: string): Promise<string> {
-  const answer = (await (await fetch(`${url}/api/v1/status`)).json()) as { data: { tradingState: string } }
-  return answer.data.tradingState
+type Status = { tradingState: string; strategies: { instance: string; tradingState?: string }[] }
+
+async function statusOf(url: string): Promise<Status> {
+  return ((await (await fetch(`${url}/api/v1/status`)).json()) as { data: Status }).data
 }
 
-async function command(name: 'halt' | 'resume', dataDir: string): Promise<Halt> {
-  const run = await runJts([name, '--data-dir', dataDir, '--json'])
+const tradingState = async (url: string): Promise<string> => (await statusOf(url)).tradingState
+/** Of those that do not trade freely by themselves. */
+const stopped = async (url: string): Promise<string[]> =>
+  (await statusOf(url)).strategies
+    .filter((one) => one.tradingState !== undefined)
+    .map((one) => `${one.instance} ${one.tradingState}`)
+
+async function command(name: 'halt' | 'resume', dataDir: string, ...more: string[]): Promise<Halt> {
+  const run = await runJts([name, '--data-dir', dataDir, '--json', ...more])
   assert.equal(run.code, 0, run.stderr)
   return JSON.parse(run.stdout) as Halt
 }
@@ -35,6 +43,10 @@ test('a running process is halted and resumed, and stays halted over a restart i
   const first = await up(dataDir)
   assert.equal((await command('halt', dataDir)).tradingState, 'halted')
   assert.equal(await tradingState(first.url), 'halted')
+  assert.equal((await command('halt', dataDir, '--strategy', 'ema-btc', '--reduce')).tradingState, 'reducing')
+  const unknown = await runJts(['halt', '--data-dir', dataDir, '--strategy', 'nobody'])
+  assert.notEqual(unknown.code, 0)
+  assert.match(unknown.stderr, /expected one of ema-btc, ema-eth, .*, found "nobody"/)
   first.process.child.kill('SIGTERM')
   assert.equal((await first.process.ended).code, 0)
   // Whoever has its id or its port later is not halted in its place.
@@ -42,7 +54,9 @@ test('a running process is halted and resumed, and stays halted over a restart i
   const second = await up(dataDir)
   assert.equal(await tradingState(second.url), 'halted')
   assert.equal((await command('resume', dataDir)).tradingState, 'active')
-  assert.equal(await tradingState(second.url), 'active')
+  assert.deepEqual([await tradingState(second.url), await stopped(second.url)], ['active', ['ema-btc reducing']])
+  assert.equal((await command('resume', dataDir, '--strategy', 'ema-btc')).tradingState, 'active')
+  assert.deepEqual(await stopped(second.url), [])
   second.process.child.kill('SIGTERM')
   await second.process.ended
 })
@@ -58,8 +72,11 @@ for (const [what, signal] of [
     if (signal === 'SIGKILL') await first.process.ended
     assert.equal((await command('halt', dataDir)).tradingState, 'halted')
     assert.equal((await first.process.ended).signal, 'SIGKILL')
+    // With nobody there, one strategy can be halted, too; and that it is, everything being resumed does not lift.
+    if (signal === 'SIGKILL') await command('halt', dataDir, '--strategy', 'ema-eth')
     const second = await up(dataDir)
     assert.equal(await tradingState(second.url), 'halted')
+    assert.deepEqual(await stopped(second.url), signal === 'SIGKILL' ? ['ema-eth halted'] : [])
     second.process.child.kill('SIGTERM')
     await second.process.ended
   })

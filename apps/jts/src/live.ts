@@ -100,11 +100,19 @@ export async function runLive(options: UpOptions): Promise<number> {
   const log = createLogger({ name: 'jts', mode, level: given.log?.level })
   const config = found === undefined ? withExamples(options, given) : given
   const wanted = strategiesOf(options, config)
+  const strategies: LoadedStrategy[] = []
+  for (const one of wanted) strategies.push(await findStrategy(one.strategy, one.parameters))
+  const named = wanted.map((one, n) => ({
+    instance: strategyInstanceId(one.instance ?? strategies[n]!.definition.name),
+    account: accountOf(mode, accountFor(config.accounts, { account: one.account, instrument: one.instrument })),
+  }))
+  // Before anybody is waited for: one of them can be halted alone from here on.
+  leaveProcessFile(dataDir, { ...present, strategies: named })
   const creon = await openCreon(config, dataDir, log)
   const venue = await venueOf(options, config, dataDir, wanted.map((one) => one.instrument).filter(isAtBinance))
   // A venue of its own ends with it.
   const isGiven = mode === 'sim' && options.venue.length > 0
-  const trading = isGiven ? { ...present, endpoints: venue.endpoints } : present
+  const trading = { ...present, strategies: named, ...(isGiven ? { endpoints: venue.endpoints } : {}) }
   leaveProcessFile(dataDir, trading)
   const instruments = await instrumentsOf(
     venue.endpoints,
@@ -112,20 +120,16 @@ export async function runLive(options: UpOptions): Promise<number> {
     log,
     options.elsewhere,
   )
-  const instances: StrategyInstance[] = []
-  const strategies: LoadedStrategy[] = []
-  for (const one of wanted) {
-    const strategy = await findStrategy(one.strategy, one.parameters)
-    strategies.push(strategy)
-    instances.push({
-      instance: strategyInstanceId(one.instance ?? strategy.definition.name),
-      definition: strategy.definition,
-      parameters: strategy.parameters,
-      account: accountOf(mode, accountFor(config.accounts, { account: one.account, instrument: one.instrument })),
+  const instances = wanted.map((one, n): StrategyInstance => {
+    const { definition, parameters } = strategies[n]!
+    return {
+      ...named[n]!,
+      definition,
+      parameters,
       instrument: instruments.find((instrument) => instrument.id === one.instrument)!,
-      timeframe: timeframeOf(strategy.definition, one.timeframe, options.strategy === undefined ? '1m' : '1s'),
-    })
-  }
+      timeframe: timeframeOf(definition, one.timeframe, options.strategy === undefined ? '1m' : '1s'),
+    }
+  })
   const settings: RunSettings = {
     mode,
     endpoints: venue.endpoints,

@@ -21,7 +21,7 @@ export function readingAgain(
     getTradingState: (request) => orders.getTradingState(request),
     adjustBalance: (request) => orders.adjustBalance(request),
     async resume(request) {
-      const stops = await readAgain()
+      const stops = request.strategy === '' ? await readAgain() : []
       const answer = await orders.resume(request)
       const still = stops.map((stop) => `${stop.reader}: ${stopReason(stop)}; its accounts only reduce`)
       return { ...answer, message: [answer.message, ...still].filter((one) => one !== '').join('. ') }

@@ -17,6 +17,8 @@ export type ProcessFile = {
   /** Where it trades at Binance; null for a local venue of its own, which ends with it. */
   readonly endpoints?: BinanceEndpoints | null
   readonly isDistributed?: boolean
+  /** Its strategy instances and the account that each trades; absent before they are known. */
+  readonly strategies?: readonly { readonly instance: string; readonly account: string }[]
 }
 
 const PROCESS_FILE = 'process.json'

@@ -315,6 +315,7 @@ export function createExecution(
       instruments: [
         ...new Set(settings.instances.filter((one) => one.account === account).map((one) => one.instrument.id)),
       ],
+      strategies: settings.instances.filter((one) => one.account === account).map((one) => one.instance),
     })),
     sendWindowUs: settings.sendWindowUs,
     quietMarketOrderUs: settings.replay ? 0 : QUIET_MARKET_ORDER_US * (settings.speed ?? 1),

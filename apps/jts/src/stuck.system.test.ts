@@ -104,7 +104,8 @@ test('a strategy that loops is barred, its account only reduces, a halt answers,
   assert.equal(stateOf(await statusOf(second.url), 'looper'), 'barred', 'over a restart')
   const resumed = await command('resume', '--strategy', 'looper')
   assert.equal(resumed.code, 0, resumed.stderr)
-  assert.deepEqual(JSON.parse(resumed.stdout), { instance: 'looper', state: 'running' })
+  const { instance, state } = JSON.parse(resumed.stdout) as { instance: string; state: string }
+  assert.deepEqual({ instance, state }, { instance: 'looper', state: 'running' })
   // Nothing has changed in its file: it loops again, and is barred again.
   await until(async () => (stateOf(await statusOf(second.url), 'looper') === 'barred' ? true : undefined))
   second.process.child.kill('SIGTERM')

@@ -163,10 +163,11 @@ export class AccountExecution {
     return this.#foreign.cancelAdopted()
   }
 
-  /** Waits until no send is under way; for a halt, which answers only then. */
-  async sendsEnded(): Promise<void> {
+  /** Waits until no send of these orders is under way; for a halt, which answers only then. */
+  async sendsEnded(isMeant: (record: OrderRecord) => boolean = () => true): Promise<void> {
     const { wallClock } = this.#state.options
-    while (this.#state.sending !== undefined) await new Promise<void>((resolve) => wallClock.after(5, resolve))
+    const isUnderWay = (): boolean => this.#state.sending !== undefined && isMeant(this.#state.sending)
+    while (isUnderWay()) await new Promise<void>((resolve) => wallClock.after(5, resolve))
   }
 
   /**

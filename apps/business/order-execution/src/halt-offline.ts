@@ -1,33 +1,45 @@
 /** A halt when the process that trades is dead or was ended: the row is set on its folder, so that it starts halted. */
 import type { Store } from '@jts/transport'
-import { accounts, tradingStates } from './adapters/tables.ts'
+import { accounts, strategyStates, tradingStates } from './adapters/tables.ts'
+import type { Scope } from './domain/account-states.ts'
 
-/** The store's bus must be plugged in. Writes the halt of everything, and tells it on `orders.events` of each account that the folder knows. */
-export async function haltOffline(
-  store: Store,
-  halt: { readonly reason: string; readonly by: string; readonly nowUs: number },
-): Promise<void> {
-  store.ensure([accounts, tradingStates] as never[])
-  const before = (await store.all(tradingStates)).find((row) => row.account === '')
+export type OfflineHalt = {
+  /** Everything, or one strategy instance of the account that it trades. */
+  readonly scope: Scope
+  readonly state: 'halted' | 'reducing'
+  readonly reason: string
+  readonly by: string
+  readonly nowUs: number
+}
+
+/** The store's bus must be plugged in. Writes the halt, and tells it on `orders.events` of each account that it is about and the folder knows. */
+export async function haltOffline(store: Store, { scope, state, reason, by, nowUs }: OfflineHalt): Promise<void> {
+  store.ensure([accounts, tradingStates, strategyStates] as never[])
+  const { account, strategy } = scope
+  const isOfStrategy = strategy !== ''
+  const states = isOfStrategy ? await store.all(strategyStates) : await store.all(tradingStates)
+  const before = states.find((row) => row.account === account && (!('strategy' in row) || row.strategy === strategy))
   const version = (before?.version ?? 0) + 1
-  const known = await store.all(accounts)
+  const known = isOfStrategy ? [{ account }] : await store.all(accounts)
   store.transact((turn) => {
-    turn.put(tradingStates, { account: '', state: 'halted', version, reason: halt.reason, changed_by: halt.by })
-    for (const { account } of known) {
+    const row = { account, state, version, reason, changed_by: by }
+    if (isOfStrategy) turn.put(strategyStates, { ...row, strategy })
+    else turn.put(tradingStates, row)
+    for (const one of known) {
       turn.publish('orders.events', {
         type: 'TradingStateChanged',
-        stream: account,
-        account,
-        correlationId: `trading-state/whole/${version}`,
+        stream: one.account,
+        account: one.account,
+        correlationId: `trading-state/${isOfStrategy ? `${account}/${strategy}` : 'whole'}/${version}`,
         causationId: '',
-        timeEventUs: halt.nowUs,
+        timeEventUs: nowUs,
         payload: {
-          scope: 'whole',
-          strategy: '',
-          state: 'halted',
+          scope: isOfStrategy ? 'strategy' : 'whole',
+          strategy,
+          state,
           version,
-          reason: halt.reason,
-          by: halt.by,
+          reason,
+          by,
           reasonCode: '',
         },
       })

@@ -1,7 +1,18 @@
 /** What order execution has open, as its rows say it: for a halt while nobody can be asked. */
+import { isStoppedIn } from './domain/account-states.ts'
 import { OrderRecord } from './domain/order-record.ts'
 
 export { ordersOpen } from './adapters/tables.ts'
+
+/** Which orders are asked about: those that a halt of everything, of an account or of one strategy stops. */
+export type Halt = { readonly strategy: string; readonly state: 'halted' | 'reducing' }
+
+export const HALT_OF_ALL: Halt = { strategy: '', state: 'halted' }
+
+/** Only then adopted orders of others are cancelled, too: they belong to no strategy, and a person has made them. */
+export function isOfAll({ strategy, state }: Halt): boolean {
+  return strategy === '' && state === 'halted'
+}
 
 export type OpenOnDisk = {
   /** Every client order id under which one of them was, or may have been, sent. */
@@ -11,8 +22,14 @@ export type OpenOnDisk = {
   readonly unknown: number
 }
 
-export function openOnDisk(rows: readonly { readonly record: string }[]): OpenOnDisk {
-  const records = rows.map(({ record }) => read(record))
+export function openOnDisk(
+  rows: readonly { readonly record: string }[],
+  { strategy, state }: Halt = HALT_OF_ALL,
+): OpenOnDisk {
+  const isMeant = (record: OrderRecord | undefined): boolean =>
+    record === undefined ||
+    ((strategy === '' || record.terms.strategy === strategy) && isStoppedIn(state, record.terms.side))
+  const records = rows.map(({ record }) => read(record)).filter(isMeant)
   return {
     clientOrderIds: new Set(records.flatMap((record) => record?.clientOrderIds() ?? [])),
     open: records.length,

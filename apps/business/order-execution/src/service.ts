@@ -25,7 +25,7 @@ import type {
   ResumeRequest,
   TradingState as TradingStateView,
 } from '@jts/contracts/orders-api'
-import type { AccountId, Hold, HoldCode, InstrumentId, SignalId, TradingState } from '@jts/model'
+import type { AccountId, Hold, HoldCode, InstrumentId, SignalId, StrategyInstanceId, TradingState } from '@jts/model'
 import type { Activity, HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
 import { Heartbeats, type Bus, type Store, type Turn } from '@jts/transport'
 import { AccountExecution } from './account-execution.ts'
@@ -37,11 +37,13 @@ import {
   holds,
   ordersClosed,
   ordersOpen,
+  strategyStates,
   tradingStates,
 } from './adapters/tables.ts'
 import { Comparisons, type ComparisonTimes } from './comparisons.ts'
+import { isStoppedIn, isWithin, WHOLE, type Scope } from './domain/account-states.ts'
 import type { ForeignOrders } from './domain/foreign-orders.ts'
-import type { OrderTermsRecord } from './domain/order-record.ts'
+import type { OrderRecord, OrderTermsRecord } from './domain/order-record.ts'
 import { TradingStates } from './trading-states.ts'
 
 export type OrderExecutionOptions = {
@@ -55,6 +57,8 @@ export type OrderExecutionOptions = {
     readonly account: AccountId
     readonly broker: BrokerPort
     readonly instruments: readonly InstrumentId[]
+    /** Instances that trade it, each of which a person may halt alone. */
+    readonly strategies: readonly StrategyInstanceId[]
     readonly foreignOrders?: ForeignOrders | undefined
   }[]
   /** Wall time from an intent to the last moment at which it may be written to the wire, µs (2 s; a replay has longer). */
@@ -130,6 +134,7 @@ export function createOrderExecution(options: OrderExecutionOptions): OrderExecu
     adjustments,
     accounts,
     tradingStates,
+    strategyStates,
     holds,
     foreignOrders,
   ] as never[])
@@ -188,7 +193,7 @@ class Service implements OrderExecutionApi {
           sendWindowUs,
           quietMarketOrderUs,
           quietOrderUs,
-          tradingState: (instrument) => this.states.ofOrder(account, instrument),
+          tradingState: (instrument, strategy) => this.states.ofOrder(account, instrument, strategy),
           ...(foreignOrders === undefined ? {} : { foreignOrders }),
           onForeign: (reason, turn) =>
             this.states.hold(
@@ -222,9 +227,12 @@ class Service implements OrderExecutionApi {
   /** What a halt could not cancel when it was said, because nobody was there to do it, is cancelled now. */
   begin(execution: AccountExecution): void {
     execution.start()
-    if (!this.states.isHalted(execution.account)) return
-    this.#cancelOpen(execution).catch((error: unknown) =>
-      this.#options.log.error({ account: execution.account, err: error }, 'what is open could not be cancelled'),
+    const { account } = execution
+    const isMeant = ({ terms }: OrderRecord): boolean => this.states.isStopped(account, terms)
+    const isHalted = this.states.isHalted(account)
+    if (!isHalted && !execution.openOrders.some(isMeant)) return
+    this.#cancelOpen(execution, isMeant, isHalted).catch((error: unknown) =>
+      this.#options.log.error({ account, err: error }, 'what is open could not be cancelled'),
     )
   }
 
@@ -289,23 +297,29 @@ class Service implements OrderExecutionApi {
 
   /** Answers when sends in flight have ended; cancels what is open; survives restarts; only a person lifts it. */
   async halt(request: HaltRequest): Promise<HaltResponse> {
-    this.#checkAccount(request.account)
-    this.states.say(request.account, 'halted', request.reason || 'halted by a person', request.by || 'person')
+    const scope = this.#scopeOf(request)
+    const state = haltState(request.state)
+    this.states.say(scope, state, request.reason || `${state} by a person`, request.by || 'person')
     await this.#options.store.durable()
-    const affected = [...this.#executions.values()].filter(
-      (execution) => request.account === '' || execution.account === request.account,
-    )
+    const isWhole = scope.strategy === '' && state === 'halted'
     let cancelled = 0
-    for (const execution of affected) cancelled += await this.#cancelOpen(execution)
+    for (const execution of this.#executions.values()) {
+      const { account } = execution
+      const isMeant = ({ terms: { strategy, side } }: OrderRecord): boolean =>
+        isWithin(scope, account, strategy) && isStoppedIn(state, side)
+      if (scope.account === '' || scope.account === account) {
+        cancelled += await this.#cancelOpen(execution, isMeant, isWhole)
+      }
+    }
     await this.#options.store.durable()
-    return this.#haltView(request.account, cancelled)
+    return this.#haltView(scope, cancelled, ({ side }) => isStoppedIn(state, side))
   }
 
   async resume(request: ResumeRequest): Promise<HaltResponse> {
-    this.#checkAccount(request.account)
-    this.states.resume(request.account, request.by || 'person')
+    const scope = this.#scopeOf(request)
+    this.states.resume(scope, request.by || 'person')
     await this.#options.store.durable()
-    return this.#haltView(request.account, 0)
+    return this.#haltView(scope, 0)
   }
 
   async adjustBalance(request: AdjustBalanceRequest): Promise<AdjustBalanceResponse> {
@@ -315,7 +329,7 @@ class Service implements OrderExecutionApi {
   }
 
   getTradingState(_request: GetTradingStateRequest): Promise<TradingStateView> {
-    const { state, version, reason } = this.states.said('')
+    const { state, version, reason } = this.states.said(WHOLE)
     const accounts = [...this.#executions.keys()].flatMap((account) => {
       const own = this.states.own(account)
       const held = this.states.heldInstruments(account)
@@ -330,28 +344,52 @@ class Service implements OrderExecutionApi {
         })),
       ]
     })
-    return Promise.resolve({ state, version, reason, accounts })
+    const strategies = [...this.#executions.keys()].flatMap((account) =>
+      [...this.states.strategiesOf(account)].map(([strategy, said]) => ({
+        ...{ strategy, account, state: said.state },
+        ...{ reason: said.reason, version: said.version },
+      })),
+    )
+    return Promise.resolve({ state, version, reason, accounts, strategies })
   }
 
-  /** Returns how many were cancelled or are about to be. */
-  async #cancelOpen(execution: AccountExecution): Promise<number> {
+  /** Returns how many were cancelled or are about to be; adopted orders belong to no strategy. */
+  async #cancelOpen(
+    execution: AccountExecution,
+    isMeant: (record: OrderRecord) => boolean,
+    withAdopted: boolean,
+  ): Promise<number> {
     let cancelled = 0
-    await execution.sendsEnded()
-    for (const record of execution.openOrders) {
+    await execution.sendsEnded(isMeant)
+    for (const record of execution.openOrders.filter(isMeant)) {
       const { isUnsettled } = record
       const accepted = this.#options.store.transact((turn) => execution.cancel(record, turn))
       // An unknown order is cancelled once it is known; until then it counts as unknown.
       if (accepted && !isUnsettled) cancelled++
     }
-    return cancelled + (await execution.cancelAdopted())
+    return cancelled + (withAdopted ? await execution.cancelAdopted() : 0)
   }
 
-  #haltView(account: string, cancelled: number): HaltResponse {
-    const executions = [...this.#executions.values()].filter((one) => account === '' || one.account === account)
-    const records = executions.flatMap((execution) => execution.openOrders)
+  /** Counts what is left of the orders that a halt was to cancel; of all, where nothing was to be. */
+  #haltView(scope: Scope, cancelled: number, isMeant: (terms: OrderTermsRecord) => boolean = () => true): HaltResponse {
+    const records = [...this.#executions.values()].flatMap(({ account, openOrders }) =>
+      openOrders.filter(({ terms }) => isWithin(scope, account, terms.strategy) && isMeant(terms)),
+    )
     const unknown = records.filter((record) => record.isUnsettled).length
-    const { state, reason } = account === '' ? this.states.said('') : this.states.own(account as AccountId)
+    const isAccount = scope.account !== '' && scope.strategy === ''
+    const { state, reason } = isAccount ? this.states.own(scope.account as AccountId) : this.states.said(scope)
     return { state, cancelled, unknown, open: records.length, message: reason }
+  }
+
+  /** A strategy's account need not be named. @throws RpcError for one that is not there */
+  #scopeOf({ account, strategy }: { readonly account: string; readonly strategy: string }): Scope {
+    this.#checkAccount(account)
+    if (strategy === '') return { account, strategy }
+    const known = this.#options.accounts.filter((one) => account === '' || one.account === account)
+    const found = known.find(({ strategies }) => strategies.includes(strategy as StrategyInstanceId))
+    if (found !== undefined) return { account: found.account, strategy }
+    const names = known.flatMap(({ strategies }) => strategies).join(', ') || 'no strategy at all'
+    throw new RpcError('NOT_FOUND', `strategy: expected one of ${names}, found ${JSON.stringify(strategy)}`)
   }
 
   #checkAccount(account: string): void {
@@ -452,6 +490,13 @@ class Service implements OrderExecutionApi {
   #checkQuiet(nowUs: number): void {
     for (const execution of this.#executions.values()) execution.checkQuiet(nowUs)
   }
+}
+
+/** @throws RpcError for another word than a halt's */
+function haltState(state: string): TradingState {
+  if (state === '' || state === 'halted') return 'halted'
+  if (state === 'reducing') return state
+  throw new RpcError('INVALID_ARGUMENT', `state: expected halted or reducing, found ${JSON.stringify(state)}`)
 }
 
 /** Why accounts are held while this reader of the log stands still; the place follows. */

@@ -106,7 +106,7 @@ it('still holds the account after a restart, and lets go when risk is heard', as
 
 it('never lifts a halt: what a person has set stays when risk is heard again', async () => {
   const w = await listening()
-  await w.service.api.halt({ account: ACCOUNT, reason: 'enough', by: 'a person' })
+  await w.service.api.halt({ account: ACCOUNT, reason: 'enough', by: 'a person', strategy: '', state: '' })
   await w.run(6000)
   const risk = riskOf(w)
   risk.start()
@@ -119,8 +119,8 @@ it('never lifts a halt: what a person has set stays when risk is heard again', a
 it('stays reducing when a person resumes while risk is silent', async () => {
   const w = await listening()
   await w.run(6000)
-  await w.service.api.halt({ account: ACCOUNT, reason: 'enough', by: 'a person' })
-  const answer = await w.service.api.resume({ account: ACCOUNT, by: 'a person' })
+  await w.service.api.halt({ account: ACCOUNT, reason: 'enough', by: 'a person', strategy: '', state: '' })
+  const answer = await w.service.api.resume({ account: ACCOUNT, by: 'a person', strategy: '' })
   assert.equal(answer.state, 'reducing')
   assert.match(answer.message, /^expected a heartbeat of risk-management/)
   await w.approve('s1')

@@ -40,7 +40,7 @@ describe('a strategy that was ended in its handler', () => {
   it('leaves its account reducing until a person resumes everything', async () => {
     const w = await world()
     await told(w, 'StrategyBarred')
-    await w.service.api.resume({ account: '', by: 'a person' })
+    await w.service.api.resume({ account: '', by: 'a person', strategy: '' })
     await w.approve('s1')
     assert.deepEqual(await w.status(), ['accepted 0'])
     const states = await w.harness.events('orders.events', 'TradingStateChanged')
@@ -70,7 +70,7 @@ describe('a reader of the log that stands still', () => {
     const w = await world()
     await told(w, stopped(), stopped({ topic: 'orders.fills' }))
     await w.restart()
-    await w.service.api.resume({ account: '', by: 'a person' })
+    await w.service.api.resume({ account: '', by: 'a person', strategy: '' })
     await w.approve('s1')
     await w.approve('s2', { side: 'sell' })
     assert.deepEqual(await w.status(), ['accepted 0', 'denied 0'])
@@ -100,14 +100,15 @@ describe('a reader of the log that stands still', () => {
 })
 
 describe('a halt', () => {
-  const halt = (w: World) => w.service.api.halt({ account: '', reason: 'enough', by: 'a person' })
+  const halt = (w: World) =>
+    w.service.api.halt({ account: '', reason: 'enough', by: 'a person', strategy: '', state: '' })
 
   it('is told to the broker with its version, which every later intent carries, over a restart', async () => {
     const w = await world()
     await w.approve('s1')
     await halt(w)
     assert.deepEqual([w.broker.gate, w.broker.gateVersion], ['halted', 1])
-    await w.service.api.resume({ account: '', by: 'a person' })
+    await w.service.api.resume({ account: '', by: 'a person', strategy: '' })
     await w.approve('s2')
     const versions = (): unknown => w.broker.placed.map(({ tradingStateVersion }) => tradingStateVersion)
     assert.deepEqual(versions(), [0, 2])
@@ -167,7 +168,10 @@ describe('a halt', () => {
   it('that was written while nobody was there cancels at the next start what is open', async () => {
     const w = await world()
     await w.approve('s1')
-    await haltOffline(w.harness.store, { reason: 'enough', by: 'a person', nowUs: w.harness.wallClock.nowUs() })
+    await haltOffline(w.harness.store, {
+      ...{ scope: { account: '', strategy: '' }, state: 'halted', reason: 'enough', by: 'a person' },
+      nowUs: w.harness.wallClock.nowUs(),
+    })
     assert.deepEqual(await w.status(), ['accepted 0'])
     await w.restart()
     await w.run(1000)
@@ -177,11 +181,11 @@ describe('a halt', () => {
 
   it('is lifted by a person, and by nothing else', async () => {
     const w = await world()
-    await w.service.api.halt({ account: ACCOUNT, reason: '', by: '' })
+    await w.service.api.halt({ account: ACCOUNT, reason: '', by: '', strategy: '', state: '' })
     w.service.hold(LOST)
     await w.approve('s1', { side: 'sell' })
     assert.deepEqual(await w.status(), ['denied 0'])
-    await w.service.api.resume({ account: ACCOUNT, by: 'a person' })
+    await w.service.api.resume({ account: ACCOUNT, by: 'a person', strategy: '' })
     await w.approve('s2')
     assert.deepEqual(await w.status(), ['accepted 0', 'denied 0'])
     assert.equal(w.broker.gate, 'open')
@@ -190,7 +194,7 @@ describe('a halt', () => {
   it('of an account that does not exist is refused', async () => {
     const w = await world()
     await assert.rejects(
-      w.service.api.halt({ account: 'sim.binance.other', reason: '', by: '' }),
+      w.service.api.halt({ account: 'sim.binance.other', reason: '', by: '', strategy: '', state: '' }),
       /NOT_FOUND|expected one/,
     )
   })

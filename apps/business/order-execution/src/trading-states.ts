@@ -1,9 +1,17 @@
 /** The trading states on disk and on `orders.events`: a versioned row that every intent's transaction reads. */
-import type { AccountId, Hold, InstrumentId, TradingState } from '@jts/model'
+import type { AccountId, Hold, InstrumentId, StrategyInstanceId, TradingState } from '@jts/model'
 import type { MarketClock } from '@jts/runtime'
 import type { Store, Turn } from '@jts/transport'
-import { holds, tradingStates } from './adapters/tables.ts'
-import { AccountStates, type OrderState, type OwnState, type SaidState } from './domain/account-states.ts'
+import { holds, strategyStates, tradingStates } from './adapters/tables.ts'
+import {
+  AccountStates,
+  isStoppedIn,
+  WHOLE,
+  type OrderState,
+  type OwnState,
+  type SaidState,
+  type Scope,
+} from './domain/account-states.ts'
 
 export type TradingStatesOptions = {
   readonly store: Store
@@ -24,27 +32,48 @@ export class TradingStates {
   async restore(): Promise<void> {
     const { store, onChange } = this.#options
     for (const { account, state, version, reason, changed_by: by } of await store.all(tradingStates)) {
-      this.#states.say(account, { state: state as TradingState, version, reason, by })
+      this.#states.say({ account, strategy: '' }, { state: state as TradingState, version, reason, by })
+    }
+    for (const { account, strategy, state, version, reason, changed_by: by } of await store.all(strategyStates)) {
+      this.#states.say({ account, strategy }, { state: state as TradingState, version, reason, by })
     }
     for (const row of await store.all(holds)) this.#states.hold(JSON.parse(row.hold) as Hold)
     onChange()
   }
 
-  ofOrder(account: AccountId, instrument: InstrumentId): OrderState {
-    return this.#states.ofOrder(account, instrument)
+  ofOrder(account: AccountId, instrument: InstrumentId, strategy: StrategyInstanceId): OrderState {
+    return this.#states.ofOrder(account, instrument, strategy)
   }
 
   isHalted(account: AccountId): boolean {
-    return this.#states.said('').state === 'halted' || this.#states.said(account).state === 'halted'
+    return this.saidOf(account).some(({ state }) => state === 'halted')
   }
 
-  /** Of all that has been said for the account and for everything: it rises with each change. */
+  /** Whether a person has said what leaves no place for an open order: holds of JTS itself cancel nothing. */
+  isStopped(
+    account: AccountId,
+    { strategy, side }: { readonly strategy: string; readonly side: 'buy' | 'sell' },
+  ): boolean {
+    const said = [...this.saidOf(account), this.#states.said({ account, strategy })]
+    return said.some(({ state }) => isStoppedIn(state, side))
+  }
+
+  /** For everything, and for the account. */
+  saidOf(account: AccountId): readonly SaidState[] {
+    return [this.#states.said(WHOLE), this.#states.said({ account, strategy: '' })]
+  }
+
+  /** Rises with everything that is said about the account or one of its strategies. */
   versionOf(account: AccountId): number {
-    return this.#states.said('').version + this.#states.said(account).version
+    return this.#states.versionOf(account)
   }
 
-  said(account: string): { readonly state: TradingState; readonly version: number; readonly reason: string } {
-    return this.#states.said(account)
+  said(scope: Scope): SaidState {
+    return this.#states.said(scope)
+  }
+
+  strategiesOf(account: AccountId): Iterable<readonly [string, SaidState]> {
+    return this.#states.strategiesOf(account)
   }
 
   own(account: AccountId): OwnState {
@@ -67,17 +96,18 @@ export class TradingStates {
     return this.#states.holdsOf(account).filter((hold) => hold.cause === cause)
   }
 
-  /** Said by a person, for one account or (under '') for everything. */
-  say(account: string, state: TradingState, reason: string, by: string): void {
-    this.#options.store.transact((turn) => this.#say(account, { state, reason, by }, turn), 'durable')
+  /** Said by a person. */
+  say(scope: Scope, state: TradingState, reason: string, by: string): void {
+    this.#options.store.transact((turn) => this.#say(scope, { state, reason, by }, turn), 'durable')
     this.#options.onChange()
   }
 
-  /** By a person. For everything, it also lifts what JTS holds accounts for until a person says so. */
-  resume(account: string, by: string): void {
+  /** By a person. For accounts, it also lifts what JTS holds them for until a person says so. */
+  resume(scope: Scope, by: string): void {
     this.#options.store.transact((turn) => {
-      for (const hold of this.#states.holdsOf(account)) if (hold.liftedBy === 'person') this.lift(hold, turn)
-      this.#say(account, { state: 'active', reason: '', by }, turn)
+      const held = scope.strategy === '' ? this.#states.holdsOf(scope.account) : []
+      for (const hold of held) if (hold.liftedBy === 'person') this.lift(hold, turn)
+      this.#say(scope, { state: 'active', reason: '', by }, turn)
     }, 'durable')
     this.#options.onChange()
   }
@@ -96,38 +126,51 @@ export class TradingStates {
     if (isNews(before, this.#states.own(hold.account))) this.#tell(hold.account, turn)
   }
 
-  #say(account: string, said: Pick<SaidState, 'state' | 'reason' | 'by'>, turn: Turn): void {
-    const version = this.#states.said(account).version
-    if (account !== '') {
-      this.#states.say(account, { ...said, version })
+  #say(scope: Scope, said: Pick<SaidState, 'state' | 'reason' | 'by'>, turn: Turn): void {
+    const { account, strategy } = scope
+    const before = this.#states.said(scope).version
+    if (account !== '' && strategy === '') {
+      this.#states.say(scope, { ...said, version: before })
       return this.#tell(account as AccountId, turn)
     }
     const { state, reason, by } = said
-    this.#states.say('', { ...said, version: version + 1 })
-    turn.put(tradingStates, { account: '', state, version: version + 1, reason, changed_by: by })
-    for (const one of this.#options.accounts)
-      this.#publish(one, 'whole', { ...said, version: version + 1, code: '' }, turn)
+    const version = before + 1
+    this.#states.say(scope, { ...said, version })
+    if (strategy !== '') {
+      turn.put(strategyStates, { account, strategy, state, version, reason, changed_by: by })
+      return this.#publish(account as AccountId, 'strategy', { ...said, version, code: '' }, turn, strategy)
+    }
+    turn.put(tradingStates, { account: '', state, version, reason, changed_by: by })
+    for (const one of this.#options.accounts) this.#publish(one, 'whole', { ...said, version, code: '' }, turn)
   }
 
   /** What the account's own state is now. */
   #tell(account: AccountId, turn: Turn): void {
-    const said = this.#states.said(account)
+    const scope = { account, strategy: '' }
+    const said = this.#states.said(scope)
     const version = said.version + 1
-    this.#states.say(account, { ...said, version })
+    this.#states.say(scope, { ...said, version })
     turn.put(tradingStates, { account, state: said.state, version, reason: said.reason, changed_by: said.by })
     this.#publish(account, 'account', { ...this.#states.own(account), version }, turn)
   }
 
-  #publish(account: AccountId, scope: 'whole' | 'account', said: OwnState & { version: number }, turn: Turn): void {
+  #publish(
+    account: AccountId,
+    scope: 'whole' | 'account' | 'strategy',
+    said: OwnState & { version: number },
+    turn: Turn,
+    strategy = '',
+  ): void {
     const { state, version, reason, by, code: reasonCode } = said
+    const whose = { whole: scope, account, strategy: `${account}/${strategy}` }[scope]
     turn.publish('orders.events', {
       type: 'TradingStateChanged',
       stream: account,
       account,
-      correlationId: `trading-state/${scope === 'whole' ? scope : account}/${version}`,
+      correlationId: `trading-state/${whose}/${version}`,
       causationId: '',
       timeEventUs: this.#options.marketClock.nowUs(),
-      payload: { scope, strategy: '', state, version, reason, by, reasonCode },
+      payload: { scope, strategy, state, version, reason, by, reasonCode },
     })
   }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import { RpcError, type NewEvent } from '@jts/contracts'
 import type { PositionSizeRequest, RiskCheckRequest } from '@jts/contracts/risk-api'
-import { parseUnits, shippedInstrument, type RiskLimits } from '@jts/model'
+import { accountId, parseUnits, shippedInstrument, type RiskLimits } from '@jts/model'
 import { Harness, START_US } from '@jts/testkit/harness'
 import {
   balanceAdjusted,
@@ -216,6 +216,37 @@ describe('a denial', () => {
     assert.equal((await w.ask()).denialCode, 'TRADING_HALTED')
     await w.restart()
     assert.equal((await w.ask({ signalId: 's2' })).denialCode, 'TRADING_HALTED')
+  })
+})
+
+describe('a halt of one strategy', () => {
+  const say = (w: World, name: string, state: string, account = ACCOUNT): Promise<unknown> => {
+    const payload = { scope: 'strategy', strategy: name, state, version: 1, reason: '', by: '', reasonCode: '' }
+    const about = { stream: account, account, correlationId: '', causationId: '', timeEventUs: 1 }
+    return w.hear({ ...about, type: 'TradingStateChanged', payload })
+  }
+  const code = async (w: World, signalId: string, strategy = 'one', side = 'buy'): Promise<string> =>
+    (await w.ask({ signalId, strategy, side })).denialCode
+
+  it('denies its signals by name, over a restart, until it is resumed; another strategy goes on', async () => {
+    const w = await world()
+    await say(w, 'one', 'halted')
+    assert.deepEqual([await code(w, 's1'), await code(w, 's2', 'two')], ['STRATEGY_HALTED', ''])
+    await w.restart()
+    assert.equal(await code(w, 's3', 'one', 'sell'), 'STRATEGY_HALTED')
+    await say(w, 'one', 'reducing')
+    assert.deepEqual(
+      [await code(w, 's4'), await code(w, 's5', 'one', 'sell')],
+      ['STRATEGY_REDUCING', 'INSUFFICIENT_POSITION'],
+    )
+    await say(w, 'one', 'active')
+    assert.equal(await code(w, 's6'), '')
+  })
+
+  it('holds also where the strategy has been given another account since', async () => {
+    const w = await world()
+    await say(w, 'one', 'halted', accountId('sim.binance.former'))
+    assert.equal(await code(w, 's1'), 'STRATEGY_HALTED')
   })
 })
 

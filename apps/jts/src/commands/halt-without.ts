@@ -6,13 +6,14 @@ import { join } from 'node:path'
 import { createBinanceBroker, PRODUCTION, TESTNET } from '@jts/binance-service'
 import type { AccountId } from '@jts/model'
 import { haltOffline } from '@jts/order-execution'
-import { openOnDisk, ordersOpen, type OpenOnDisk } from '@jts/order-execution/open-orders'
+import { isOfAll, openOnDisk, ordersOpen, type Halt, type OpenOnDisk } from '@jts/order-execution/open-orders'
 import { Activity, createLogger, silentLogger, systemClock } from '@jts/runtime'
 import { EmbeddedBus, lockFolder, SqliteStore } from '@jts/transport'
 import { createCreonBroker } from '../brokers/creon.ts'
 import type { ManagedBroker } from '../brokers/managed-broker.ts'
 import { givenAddress, openCreon } from '../brokers/open-creon.ts'
 import { cancelOpen } from '../cancel-open.ts'
+import { UserError } from '../cli.ts'
 import { accountsAt, foreignOrdersOf, readConfig } from '../config.ts'
 import { isUsedBy, processOf, type ProcessFile } from '../running.ts'
 import { keysFromEnvironment } from '../venue.ts'
@@ -25,15 +26,16 @@ export type HaltAnswer = {
   readonly message: string
 }
 
-type Halt = { readonly reason: string; readonly by: string }
+type SaidHalt = Halt & { readonly reason: string; readonly by: string }
 type Left = ReadonlyMap<AccountId, OpenOnDisk>
 type Reached = { readonly account: AccountId; readonly broker: ManagedBroker }
 
 const ENDED_WITHIN_MS = 5000
 const BROKER_WITHIN_MS = 20_000
 
-export async function haltWithout(folder: string, reason: string): Promise<HaltAnswer> {
+export async function haltWithout(folder: string, halt: Halt & { readonly reason: string }): Promise<HaltAnswer> {
   const running = processOf(folder)
+  const account = accountFor(running, halt)
   const { pid } = running
   const isOurs = pid !== null && isUsedBy(folder, pid)
   if (isOurs) {
@@ -41,21 +43,37 @@ export async function haltWithout(folder: string, reason: string): Promise<HaltA
     process.kill(pid, 'SIGKILL')
   }
   const lock = await lockWhenFree(folder)
-  const left = await writeHalt(folder, running, { reason, by: 'command line' }).finally(() => lock.release())
-  const { cancelled, open, reasons } = await cancelAtBrokers(running, folder, left)
+  const said = { ...halt, by: 'command line' }
+  const left = await writeHalt(folder, running, account, said).finally(() => lock.release())
+  const { cancelled, open, reasons } = await cancelAtBrokers(running, folder, { account, halt, left })
   const unknown = [...left.values()].reduce((sum, one) => sum + one.unknown, 0)
-  const ended = isOurs ? 'the process was ended; it starts halted' : 'no process is running; it starts halted'
-  return { tradingState: 'halted', cancelled, unknown, open, message: [ended, ...reasons].join('; ') }
+  const ended = isOurs ? 'the process was ended' : 'no process is running'
+  const starts = `${halt.strategy === '' ? 'it' : halt.strategy} starts ${halt.state}`
+  return { tradingState: halt.state, cancelled, unknown, open, message: [ended, starts, ...reasons].join('; ') }
+}
+
+/** Before anything is ended: the account of the strategy that is to be halted, empty for a halt of everything. */
+function accountFor({ strategies = [] }: ProcessFile, { strategy }: Halt): string {
+  if (strategy === '') return ''
+  const found = strategies.find(({ instance }) => instance === strategy)
+  if (found !== undefined) return found.account
+  const known = strategies.map(({ instance }) => instance).join(', ') || 'no strategy at all'
+  throw new UserError(`--strategy: expected one of ${known}, found ${JSON.stringify(strategy)}`)
 }
 
 /** Returns what is open, as the rows say it. */
-async function writeHalt(folder: string, { isDistributed }: ProcessFile, halt: Halt): Promise<Left> {
-  if (isDistributed !== true) return await haltFolder(folder, halt)
+async function writeHalt(
+  folder: string,
+  { isDistributed }: ProcessFile,
+  account: string,
+  halt: SaidHalt,
+): Promise<Left> {
+  if (isDistributed !== true) return await haltFolder(folder, account, halt)
   const { haltRun } = await import('../distributed/halt-run.ts')
   return await haltRun(folder, halt)
 }
 
-async function haltFolder(folder: string, halt: Halt): Promise<Left> {
+async function haltFolder(folder: string, account: string, halt: SaidHalt): Promise<Left> {
   const fatal = (why: string, cause: unknown): never => {
     throw new Error(why, { cause })
   }
@@ -63,26 +81,38 @@ async function haltFolder(folder: string, halt: Halt): Promise<Left> {
   // The bus plugs itself into the store, which then takes events.
   void new EmbeddedBus({ store, log: silentLogger, fatal })
   store.ensure([ordersOpen] as never[])
-  await haltOffline(store, { ...halt, nowUs: systemClock.nowUs() })
-  const rows = await store.all(ordersOpen)
+  const { strategy, state, reason, by } = halt
+  await haltOffline(store, { scope: { account, strategy }, state, reason, by, nowUs: systemClock.nowUs() })
+  const rows = (await store.all(ordersOpen)).filter((row) => account === '' || row.account === account)
   await store.close()
-  const accounts = new Set(rows.map(({ account }) => account as AccountId))
-  return new Map([...accounts].map((account) => [account, openOnDisk(rows.filter((row) => row.account === account))]))
+  const accounts = [...new Set(rows.map((row) => row.account as AccountId))]
+  return new Map(
+    accounts.map((one) => [
+      one,
+      openOnDisk(
+        rows.filter((row) => row.account === one),
+        halt,
+      ),
+    ]),
+  )
 }
 
 /** The halt is written, whatever fails here: what could not be asked or cancelled is counted as open, and said. */
 async function cancelAtBrokers(
   running: ProcessFile,
   folder: string,
-  left: Left,
+  { account: only, halt, left }: { readonly account: string; readonly halt: Halt; readonly left: Left },
 ): Promise<{ cancelled: number; open: number; reasons: readonly string[] }> {
   const counts = { cancelled: 0, open: 0 }
   const config = readConfig(running.config ?? undefined)
   const handling = foreignOrdersOf(running.mode, config.accounts)
-  const { reached, reasons } = await brokersOf(running, folder)
+  const found = await brokersOf(running, folder)
+  const { reasons } = found
+  const reached = found.reached.filter(({ account }) => only === '' || account === only)
   for (const { account, broker } of reached) {
     const ours = left.get(account)?.clientOrderIds ?? new Set<string>()
-    const asked = broker.start().then(() => cancelOpen({ broker, ours, adopts: handling[account] === 'adopt' }))
+    const adopts = isOfAll(halt) && handling[account] === 'adopt'
+    const asked = broker.start().then(() => cancelOpen({ broker, ours, adopts }))
     try {
       const { cancelled, open } = await within(BROKER_WITHIN_MS, asked)
       counts.cancelled += cancelled

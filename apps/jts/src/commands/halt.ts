@@ -13,7 +13,11 @@ const OPTIONS = {
   strategy: {
     type: 'text',
     value: 'NAME',
-    help: 'resume: start this strategy instance again, which is barred or stopped',
+    help: 'this strategy instance alone; resume also starts it again where it is barred or stopped',
+  },
+  reduce: {
+    type: 'flag',
+    help: 'halt: let orders through that reduce; buys are refused, and those that are open cancelled',
   },
   'data-dir': { type: 'text', value: 'DIR', help: 'folder of the process (.jts/live, .jts/paper or .jts/sim)' },
   json: { type: 'flag', help: 'one JSON object on standard output' },
@@ -25,7 +29,8 @@ export async function haltCommand(name: 'halt' | 'resume', argv: readonly string
   const parsed = parseCommand(
     {
       name,
-      usage: `./jts ${name} [--reason TEXT]`,
+      usage:
+        name === 'halt' ? './jts halt [--strategy NAME] [--reduce] [--reason TEXT]' : './jts resume [--strategy NAME]',
       summary:
         name === 'halt'
           ? 'Refuses new orders, waits for sends in flight, cancels what is open. Survives restarts; only ./jts resume lifts it.'
@@ -36,7 +41,12 @@ export async function haltCommand(name: 'halt' | 'resume', argv: readonly string
   )
   if (parsed === undefined) return EXIT.ok
   const { options } = parsed
-  const reason = options.reason ?? (name === 'halt' ? 'halted from the command line' : '')
+  if (name === 'resume' && options.reduce === true) {
+    throw new UserError('--reduce: expected with halt, found with resume')
+  }
+  const state = options.reduce === true ? 'reducing' : 'halted'
+  const reason = options.reason ?? (name === 'halt' ? `${state} from the command line` : '')
+  const { strategy = '' } = options
   const folder = options.url === undefined ? folderOf(options['data-dir']) : undefined
   // One that is starting says later where it is.
   const url = (): string => options.url ?? urlOf(folder!)
@@ -44,12 +54,14 @@ export async function haltCommand(name: 'halt' | 'resume', argv: readonly string
   if (!isAnswering && (name === 'resume' || folder === undefined)) {
     throw new UserError(`expected JTS to answer at ${url()}, found that it does not`)
   }
-  if (options.strategy !== undefined) return await startStrategy(name, url(), options.strategy, options.json)
-  const answer = isAnswering ? await ask(url(), name, reason) : await haltWithout(folder!, reason)
+  const path = strategy === '' ? name : `strategies/${encodeURIComponent(strategy)}/${name}`
+  const answer = isAnswering
+    ? await ask(url(), path, name === 'halt' ? { reason, state } : {})
+    : await haltWithout(folder!, { strategy, state, reason })
   process.stdout.write(
     options.json
       ? `${JSON.stringify(answer)}\n`
-      : `Trading is ${answer.tradingState}. Orders cancelled: ${answer.cancelled}, without an answer yet: ${answer.unknown}, open: ${answer.open}.${answer.message === '' ? '' : ` (${answer.message})`}\n`,
+      : `${strategy === '' ? 'Trading' : strategy} is ${answer.tradingState}. Orders cancelled: ${answer.cancelled}, without an answer yet: ${answer.unknown}, open: ${answer.open}.${answer.message === '' ? '' : ` (${answer.message})`}\n`,
   )
   return EXIT.ok
 }
@@ -69,24 +81,16 @@ async function answers(url: () => string, folder: string | undefined): Promise<b
   })
 }
 
-async function startStrategy(name: string, url: string, instance: string, json: boolean | undefined): Promise<number> {
-  if (name !== 'resume') throw new UserError('--strategy: expected with resume, which starts it, found with halt')
-  const path = `strategies/${encodeURIComponent(instance)}/start`
-  const { state } = await ask<{ state: string }>(url, path, '')
-  process.stdout.write(json ? `${JSON.stringify({ instance, state })}\n` : `${instance} is ${state}.\n`)
-  return EXIT.ok
-}
-
-async function ask<T = HaltAnswer>(url: string, name: string, reason: string): Promise<T> {
-  const response = await fetch(new URL(`/api/v1/${name}`, url), {
+async function ask(url: string, path: string, body: object): Promise<HaltAnswer> {
+  const response = await fetch(new URL(`/api/v1/${path}`, url), {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(reason === '' ? {} : { reason }),
+    body: JSON.stringify(body),
     signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
   })
-  const body = (await response.json()) as { data?: T; detail?: string; title?: string }
-  if (!response.ok || body.data === undefined) {
-    throw new UserError(`${name} was refused: ${body.detail ?? body.title ?? response.status}`)
+  const answer = (await response.json()) as { data?: HaltAnswer; detail?: string; title?: string }
+  if (!response.ok || answer.data === undefined) {
+    throw new UserError(`${path} was refused: ${answer.detail ?? answer.title ?? response.status}`)
   }
-  return body.data
+  return answer.data
 }

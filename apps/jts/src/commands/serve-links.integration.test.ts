@@ -69,7 +69,9 @@ describe('a half-open link', () => {
       proxy.stall(...directions)
       // TCP itself would say nothing for a quarter of an hour.
       await until(() => connection.state === 'down')
-      await assert.rejects(orders.halt({ account: '', reason: '', by: '' }, { deadlineMs: 100 }))
+      await assert.rejects(
+        orders.halt({ account: '', reason: '', by: '', strategy: '', state: '' }, { deadlineMs: 100 }),
+      )
       assert.equal(scripted.count('orders.halt'), 0)
       proxy.cut()
       proxy.flow()

@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { HALT_OF_ALL } from '@jts/order-execution/open-orders'
 import { silentLogger, systemClock } from '@jts/runtime'
 import { startPostgres } from '@jts/servers'
 import { HaltTable } from '@jts/transport/store/halt-table'
@@ -60,7 +61,7 @@ test('every account has the halt on disk, also when the database has ended with 
   await first.stop()
   await left.abandon()
 
-  const open = await haltRun(folder, { reason: 'a test', by: 'nobody' })
+  const open = await haltRun(folder, { ...HALT_OF_ALL, reason: 'a test', by: 'nobody' })
   assert.deepEqual(
     [...open].map(([account, { open: count }]) => [account, count]),
     [
@@ -74,15 +75,15 @@ test('every account has the halt on disk, also when the database has ended with 
   const halts = new HaltTable(sql, NAMESPACE)
   for (const unit of UNITS) {
     const said = (await halts.of(unit)).map(({ number: _, ...rest }) => rest)
-    assert.deepEqual(said, [{ account: '', reason: 'a test', by: 'nobody' }], unit)
+    assert.deepEqual(said, [{ account: '', reason: 'a test', by: 'nobody', ...HALT_OF_ALL }], unit)
   }
   // Taken by one, and lifted for the other before it has heard of it.
   const [main, lifted] = UNITS as [string, string]
   await halts.taken((await halts.of(main))[0]!.number)
   assert.deepEqual([(await halts.of(main)).length, (await halts.of(lifted)).length], [0, 1])
-  await halts.lift(UNITS, 'sim.binance.second')
+  await halts.lift(UNITS, { account: 'sim.binance.second', strategy: '' })
   assert.equal((await halts.of(lifted)).length, 1, 'a halt of everything is not lifted with one account')
-  await halts.lift(UNITS, '')
+  await halts.lift(UNITS, { account: '', strategy: '' })
   assert.deepEqual(await halts.of(lifted), [])
   await sql.end()
   await second.stop()

@@ -1,16 +1,17 @@
 /**
- * A halt of a distributed run whose supervisor is dead or was ended: written for the unit of every account, which takes it before
+ * A halt of a distributed run whose supervisor is dead or was ended: written for the unit of every account that it is about, which takes it before
  * it sends anything, or at once where its process has been left behind. A database of the run's own has ended with its
  * supervisor, and is started for this alone.
  */
 import { join } from 'node:path'
 import type { AccountId } from '@jts/model'
-import type { OpenOnDisk } from '@jts/order-execution/open-orders'
+import type { Halt, OpenOnDisk } from '@jts/order-execution/open-orders'
 import { startPostgres, type PostgresServer } from '@jts/servers'
 import { HaltTable } from '@jts/transport/store/halt-table'
 import { connectPostgres, migrate } from '@jts/transport/store/postgres-connection'
 import { openInUnit } from './open-in-unit.ts'
 import { databaseUrlOf, readRunFile, RUN_FILE, settingsOf } from './run-file.ts'
+import { placed } from './routed.ts'
 import { unitOfAccount } from './units.ts'
 
 /** The former server goes with its supervisor, which takes a moment. */
@@ -20,18 +21,23 @@ const AGAIN_MS = 200
 /** Returns what is open, as the rows say it. */
 export async function haltRun(
   folder: string,
-  halt: { readonly reason: string; readonly by: string },
+  said: Halt & { readonly reason: string; readonly by: string },
 ): Promise<ReadonlyMap<AccountId, OpenOnDisk>> {
   const run = readRunFile(join(folder, RUN_FILE))
-  const accounts = (await settingsOf(run)).accounts.map(({ account }) => account)
+  const settings = await settingsOf(run)
+  const strategies = new Map(settings.instances.map(({ instance, account }) => [instance as string, account as string]))
+  const halt = placed({ ...said, account: '' }, strategies)
+  const accounts = settings.accounts
+    .map(({ account }) => account)
+    .filter((account) => halt.account === '' || halt.account === account)
   const own = run.databaseUrl === undefined ? undefined : await ownServer(join(folder, 'servers', 'postgres'))
   const sql = connectPostgres(own?.url ?? databaseUrlOf(run), 'halt')
   try {
     await migrate(sql, run.namespace)
     const units = accounts.map((account) => unitOfAccount('order-execution', account))
-    await new HaltTable(sql, run.namespace).write(units, { account: '', ...halt })
+    await new HaltTable(sql, run.namespace).write(units, halt)
     const open = new Map<AccountId, OpenOnDisk>()
-    for (const account of accounts) open.set(account, await openInUnit(sql, run.namespace, account))
+    for (const account of accounts) open.set(account, await openInUnit(sql, run.namespace, account, halt))
     return open
   } finally {
     await sql.end({ timeout: 2 })

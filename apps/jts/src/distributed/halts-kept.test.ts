@@ -9,7 +9,7 @@ import { haltsKept } from './halts-kept.ts'
 import { HaltsTaken } from './halts-taken.ts'
 import { routedOrders } from './routed.ts'
 
-const ENOUGH: HaltRequest = { account: '', reason: 'enough', by: 'a person' }
+const ENOUGH: HaltRequest = { account: '', reason: 'enough', by: 'a person', strategy: '', state: '' }
 const MAIN = 'order-execution.sim.binance.main'
 const OTHER = 'order-execution.sim.binance.other'
 const halted = (cancelled: number) => ({ state: 'halted', cancelled, unknown: 0, open: 1, message: 'enough' })
@@ -20,9 +20,9 @@ class Halts {
   isAway = false
   #number = 0
 
-  async write(units: readonly string[], { account, reason, by }: SaidHalt): Promise<void> {
+  async write(units: readonly string[], { account, strategy, state, reason, by }: SaidHalt): Promise<void> {
     await this.#answers()
-    for (const unit of units) this.rows.push({ number: ++this.#number, unit, account, reason, by })
+    for (const unit of units) this.rows.push({ number: ++this.#number, unit, account, strategy, state, reason, by })
   }
   async of(unit: string) {
     await this.#answers()
@@ -32,9 +32,11 @@ class Halts {
     await this.#answers()
     this.rows = this.rows.filter((row) => row.number !== number)
   }
-  async lift(units: readonly string[], account: string): Promise<void> {
+  async lift(units: readonly string[], { account, strategy }: Pick<SaidHalt, 'account' | 'strategy'>): Promise<void> {
     await this.#answers()
-    this.rows = this.rows.filter((row) => !(units.includes(row.unit) && row.account === account))
+    const isLifted = (row: SaidHalt & { unit: string }): boolean =>
+      units.includes(row.unit) && row.account === account && row.strategy === strategy
+    this.rows = this.rows.filter((row) => !isLifted(row))
   }
   #answers(): Promise<void> {
     return this.isAway ? Promise.reject(new Error('the database is away')) : Promise.resolve()
@@ -47,11 +49,13 @@ function run({ main, other }: { main: Owner; other: Owner }) {
   const halts = new Halts()
   const cancelled: string[] = []
   const owners = new Map(Object.entries({ 'sim.binance.main': main, 'sim.binance.other': other }))
-  const kept = haltsKept(routedOrders(owners as never), {
+  const accounts = new Map([['ema', 'sim.binance.main']])
+  const kept = haltsKept(routedOrders(owners as never, accounts), {
     owners,
+    accounts,
     halts,
-    cancelWithout: (account) => {
-      cancelled.push(account)
+    cancelWithout: (account, { strategy }) => {
+      cancelled.push(`${account} ${strategy}`.trim())
       return Promise.resolve({ cancelled: 2, open: 3 })
     },
   })
@@ -111,9 +115,36 @@ test('without a database, whoever answers is halted; it is refused where somebod
 test('a resume lifts what nobody has taken yet', async () => {
   const { halts, kept } = run({ main: gone, other: there })
   await kept.halt(ENOUGH)
-  await assert.rejects(kept.resume({ account: '', by: 'a person' }), { code: 'UNAVAILABLE' })
+  await assert.rejects(kept.resume({ account: '', by: 'a person', strategy: '' }), { code: 'UNAVAILABLE' })
   assert.deepEqual(halts.rows, [])
 })
+
+test('a halt of one strategy is written and told for its account alone, and lifted alone', async () => {
+  const { halts, cancelled, kept } = run({ main: gone, other: gone })
+  const rows = () => halts.rows.map(({ unit, account, strategy, state }) => [unit, account, strategy, state])
+  const ema = { ...ENOUGH, strategy: 'ema' }
+  const answer = await kept.halt({ ...ema, state: 'reducing' })
+  assert.deepEqual([answer.state, answer.cancelled, answer.open], ['reducing', 2, 3])
+  assert.match(answer.message, /order execution of sim.binance.main has not confirmed it/)
+  assert.deepEqual(cancelled, ['sim.binance.main ema'])
+  assert.deepEqual(rows(), [[MAIN, 'sim.binance.main', 'ema', 'reducing']])
+  await kept.halt({ ...ENOUGH, account: 'sim.binance.main' })
+  await assert.rejects(kept.resume({ account: '', strategy: 'ema', by: '' }), { code: 'UNAVAILABLE' })
+  assert.deepEqual(rows(), [[MAIN, 'sim.binance.main', '', 'halted']])
+})
+
+for (const [what, request] of [
+  ['nobody runs', { strategy: 'other' }],
+  ['another account runs', { strategy: 'ema', account: 'sim.binance.other' }],
+] as const) {
+  test(`a halt of a strategy that ${what} is refused, with those that are known, and nothing is written`, async () => {
+    const { halts, kept } = run({ main: there, other: there })
+    const message = /^strategy: expected one of (ema|no strategy at all), found "(other|ema)"$/
+    await assert.rejects(kept.halt({ ...ENOUGH, ...request }), { code: 'NOT_FOUND', message })
+    await assert.rejects(kept.resume({ by: '', account: '', ...request }), { code: 'NOT_FOUND', message })
+    assert.deepEqual(halts.rows, [])
+  })
+}
 
 function unit() {
   const halts = new Halts()

@@ -6,17 +6,21 @@ import { RpcError, type OrderExecutionApi } from '@jts/contracts'
 import type { HaltRequest, HaltResponse } from '@jts/contracts/orders-api'
 import type { HaltTable } from '@jts/transport/store/halt-table'
 import type { CancelCounts } from '../cancel-open.ts'
-import { addedUp } from './routed.ts'
+import { addedUp, placed } from './routed.ts'
 import { unitOfAccount } from './units.ts'
 
 export type HaltsKeptOptions = {
   /** By account. */
   readonly owners: ReadonlyMap<string, Pick<OrderExecutionApi, 'halt'>>
+  /** Of the strategy instances. */
+  readonly accounts: ReadonlyMap<string, string>
   readonly halts: Pick<HaltTable, 'write' | 'lift'>
-  /** Cancels at the broker what the account has open, without its order execution. */
-  readonly cancelWithout: (account: string) => Promise<CancelCounts>
+  /** Cancels at the broker what the account has open and the halt stops, without its order execution. */
+  readonly cancelWithout: (account: string, halt: HaltRequest) => Promise<CancelCounts>
 }
 
+/** What a halt may say; who keeps the state refuses any other. */
+const STATES: ReadonlySet<string> = new Set(['halted', 'reducing'])
 const WRITTEN_WITHIN_MS = 3000
 /** With the rest of a halt, inside the time that a person waits for the answer. */
 const CANCELLED_WITHIN_MS = 5000
@@ -24,14 +28,15 @@ const CANCELLED_WITHIN_MS = 5000
 /** @param orders answers everything else, and refuses an account that is none */
 export function haltsKept(
   orders: OrderExecutionApi,
-  { owners, halts, cancelWithout }: HaltsKeptOptions,
+  { owners, accounts, halts, cancelWithout }: HaltsKeptOptions,
 ): Pick<OrderExecutionApi, 'halt' | 'resume'> {
   const accountsOf = (account: string): string[] => (owners.has(account) ? [account] : [...owners.keys()])
   const unitsOf = (account: string): string[] => accountsOf(account).map((one) => unitOfAccount('order-execution', one))
   const isKnown = (account: string): boolean => account === '' || owners.has(account)
   return {
-    async halt(request) {
-      if (!isKnown(request.account)) return await orders.halt(request)
+    async halt(asked) {
+      const request = { ...placed(asked, accounts), state: asked.state || 'halted' }
+      if (!isKnown(request.account) || !STATES.has(request.state)) return await orders.halt(request)
       // Whoever answers is halted, whether it could be written or not.
       const written = within(WRITTEN_WITHIN_MS, halts.write(unitsOf(request.account), request)).then(
         () => undefined,
@@ -49,11 +54,15 @@ export function haltsKept(
         )
       }
       const sum = addedUp(answers.map(({ answer }) => answer))
-      return { ...sum, state: 'halted', message: [sum.message, ...unconfirmed].filter((one) => one !== '').join('. ') }
+      return {
+        ...sum,
+        state: request.state,
+        message: [sum.message, ...unconfirmed].filter((one) => one !== '').join('. '),
+      }
     },
-    async resume(request) {
-      if (isKnown(request.account))
-        await within(WRITTEN_WITHIN_MS, halts.lift(unitsOf(request.account), request.account))
+    async resume(asked) {
+      const request = placed(asked, accounts)
+      if (isKnown(request.account)) await within(WRITTEN_WITHIN_MS, halts.lift(unitsOf(request.account), request))
       return await orders.resume(request)
     },
   }
@@ -70,10 +79,13 @@ async function haltOne(
   try {
     return { answer: await owner.halt(request) }
   } catch (error) {
-    const why = `the order execution of ${account} has not confirmed it (${(error as Error).message}) and is halted when it is back`
-    const silent = { state: 'halted', cancelled: 0, unknown: 0, open: 0, message: '' }
+    const why = `the order execution of ${account} has not confirmed it (${(error as Error).message}) and takes it when it is back`
+    const silent = { state: request.state, cancelled: 0, unknown: 0, open: 0, message: '' }
     try {
-      return { answer: { ...silent, ...(await within(CANCELLED_WITHIN_MS, cancelWithout(account))) }, unconfirmed: why }
+      return {
+        answer: { ...silent, ...(await within(CANCELLED_WITHIN_MS, cancelWithout(account, request))) },
+        unconfirmed: why,
+      }
     } catch (cause) {
       const asked = `what is open at its broker could not be asked (${(cause as Error).message})`
       return { answer: silent, unconfirmed: `${why}; ${asked}` }

@@ -91,5 +91,6 @@ export class HaltsTaken {
 }
 
 function isSame(one: HaltRequest, other: HaltRequest): boolean {
-  return one.account === other.account && one.reason === other.reason && one.by === other.by
+  const isOfSame = one.account === other.account && one.strategy === other.strategy && one.state === other.state
+  return isOfSame && one.reason === other.reason && one.by === other.by
 }

@@ -9,6 +9,7 @@ import { BrokerError } from '@jts/broker-kit'
 import { RpcError, TOPIC_NAMES, type NewEvent, type OrderExecutionApi } from '@jts/contracts'
 import type { HostState } from '@jts/contracts/host-api'
 import { accountId } from '@jts/model'
+import { HALT_OF_ALL } from '@jts/order-execution/open-orders'
 import { NOT_OBSERVED, silentLogger, systemClock } from '@jts/runtime'
 import { provideKafka, providePostgres } from '@jts/servers'
 import { sleep } from '@jts/testkit'
@@ -93,13 +94,14 @@ test('a halt while order execution is dead holds when it is back, and one that n
   const owners = new Map([[ACCOUNT as string, gone]])
   const kept = haltsKept(routedOrders(owners as never), {
     owners,
+    accounts: new Map(),
     halts: new HaltTable(sql, namespace),
     cancelWithout: async (account) => {
-      const { open: count } = await openInUnit(sql, namespace, account as typeof ACCOUNT)
+      const { open: count } = await openInUnit(sql, namespace, account as typeof ACCOUNT, HALT_OF_ALL)
       return { cancelled: 0, open: count }
     },
   })
-  const { state, message } = await kept.halt({ account: '', reason: 'enough', by: 'a person' })
+  const { state, message } = await kept.halt({ account: '', reason: 'enough', by: 'a person', strategy: '', state: '' })
   assert.equal(state, 'halted')
   assert.match(message, /has not confirmed it/)
 
@@ -107,9 +109,9 @@ test('a halt while order execution is dead holds when it is back, and one that n
   const unit = await open('order-execution')
   const orders = unit.api as OrderExecutionApi
   assert.deepEqual(await tradingState(orders), ['halted', 'enough'])
-  await kept.halt({ account: '', reason: 'told by nobody', by: 'a person' })
+  await kept.halt({ account: '', reason: 'told by nobody', by: 'a person', strategy: '', state: '' })
   await until(async () => (await tradingState(orders))[1] === 'told by nobody')
-  assert.equal((await orders.resume({ account: '', by: 'a person' })).state, 'active')
+  assert.equal((await orders.resume({ account: '', by: 'a person', strategy: '' })).state, 'active')
   await unit.stop()
 
   // A start later, what a person has said last still stands.

@@ -65,7 +65,7 @@ test('a halt reaches every account and adds up; one that fails is told, and the 
   const asked: string[] = []
   const account = (name: string, cancelled: number) =>
     execution({ halt: () => (asked.push(name), Promise.resolve(halted(cancelled))) })
-  const request = { account: '', reason: '', by: '' }
+  const request = { account: '', reason: '', by: '', strategy: '', state: '' }
   const both = routedOrders(
     new Map([
       ['a', account('a', 1)],
@@ -92,7 +92,9 @@ test('a halt reaches every account and adds up; one that fails is told, and the 
 test('the trading state of all is the strictest', async () => {
   const states = ['active', 'halted', 'reducing'].map((state) => [
     state,
-    execution({ getTradingState: () => Promise.resolve({ state, version: 1, reason: '', accounts: [] }) }),
+    execution({
+      getTradingState: () => Promise.resolve({ state, version: 1, reason: '', accounts: [], strategies: [] }),
+    }),
   ])
   assert.equal((await routedOrders(new Map(states as never)).getTradingState({})).state, 'halted')
 })
@@ -100,7 +102,8 @@ test('the trading state of all is the strictest', async () => {
 test('while the owner of an account is away its state is unknown, and those of the others are told', async () => {
   const own = { account: 'b', state: 'reducing', reasonCode: '', reason: '', instrument: '' }
   const b = execution({
-    getTradingState: () => Promise.resolve({ state: 'active', version: 1, reason: '', accounts: [own] }),
+    getTradingState: () =>
+      Promise.resolve({ state: 'active', version: 1, reason: '', accounts: [own], strategies: [] }),
   })
   const away = execution({ getTradingState: () => Promise.reject(new RpcError('UNAVAILABLE', 'nobody owns it')) })
   const pair = (first: OrderExecutionApi, second: OrderExecutionApi): OrderExecutionApi =>

@@ -21,8 +21,15 @@ type ByAccount<Api> = ReadonlyMap<string, Api>
 const STRICTEST = ['halted', 'reducing', 'active', 'unknown']
 const REOPEN_MS = 500
 
-/** Orders are by account; an empty account is all of them. */
-export function routedOrders(owners: ByAccount<OrderExecutionApi>): OrderExecutionApi {
+/**
+ * Orders are by account; an empty account is all of them.
+ *
+ * @param accounts of the strategy instances: a halt of one is for the owner of its account alone
+ */
+export function routedOrders(
+  owners: ByAccount<OrderExecutionApi>,
+  accounts: ReadonlyMap<string, string> = new Map(),
+): OrderExecutionApi {
   const of = (account: string): readonly OrderExecutionApi[] =>
     account === '' ? [...owners.values()] : [ownerOf(owners, account)]
   return {
@@ -44,8 +51,14 @@ export function routedOrders(owners: ByAccount<OrderExecutionApi>): OrderExecuti
       }
       throw notFound
     },
-    halt: (request) => commanded(of(request.account), (owner) => owner.halt(request)),
-    resume: (request) => commanded(of(request.account), (owner) => owner.resume(request)),
+    async halt(asked) {
+      const request = placed(asked, accounts)
+      return await commanded(of(request.account), (owner) => owner.halt(request))
+    },
+    async resume(asked) {
+      const request = placed(asked, accounts)
+      return await commanded(of(request.account), (owner) => owner.resume(request))
+    },
     adjustBalance: async (request) => await ownerOf(owners, request.account).adjustBalance(request),
     /** Whose owner does not answer is told as unknown: the others' states are worth as much while one is away. */
     async getTradingState(request) {
@@ -58,15 +71,35 @@ export function routedOrders(owners: ByAccount<OrderExecutionApi>): OrderExecuti
       })
       const answers = await Promise.all(asked)
       const [strictest] = answers.toSorted((a, b) => STRICTEST.indexOf(a.state) - STRICTEST.indexOf(b.state))
-      return { ...strictest!, accounts: answers.flatMap((answer) => answer.accounts) }
+      return {
+        ...strictest!,
+        accounts: answers.flatMap((answer) => answer.accounts),
+        strategies: answers.flatMap((answer) => answer.strategies),
+      }
     },
   }
+}
+
+/** A word for one strategy with the account that it trades. @throws RpcError for a strategy that is not there */
+export function placed<R extends { readonly account: string; readonly strategy: string }>(
+  request: R,
+  accounts: ReadonlyMap<string, string>,
+): R {
+  const { account, strategy } = request
+  if (strategy === '') return request
+  const found = accounts.get(strategy)
+  if (found !== undefined && (account === '' || account === found)) return { ...request, account: found }
+  const known = [...accounts].filter(([, of]) => account === '' || account === of).map(([name]) => name)
+  throw new RpcError(
+    'NOT_FOUND',
+    `strategy: expected one of ${known.join(', ') || 'no strategy at all'}, found ${JSON.stringify(strategy)}`,
+  )
 }
 
 function unknownState(account: string, error: unknown): TradingState {
   const reason = `expected an answer of its order-execution, found none: ${(error as Error).message}`
   const own = { account, instrument: '', state: 'unknown', reasonCode: 'NOT_ANSWERING', reason }
-  return { state: 'unknown', version: 0, reason, accounts: [own] }
+  return { state: 'unknown', version: 0, reason, accounts: [own], strategies: [] }
 }
 
 /** Every account is asked, whatever becomes of the others; a person is told of the one that did not answer. */

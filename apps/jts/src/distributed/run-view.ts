@@ -6,6 +6,7 @@ import type { BrokerPort } from '@jts/broker-kit'
 import type { BusEventOf } from '@jts/contracts'
 import { HostServiceService, type HostState, type Stop } from '@jts/contracts/host-api'
 import { accountBroker, instrumentSymbol, type AccountId } from '@jts/model'
+import { isOfAll } from '@jts/order-execution/open-orders'
 import type { FillRow } from '@jts/order-execution/service'
 import { Activity, MarketClock, systemClock, type Logger } from '@jts/runtime'
 import { Archive } from '@jts/transport'
@@ -106,14 +107,17 @@ export function openRunView({ run, settings, databaseUrl, archive, name, log }: 
   const brokers = new Map(settings.accounts.map((one) => [one.account, createBroker(settings, plumbing, one)] as const))
   const markets = createMarkets(settings, plumbing)
   const executions = byAccount('order-execution', orderExecutionClient)
-  const orders = routedOrders(executions)
+  const accounts = new Map(settings.instances.map(({ instance, account }) => [instance as string, account as string]))
+  const orders = routedOrders(executions, accounts)
   const kept = haltsKept(orders, {
     owners: executions,
+    accounts,
     halts: new HaltTable(sql, run.namespace),
-    cancelWithout: async (name) => {
+    cancelWithout: async (name, { strategy, state }) => {
       const account = name as AccountId
-      const { clientOrderIds: ours } = await openInUnit(sql, run.namespace, account)
-      const adopts = settings.foreignOrders?.[account] === 'adopt'
+      const halt = { strategy, state: state === 'reducing' ? state : 'halted' } as const
+      const { clientOrderIds: ours } = await openInUnit(sql, run.namespace, account, halt)
+      const adopts = isOfAll(halt) && settings.foreignOrders?.[account] === 'adopt'
       return await cancelOpen({ broker: brokers.get(account)!, ours, adopts })
     },
   })

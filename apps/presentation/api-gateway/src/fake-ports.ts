@@ -14,11 +14,13 @@ import type {
   FillView,
   GatewayPorts,
   GatewayUpdate,
+  HaltState,
   HaltView,
   OrderView,
   PortfolioView,
   PositionView,
   StatusView,
+  StrategyHaltView,
   StrategyView,
   TradingState,
   WaitingView,
@@ -49,7 +51,15 @@ export class FakePorts implements GatewayPorts {
   readonly listeners = new Set<(update: GatewayUpdate) => void>()
   /** Shown of every account. */
   accountChanges: Partial<AccountView> = {}
-  readonly commands: { command: 'halt' | 'resume' | 'adjust'; by: string; reason?: string }[] = []
+  readonly commands: {
+    command: 'halt' | 'resume' | 'adjust'
+    by: string
+    reason?: string
+    state?: HaltState
+    instance?: string
+  }[] = []
+  /** By instance. */
+  readonly strategyStates = new Map<string, Pick<StrategyView, 'state' | 'tradingState' | 'tradingStateReason'>>()
   readonly mode: Mode
   tradingState: TradingState = 'active'
   accountStates: StatusView['accountStates'] = []
@@ -124,7 +134,7 @@ export class FakePorts implements GatewayPorts {
           instrument: 'BINANCE:BTCUSDT',
           timeframe: '1m',
           parameters: { fast: 12, slow: 26 },
-          state: 'running',
+          ...this.#strategyState('ema-btc'),
         },
         {
           instance: 'breakout-samsung',
@@ -133,7 +143,7 @@ export class FakePorts implements GatewayPorts {
           instrument: 'KRX:005930',
           timeframe: '1m',
           parameters: { k: 0.5, stop: 0.02 },
-          state: 'running',
+          ...this.#strategyState('breakout-samsung'),
           ...(this.#waiting.length === 0 ? {} : { waiting: this.#waiting.map(waitingView) }),
         },
       ],
@@ -170,12 +180,45 @@ export class FakePorts implements GatewayPorts {
     return this.#decisions.slice(0, query.limit)
   }
 
-  async halt(request: { reason: string; by: string }): Promise<HaltView> {
+  async halt(request: { reason: string; by: string; state: HaltState }): Promise<HaltView> {
     this.commands.push({ command: 'halt', ...request })
-    this.#setTradingState('halted')
+    this.#setTradingState(request.state)
     const resting = this.#orders.filter((order) => order.status === 'accepted')
     for (const order of resting) this.#putOrder({ ...order, status: 'cancelled' })
-    return { tradingState: 'halted', cancelled: resting.length, unknown: 0, open: 0, message: 'trading is halted' }
+    return { tradingState: request.state, cancelled: resting.length, unknown: 0, open: 0, message: request.reason }
+  }
+
+  haltStrategy(request: { instance: string; reason: string; by: string; state: HaltState }): Promise<HaltView> {
+    const { instance, reason, state } = request
+    return this.#ofStrategy(instance, () => {
+      this.commands.push({ command: 'halt', ...request })
+      const before = this.#strategyState(instance)
+      this.strategyStates.set(instance, { ...before, tradingState: state, tradingStateReason: reason })
+      return { tradingState: state, cancelled: 1, unknown: 0, open: 0, message: reason }
+    })
+  }
+
+  resumeStrategy(request: { instance: string; by: string }): Promise<StrategyHaltView> {
+    const { instance } = request
+    return this.#ofStrategy(instance, () => {
+      this.commands.push({ command: 'resume', ...request })
+      this.strategyStates.delete(instance)
+      const counts = { cancelled: 0, unknown: 0, open: 0, message: '' }
+      return { instance, state: 'running', tradingState: 'active', ...counts }
+    })
+  }
+
+  #ofStrategy<T>(instance: string, answer: () => T): Promise<T> {
+    if (!this.statusNow().strategies.some((one) => one.instance === instance)) {
+      return Promise.reject(new GatewayError('NOT_FOUND', `expected a strategy instance, found ${instance}`))
+    }
+    const answered = answer()
+    this.emit({ type: 'status', data: this.statusNow() })
+    return Promise.resolve(answered)
+  }
+
+  #strategyState(instance: string): Pick<StrategyView, 'state' | 'tradingState' | 'tradingStateReason'> {
+    return this.strategyStates.get(instance) ?? { state: 'running' }
   }
 
   async resume(request: { by: string }): Promise<HaltView> {

@@ -8,10 +8,12 @@ import type {
   DecisionView,
   FillView,
   GatewayUpdate,
+  HaltState,
   HaltView,
   OrderView,
   PortfolioView,
   StatusView,
+  StrategyHaltView,
   StrategyView,
 } from '@jts/contracts/gateway'
 
@@ -24,8 +26,12 @@ export interface GatewayPorts {
   orders(query: { limit: number }): Promise<readonly OrderView[]>
   fills(query: { instrument?: string; limit: number }): Promise<readonly FillView[]>
   decisions(query: { limit: number }): Promise<readonly DecisionView[]>
-  halt(request: { reason: string; by: string }): Promise<HaltView>
+  halt(request: { reason: string; by: string; state: HaltState }): Promise<HaltView>
   resume(request: { by: string }): Promise<HaltView>
+  /** The orders of one strategy instance alone. */
+  haltStrategy(request: { instance: string; reason: string; by: string; state: HaltState }): Promise<HaltView>
+  /** Lifts that, and starts the instance where it is stopped or barred. */
+  resumeStrategy(request: { instance: string; by: string }): Promise<StrategyHaltView>
   /** Books what moved without a trade: exactly what differs now, or nothing. */
   adjust(request: AdjustRequestView & { readonly by: string }): Promise<AdjustmentView>
   /** Starts a strategy instance that is stopped or barred. */

@@ -1,5 +1,6 @@
 /** What a request may carry. Unknown fields are refused: a misspelt `limit` should not pass silently. */
 import { Type, type Static, type TObject, type TProperties } from '@sinclair/typebox'
+import type { HaltState } from '@jts/contracts/gateway'
 import { ADJUSTMENT_REASONS, type AdjustmentReason } from '@jts/model/adjustments'
 import { TIMEFRAMES } from '@jts/model/bars'
 
@@ -15,7 +16,10 @@ export const EmptyQuery = closed({})
 export const CandlesQuery = closed({ instrument: INSTRUMENT, timeframe: TIMEFRAME, limit: limit(500, 5000) })
 export const ListQuery = closed({ limit: limit(50, 500) })
 export const FillsQuery = closed({ instrument: Type.Optional(INSTRUMENT), limit: limit(50, 1000) })
-export const HaltBody = closed({ reason: Type.Optional(Type.String({ maxLength: 500 })) })
+export const HaltBody = closed({
+  reason: Type.Optional(Type.String({ maxLength: 500 })),
+  state: Type.Optional(Type.Unsafe<HaltState>({ type: 'string', enum: ['halted', 'reducing'] })),
+})
 export const ResumeBody = closed({})
 export const AccountParams = closed({
   account: Type.String({ pattern: '^(sim|paper|live)\\.[a-z][a-z0-9]*\\.[a-z0-9][a-z0-9_-]*$', maxLength: 128 }),

@@ -173,9 +173,56 @@ describe('api gateway', () => {
     const resumed = await call(`${url}/api/v1/resume`, { method: 'POST', headers: JSON_BODY, body: '{}' })
     assert.equal(resumed.json.data.tradingState, 'active')
     assert.deepEqual(ports.commands, [
-      { command: 'halt', reason: 'news', by: 'dashboard' },
+      { command: 'halt', reason: 'news', by: 'dashboard', state: 'halted' },
       { command: 'resume', by: 'dashboard' },
     ])
+  })
+
+  it('halts one strategy, or lets it only reduce, and resumes it; it knows no other name and no other state', async () => {
+    const post = (path: string, body: object) =>
+      call(`${url}/api/v1/${path}`, { method: 'POST', headers: JSON_BODY, body: JSON.stringify(body) })
+    const before = ports.commands.length
+    const halted = await post('strategies/ema-btc/halt', { reason: 'news' })
+    assert.deepEqual([halted.status, halted.json.data.tradingState, halted.json.data.cancelled], [200, 'halted', 1])
+    const reducing = await post('strategies/ema-btc/halt', { state: 'reducing' })
+    assert.deepEqual([reducing.status, reducing.json.data.tradingState], [200, 'reducing'])
+    const { tradingState, strategies } = (await call(`${url}/api/v1/status`)).json.data
+    assert.equal(tradingState, 'active')
+    assert.deepEqual(
+      strategies.map((one: Record<string, unknown>) => [one['instance'], one['tradingState']]),
+      [
+        ['ema-btc', 'reducing'],
+        ['breakout-samsung', undefined],
+      ],
+    )
+    const resumed = await post('strategies/ema-btc/resume', {})
+    assert.deepEqual(
+      [resumed.status, resumed.json.data.state, resumed.json.data.tradingState],
+      [200, 'running', 'active'],
+    )
+    const by = { by: 'dashboard', instance: 'ema-btc' }
+    assert.deepEqual(ports.commands.slice(before), [
+      { command: 'halt', ...by, reason: 'news', state: 'halted' },
+      { command: 'halt', ...by, reason: 'reducing from the dashboard', state: 'reducing' },
+      { command: 'resume', ...by },
+    ])
+    for (const [path, body, status] of [
+      ['strategies/nobody/halt', {}, 404],
+      ['strategies/nobody/resume', {}, 404],
+      ['strategies/ema-btc/halt', { state: 'active' }, 400],
+      ['halt', { state: 'unknown' }, 400],
+    ] as const) {
+      assert.equal((await post(path, body)).status, status, path)
+    }
+    assert.equal(ports.commands.length, before + 3)
+  })
+
+  it('refuses a halt of a strategy from a foreign origin', async () => {
+    const before = ports.commands.length
+    const headers = { ...JSON_BODY, origin: 'https://evil.example' }
+    const answer = await call(`${url}/api/v1/strategies/ema-btc/halt`, { method: 'POST', headers, body: '{}' })
+    assert.deepEqual([answer.status, answer.json.code], [403, 'FOREIGN_ORIGIN'])
+    assert.equal(ports.commands.length, before)
   })
 
   it('starts a strategy instance by its name, and knows no other', async () => {

@@ -42,6 +42,9 @@ export type StrategyView = {
   readonly parameters: Readonly<Record<string, unknown>>
   /** `stopped` by a person; `barred` because it did not come back from a handler; `unknown` while its engine does not answer. */
   readonly state: 'running' | 'stopped' | 'barred' | 'unknown'
+  /** What a person has said of its orders alone, and why; absent while nothing stands against them. */
+  readonly tradingState?: Exclude<TradingState, 'active'>
+  readonly tradingStateReason?: string
   /** What it wants as soon as its market takes orders; absent when nothing. */
   readonly waiting?: readonly WaitingView[]
 }
@@ -244,6 +247,12 @@ export type HaltView = {
   readonly open: number
   readonly message: string
 }
+
+/** How far a halt goes: nothing is sent any more, or only what reduces. */
+export type HaltState = Extract<TradingState, 'halted' | 'reducing'>
+
+/** The same of one strategy: how its engine is then, too, which a resume starts where it is stopped or barred. */
+export type StrategyHaltView = HaltView & { readonly instance: string; readonly state: StrategyView['state'] }
 
 export type GatewayUpdate =
   | { readonly type: 'candle'; readonly data: CandleView }

@@ -6,6 +6,7 @@ import {
   BrokerError,
   type AdjustmentReport,
   type Balance,
+  type BeforeWrite,
   type BrokerListener,
   type BrokerPort,
   type CancelOutcome,
@@ -59,6 +60,8 @@ export class FakeBroker implements BrokerPort {
   venueAheadUs = 0
   /** What a request to place is answered with; by default the venue takes it. */
   onPlace: (intent: PlaceOrderIntent) => Answer<PlaceOutcome> = (intent) => this.take(intent)
+  /** How long a request waits for its turn before it is written. */
+  untilWritten: (() => Promise<void>) | undefined
   onCancel: (clientOrderId: string) => Answer<CancelOutcome> = (clientOrderId) => this.cancelAtVenue(clientOrderId)
   onQuery: (clientOrderId: string) => Answer<QueryOutcome> = (clientOrderId) => this.known(clientOrderId)
   /** Asked right before the list of trades, or the balances, is read. */
@@ -72,10 +75,11 @@ export class FakeBroker implements BrokerPort {
     this.capabilities = { ...FAKE_CAPABILITIES, ...capabilities }
   }
 
-  async placeOrder(intent: PlaceOrderIntent): Promise<PlaceOutcome> {
+  async placeOrder(intent: PlaceOrderIntent, beforeWrite?: BeforeWrite): Promise<PlaceOutcome> {
     this.placed.push(intent)
+    if (this.untilWritten !== undefined) await this.untilWritten()
     if (this.gate === 'halted') return { kind: 'not_sent', code: 'GATE_HALTED', message: 'the gate is halted' }
-    return this.onPlace(intent)
+    return beforeWrite?.() ?? this.onPlace(intent)
   }
 
   async cancelOrder(order: { clientOrderId: ClientOrderId; cancelId: ClientOrderId }): Promise<CancelOutcome> {

@@ -1,7 +1,7 @@
 /** What the parts of one account's order execution share: its orders, its known fills, whether it may send, and how it speaks. */
 import type { BrokerPort, PlaceOutcome } from '@jts/broker-kit'
 import type { NewEvent } from '@jts/contracts'
-import type { AccountId, InstrumentId } from '@jts/model'
+import type { AccountId, InstrumentId, StrategyInstanceId } from '@jts/model'
 import type { Activity, Logger, MarketClock, WallClock } from '@jts/runtime'
 import type { Store, Turn } from '@jts/transport'
 import { accounts } from '../adapters/tables.ts'
@@ -27,8 +27,8 @@ export type AccountExecutionOptions = {
   /** Market time without a word about an open order after which the venue is asked, µs. */
   readonly quietMarketOrderUs: number
   readonly quietOrderUs: number
-  /** What an order in this instrument meets now. */
-  readonly tradingState: (instrument: InstrumentId) => OrderState
+  /** What an order of this strategy in this instrument meets now. */
+  readonly tradingState: (instrument: InstrumentId, strategy: StrategyInstanceId) => OrderState
   /** What is done about orders that JTS has not made (`alert`). */
   readonly foreignOrders?: ForeignOrders
   /** Such an order was found where that blocks the account. */

@@ -63,7 +63,7 @@ describe('an open order that JTS has not made', () => {
   it('is no business of a halt', async () => {
     const w = await world()
     placeForeign(w)
-    assert.equal((await w.service.api.halt({ account: '', reason: '', by: '' })).cancelled, 0)
+    assert.equal((await w.service.api.halt({ account: '', reason: '', by: '', strategy: '', state: '' })).cancelled, 0)
     assert.equal(w.broker.orders.get(FOREIGN)!.status, 'accepted')
   })
 
@@ -71,7 +71,7 @@ describe('an open order that JTS has not made', () => {
     const w = await world({}, () => undefined, undefined, 'adopt')
     placeForeign(w)
     await w.approve('s1')
-    assert.equal((await w.service.api.halt({ account: '', reason: '', by: '' })).cancelled, 2)
+    assert.equal((await w.service.api.halt({ account: '', reason: '', by: '', strategy: '', state: '' })).cancelled, 2)
     assert.equal(w.broker.orders.get(FOREIGN)!.status, 'cancelled')
   })
 
@@ -79,7 +79,7 @@ describe('an open order that JTS has not made', () => {
     const w = await world({}, () => undefined, undefined, 'adopt')
     placeForeign(w)
     w.broker.onCancel = () => Promise.reject(new Error('the socket dropped'))
-    const answer = await w.service.api.halt({ account: '', reason: '', by: '' })
+    const answer = await w.service.api.halt({ account: '', reason: '', by: '', strategy: '', state: '' })
     assert.deepEqual([answer.state, answer.cancelled], ['halted', 0])
   })
 
@@ -91,7 +91,7 @@ describe('an open order that JTS has not made', () => {
     assert.equal(await accountState(w), 'reducing FOREIGN_ORDER')
     await w.approve('s1')
     assert.deepEqual((await w.said()).slice(-1), ['OrderDenied'])
-    await w.service.api.resume({ account: '', by: 'person' })
+    await w.service.api.resume({ account: '', by: 'person', strategy: '' })
     await w.service.reconcile(ACCOUNT)
     assert.equal(await accountState(w), 'active')
     placeForeign(w, 'by-hand-2')

@@ -1,5 +1,5 @@
 /** From an approved order to its request: one at a time, the intent on disk before the wire, and written once. */
-import type { PlaceOutcome } from '@jts/broker-kit'
+import type { NotSent, PlaceOutcome } from '@jts/broker-kit'
 import type { Turn } from '@jts/transport'
 import { decideIntent } from '../domain/decisions.ts'
 import { clientOrderIdOf, type OrderRecord } from '../domain/order-record.ts'
@@ -53,7 +53,8 @@ export class OrderSending {
       }
       const { marketClock, tradingState } = state.options
       const nowUs = marketClock.nowUs()
-      const decision = decideIntent(record, tradingState(record.terms.instrument), nowUs)
+      const { instrument, strategy } = record.terms
+      const decision = decideIntent(record, tradingState(instrument, strategy), nowUs)
       if (decision.kind === 'denied') deny(state, record, decision, turn)
       else if (decision.kind === 'expired') expire(state, record, decision, turn)
       else this.#writeIntent(record, nowUs, turn)
@@ -108,10 +109,23 @@ export class OrderSending {
     const { broker, log } = this.#state.options
     try {
       const intent = record.intent(broker.capabilities.timeInForce)
-      return await broker.placeOrder({ ...intent, ...(traceparent === undefined ? {} : { traceparent }) })
+      const traced = { ...intent, ...(traceparent === undefined ? {} : { traceparent }) }
+      return await broker.placeOrder(traced, () => this.#whyStale(record))
     } catch (error) {
       log.error({ ...record.named, err: error }, 'the broker failed while it placed an order')
       return { kind: 'unknown', message: (error as Error).message }
+    }
+  }
+
+  /** Asked in the moment before the write: a person may have said something of its account or strategy since the intent. */
+  #whyStale({ request }: OrderRecord): NotSent | undefined {
+    const version = this.#state.options.tradingStateVersion()
+    if (request?.tradingStateVersion === version) return undefined
+    const found = `version ${version} is known, found ${request?.tradingStateVersion}`
+    return {
+      kind: 'not_sent',
+      code: 'STALE_TRADING_STATE',
+      message: `decided under an older trading state: ${found}`,
     }
   }
 
@@ -154,6 +168,9 @@ export class OrderSending {
   /** No byte was written, so a new request is no repetition: as long as the approval holds, it may be made. */
   #onNotSent(record: OrderRecord, outcome: PlaceOutcome & { readonly kind: 'not_sent' }, turn: Turn): void {
     const state = this.#state
+    // Something was said since its intent, of it or of another strategy: it is decided anew.
+    const isBehind = (record.request?.tradingStateVersion ?? 0) < state.options.tradingStateVersion()
+    if (outcome.code === 'STALE_TRADING_STATE' && isBehind) return this.requeue(record, turn)
     if (outcome.code === 'BROKER_UNAVAILABLE' || outcome.code === 'TOO_LATE') {
       this.requeue(record, turn)
       state.notReady()

@@ -55,6 +55,12 @@ export const tradingStates = defineTable(
   { account: 'text', state: 'text', version: 'integer', reason: 'text', changed_by: 'text' },
   ['account'],
 )
+/** The same for one strategy instance of an account; one of which nobody has said anything has no row. */
+export const strategyStates = defineTable(
+  'orders_strategy_states',
+  { account: 'text', strategy: 'text', state: 'text', version: 'integer', reason: 'text', changed_by: 'text' },
+  ['account', 'strategy'],
+)
 /** Orders of others that are open at the venue and were told of. */
 export const foreignOrders = defineTable(
   'orders_foreign',

@@ -8,18 +8,25 @@ export type IntentDecision =
   | { readonly kind: 'write' }
   | {
       readonly kind: 'denied'
-      readonly code: 'TRADING_HALTED' | 'TRADING_REDUCING' | HoldCode
+      readonly code: 'TRADING_HALTED' | 'TRADING_REDUCING' | 'STRATEGY_HALTED' | 'STRATEGY_REDUCING' | HoldCode
       readonly reason: string
     }
   | { readonly kind: 'expired'; readonly code: 'APPROVAL_EXPIRED'; readonly reason: string }
 
-export function decideIntent(order: OrderRecord, { state, hold }: OrderState, marketNowUs: number): IntentDecision {
+export function decideIntent(
+  order: OrderRecord,
+  { state, hold, isOfStrategy = false }: OrderState,
+  marketNowUs: number,
+): IntentDecision {
+  const whose = isOfStrategy ? `strategy ${order.terms.strategy}` : 'trading'
   if (state === 'halted') {
-    return { kind: 'denied', code: 'TRADING_HALTED', reason: 'expected trading to be active, found halted' }
+    const code = isOfStrategy ? 'STRATEGY_HALTED' : 'TRADING_HALTED'
+    return { kind: 'denied', code, reason: `expected ${whose} to be active, found halted` }
   }
   if (hold !== undefined && order.terms.side === 'buy') return { kind: 'denied', code: hold.code, reason: hold.reason }
   if (state === 'reducing' && order.terms.side === 'buy') {
-    return { kind: 'denied', code: 'TRADING_REDUCING', reason: 'expected a reducing order while reducing, found a buy' }
+    const code = isOfStrategy ? 'STRATEGY_REDUCING' : 'TRADING_REDUCING'
+    return { kind: 'denied', code, reason: `expected a reducing order while ${whose} is reducing, found a buy` }
   }
   if (marketNowUs > order.terms.validUntilUs) {
     const lateMs = Math.ceil((marketNowUs - order.terms.validUntilUs) / 1000)

@@ -3,7 +3,14 @@ import assert from 'node:assert/strict'
 import { afterEach } from 'node:test'
 import type { Capabilities, NotSentCode, PlaceOutcome } from '@jts/broker-kit'
 import type { BusEvent, EventType } from '@jts/contracts'
-import { accountId, instrumentId, type InstrumentId, type SignalId, type StrategyInstanceId } from '@jts/model'
+import {
+  accountId,
+  instrumentId,
+  strategyInstanceId,
+  type InstrumentId,
+  type SignalId,
+  type StrategyInstanceId,
+} from '@jts/model'
 import type { HeartbeatTimes } from '@jts/runtime'
 import { FakeBroker } from '@jts/testkit/fake-broker'
 import { Harness } from '@jts/testkit/harness'
@@ -20,6 +27,7 @@ type Terms = {
   side?: 'buy' | 'sell'
   type?: string
   validForUs?: number
+  strategy?: string
 }
 
 export class World {
@@ -60,7 +68,11 @@ export class World {
       activity,
       log,
       accounts: [
-        { account: ACCOUNT, broker: this.broker, instruments: this.instruments, foreignOrders: this.#foreignOrders },
+        {
+          ...{ account: ACCOUNT, broker: this.broker, instruments: this.instruments },
+          strategies: ['one', 'two'].map(strategyInstanceId),
+          foreignOrders: this.#foreignOrders,
+        },
       ],
       sendWindowUs: 2 * SECOND,
       quietMarketOrderUs: 2 * SECOND,
@@ -98,6 +110,7 @@ export class World {
   async approve(signal: string, terms: Terms = {}): Promise<void> {
     const { store, marketClock } = this.harness
     const { quantity = '1', quoteQuantity = '', side = 'buy', type = 'limit', validForUs = 60 * SECOND } = terms
+    const { strategy = 'one' } = terms
     store.transact((turn) => {
       turn.publish('orders.signals', {
         type: 'ApprovedSignal',
@@ -115,7 +128,7 @@ export class World {
           approvedAt: '',
           signalId: signal,
           account: ACCOUNT,
-          strategy: 'one',
+          strategy,
           orderType: type,
           timeInForce: 'gtc',
           quantityText: quoteQuantity === '' ? quantity : '',

@@ -21,3 +21,17 @@ it('tells a person in the evening what is sent in the morning, and when', () => 
     ],
   )
 })
+
+for (const [scope, strategy, state, title, severity] of [
+  ['whole', '', 'halted', 'Trading is halted', 'critical'],
+  ['strategy', 'ema-btc', 'halted', 'Trading of ema-btc is halted', 'critical'],
+  ['strategy', 'ema-btc', 'active', 'Trading of ema-btc is active', 'info'],
+] as const) {
+  it(`tells a person whose trading is ${state}: ${title}`, () => {
+    const told = notificationOf({
+      ...{ type: 'TradingStateChanged', eventId: 'e', account: 'sim.binance.main', correlationId: 'c', timeEventUs: 1 },
+      payload: { scope, strategy, state, version: 1, reason: 'news', by: 'a person', reasonCode: '' },
+    } as BusEvent)
+    assert.deepEqual([told!.severity, told!.title, told!.text], [severity, title, 'news'])
+  })
+}

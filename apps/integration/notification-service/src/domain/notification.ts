@@ -94,7 +94,7 @@ function words(event: BusEvent): Words | undefined {
     case 'TradingStateChanged':
       return {
         severity: event.payload.state === 'active' ? 'info' : 'critical',
-        title: `Trading is ${event.payload.state}`,
+        title: `Trading${event.payload.scope === 'strategy' ? ` of ${event.payload.strategy}` : ''} is ${event.payload.state}`,
         text: event.payload.reason,
       }
     case 'SignalWaiting': {

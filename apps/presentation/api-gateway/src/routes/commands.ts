@@ -20,9 +20,14 @@ const BY = 'dashboard'
 
 export function registerCommands(app: FastifyInstance, ports: GatewayPorts, log: Logger): void {
   const schema = { querystring: EmptyQuery }
+  const said = ({ state = 'halted', reason }: HaltBody) => ({
+    reason: reason?.trim() || `${state} from the dashboard`,
+    by: BY,
+    state,
+  })
   app.post<{ Body: HaltBody }>('/halt', { schema: { ...schema, body: HaltBody } }, async ({ body }) => {
-    const reason = body.reason?.trim() || 'halted from the dashboard'
-    const data = await withDeadline('halt', COMMAND_MS, ports.halt({ reason, by: BY }))
+    const { reason, ...rest } = said(body)
+    const data = await withDeadline('halt', COMMAND_MS, ports.halt({ reason, ...rest }))
     log.warn({ reason, ...data }, 'halt asked from the dashboard')
     return { success: true, data }
   })
@@ -31,6 +36,25 @@ export function registerCommands(app: FastifyInstance, ports: GatewayPorts, log:
     log.warn({ ...data }, 'resume asked from the dashboard')
     return { success: true, data }
   })
+  app.post<{ Params: InstanceParams; Body: HaltBody }>(
+    '/strategies/:instance/halt',
+    { schema: { ...schema, params: InstanceParams, body: HaltBody } },
+    async ({ params, body }) => {
+      const request = { ...params, ...said(body) }
+      const data = await withDeadline('halt of a strategy', COMMAND_MS, ports.haltStrategy(request))
+      log.warn({ ...request, ...data }, 'halt of a strategy asked from the dashboard')
+      return { success: true, data }
+    },
+  )
+  app.post<{ Params: InstanceParams }>(
+    '/strategies/:instance/resume',
+    { schema: { ...schema, params: InstanceParams, body: ResumeBody } },
+    async ({ params }) => {
+      const data = await withDeadline('resume of a strategy', COMMAND_MS, ports.resumeStrategy({ ...params, by: BY }))
+      log.warn({ ...data }, 'resume of a strategy asked from the dashboard')
+      return { success: true, data }
+    },
+  )
   app.post<{ Params: AccountParams; Body: AdjustBody }>(
     '/accounts/:account/adjustments',
     { schema: { ...schema, params: AccountParams, body: AdjustBody } },

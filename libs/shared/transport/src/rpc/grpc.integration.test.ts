@@ -72,7 +72,7 @@ async function until(condition: () => boolean, ms = 5000): Promise<void> {
 }
 
 const LIST = { account: '', openOnly: false, limit: 0, orderId: '' }
-const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [] }
+const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [], strategies: [] }
 
 describe('a deadline', () => {
   for (const [name, options, call] of [
@@ -157,7 +157,9 @@ describe('a server that is not there', () => {
     await server.stop()
     await until(() => connection.state === 'down')
     const begun = performance.now()
-    await assert.rejects(apis.orders.halt({ account: '', reason: '', by: '' }), { code: 'UNAVAILABLE' })
+    await assert.rejects(apis.orders.halt({ account: '', reason: '', by: '', strategy: '', state: '' }), {
+      code: 'UNAVAILABLE',
+    })
     assert.ok(performance.now() - begun < 500)
     await serve(scripted, server.port)
     await connection.ready()

@@ -9,7 +9,7 @@ import { OwnerLinks, type OwnerDirectory } from './owner-links.ts'
 import { said, ScriptedApis } from './scripted-apis.ts'
 
 const UNIT = 'order-execution.sim.binance.main'
-const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [] }
+const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [], strategies: [] }
 const open: (() => Promise<void> | void)[] = []
 
 afterEach(async () => {
@@ -56,7 +56,7 @@ function linked(directory: OwnerDirectory, deadlineMs = 10_000) {
   return { links, orders: orderExecutionClient(link), risk: streamedRiskManagementClient(link) }
 }
 
-const HALT = { account: '', reason: 'test', by: 'test' }
+const HALT = { account: '', reason: 'test', by: 'test', strategy: '', state: '' }
 
 it('a call that must not be repeated is refused by who does not own the unit, and made once at the owner', async () => {
   const [before, now] = [await replica(), await replica()]

@@ -107,7 +107,10 @@ export function rpcContract(way: Way): void {
       const reason = 'because '.repeat(1_000_000)
       scripted.answer = (_method, request) =>
         Promise.resolve({ ...HALTED, message: String((request as { reason: string }).reason.length) })
-      assert.equal((await orders.halt({ account: '', reason, by: '' })).message, String(reason.length))
+      assert.equal(
+        (await orders.halt({ account: '', reason, by: '', strategy: '', state: '' })).message,
+        String(reason.length),
+      )
     })
 
     it('a stream brings what is yielded, in order, and ends when its reader has enough', async () => {

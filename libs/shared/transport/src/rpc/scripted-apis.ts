@@ -96,13 +96,21 @@ export const said = [
     answer: { orders: [OrderView.create({ orderId: 'o-1', timeUs: 1_704_067_200_000_001 })] },
   },
   { api: 'orders', method: 'cancelOrder', request: { orderId: 'o-1' }, answer: { accepted: true, message: '' } },
-  { api: 'orders', method: 'halt', request: { account: '', reason: 'a', by: 'b' }, answer: halted },
-  { api: 'orders', method: 'resume', request: { account: '', by: 'b' }, answer: halted },
+  {
+    api: 'orders',
+    method: 'halt',
+    request: { account: '', reason: 'a', by: 'b', strategy: 'ema', state: 'reducing' },
+    answer: halted,
+  },
+  { api: 'orders', method: 'resume', request: { account: '', by: 'b', strategy: 'ema' }, answer: halted },
   {
     api: 'orders',
     method: 'getTradingState',
     request: {},
-    answer: { state: 'active', version: 1, reason: '', accounts: [] },
+    answer: {
+      ...{ state: 'active', version: 1, reason: '', accounts: [] },
+      strategies: [{ strategy: 'ema', account: 'sim.binance.main', state: 'halted', reason: 'a', version: 3 }],
+    },
   },
   {
     api: 'orders',

@@ -17,7 +17,7 @@ const folder = mkdtempSync(join(tmpdir(), 'jts-tls-'))
 const certificates = new Certificates(folder)
 const file = (name: string): string => certificates.file(name)
 const files = (name: string, ca?: string): TlsFiles => certificates.files(name, ca)
-const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [] }
+const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [], strategies: [] }
 
 before(() => {
   certificates.authority('ca')

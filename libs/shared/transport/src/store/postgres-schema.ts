@@ -46,6 +46,9 @@ const MIGRATIONS: readonly string[] = [
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, unit text COLLATE "C" NOT NULL, account text COLLATE "C" NOT NULL,
     reason text NOT NULL, said_by text NOT NULL);
   `,
+  `
+  ALTER TABLE halts ADD COLUMN strategy text COLLATE "C" NOT NULL DEFAULT '', ADD COLUMN state text NOT NULL DEFAULT 'halted';
+  `,
 ]
 
 export function sharedSchemaName(namespace: string): string {

@@ -7,7 +7,8 @@ const seconds = (us: number): string => `${us / 1e6} s`
 
 /** By the rule's name; a rule without a figure has only passed. */
 const FIGURES: Readonly<Record<string, (question: RiskQuestion) => string | undefined>> = {
-  'trading-state': (q) => q.tradingState,
+  'trading-state': (q) =>
+    q.strategyState === 'active' ? q.tradingState : `${q.tradingState}, ${q.intent.strategy} ${q.strategyState}`,
   'tick-size': (q) =>
     q.intent.limitPrice === undefined
       ? undefined

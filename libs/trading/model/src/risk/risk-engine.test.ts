@@ -226,6 +226,44 @@ describe('risk', () => {
       intent: { side: 'sell' },
     },
     {
+      name: 'its strategy halted, a buy',
+      before: (engine) => engine.setTradingState({ strategy }, 'halted'),
+      denied: 'STRATEGY_HALTED',
+    },
+    {
+      name: 'its strategy reducing, a buy',
+      before: (engine) => engine.setTradingState({ strategy }, 'reducing'),
+      denied: 'STRATEGY_REDUCING',
+    },
+    {
+      name: 'its strategy halted, a sell',
+      before: (engine) => engine.setTradingState({ strategy }, 'halted'),
+      intent: { side: 'sell' },
+      denied: 'STRATEGY_HALTED',
+      reason: 'expected strategy one to be active, found it halted',
+    },
+    {
+      name: 'its strategy reducing, a sell',
+      before: (engine) => engine.setTradingState({ strategy }, 'reducing'),
+      intent: { side: 'sell' },
+    },
+    {
+      name: 'its strategy halted while everything only reduces',
+      before: (engine) => {
+        engine.setTradingState({ strategy }, 'halted')
+        engine.setTradingState({}, 'reducing')
+      },
+      denied: 'STRATEGY_HALTED',
+    },
+    {
+      name: 'its strategy and everything halted',
+      before: (engine) => {
+        engine.setTradingState({ strategy }, 'halted')
+        engine.setTradingState({}, 'halted')
+      },
+      denied: 'TRADING_HALTED',
+    },
+    {
       name: 'the account held by JTS itself, a buy',
       before: (engine) => engine.holds.set(hold()),
       denied: 'HEARTBEAT_MISSING',

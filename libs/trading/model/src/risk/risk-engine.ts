@@ -238,7 +238,8 @@ export class RiskEngine {
     question.instrument = market.instrument
     question.limits = this.limits
     question.nowUs = nowUs
-    question.tradingState = this.#states.of(intent.account, intent.strategy)
+    question.tradingState = this.#states.ofAccount(intent.account)
+    question.strategyState = this.#states.ofStrategy(intent.account, intent.strategy)
     question.hold = this.holds.of(intent.account, intent.instrument)
     question.measure(this.#collar, this.#feeRate)
     return undefined

@@ -41,7 +41,10 @@ export class RiskQuestion {
   market!: RiskMarket
   instrument!: Instrument
   limits!: RiskLimits
+  /** Of the account. */
   tradingState: TradingState = 'active'
+  /** Said of the strategy alone. */
+  strategyState: TradingState = 'active'
   /** Undefined where nothing is traded that keeps hours. */
   sessions: KrxSessions | undefined = undefined
   /** What JTS itself holds the account or the instrument for. */

@@ -15,11 +15,20 @@ const MINUTE_US = 60_000_000
 export const RISK_RULES: readonly RiskRule[] = [
   {
     name: 'trading-state',
-    check: ({ tradingState, hold, intent }) => {
+    check: ({ tradingState, strategyState, hold, intent }) => {
       if (tradingState === 'halted') return deny('TRADING_HALTED', 'expected trading to be active, found halted')
+      if (strategyState === 'halted') {
+        return deny('STRATEGY_HALTED', `expected strategy ${intent.strategy} to be active, found it halted`)
+      }
       if (hold !== undefined && intent.side === 'buy') return deny(hold.code, hold.reason)
       if (tradingState === 'reducing' && intent.side === 'buy') {
         return deny('TRADING_REDUCING', 'expected an order that reduces the position while reducing, found a buy')
+      }
+      if (strategyState === 'reducing' && intent.side === 'buy') {
+        return deny(
+          'STRATEGY_REDUCING',
+          `expected an order that reduces the position while strategy ${intent.strategy} is reducing, found a buy`,
+        )
       }
       return undefined
     },

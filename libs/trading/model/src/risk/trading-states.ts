@@ -15,12 +15,19 @@ export class TradingStates {
   }
 
   of(account: AccountId, strategy: StrategyInstanceId): TradingState {
+    return stricter(this.ofAccount(account), this.ofStrategy(account, strategy))
+  }
+
+  /** Whatever is said of its strategies. */
+  ofAccount(account: AccountId): TradingState {
     if (this.#states.size === 0) return 'active'
-    const whole = this.#states.get(scopeKey()) ?? 'active'
-    const ofAccount = this.#states.get(scopeKey(account)) ?? 'active'
-    const ofStrategy = this.#states.get(scopeKey(undefined, strategy)) ?? 'active'
-    const ofBoth = this.#states.get(scopeKey(account, strategy)) ?? 'active'
-    return [whole, ofAccount, ofStrategy, ofBoth].reduce((a, b) => (STRICTNESS[a] >= STRICTNESS[b] ? a : b))
+    return stricter(this.#state(), this.#state(account))
+  }
+
+  /** What is said of this strategy alone. */
+  ofStrategy(account: AccountId, strategy: StrategyInstanceId): TradingState {
+    if (this.#states.size === 0) return 'active'
+    return stricter(this.#state(undefined, strategy), this.#state(account, strategy))
   }
 
   toPlain(): Record<string, TradingState> {
@@ -31,6 +38,14 @@ export class TradingStates {
     this.#states.clear()
     for (const [key, state] of Object.entries(plain)) this.#states.set(key, state)
   }
+
+  #state(account?: AccountId, strategy?: StrategyInstanceId): TradingState {
+    return this.#states.get(scopeKey(account, strategy)) ?? 'active'
+  }
+}
+
+function stricter(one: TradingState, other: TradingState): TradingState {
+  return STRICTNESS[one] >= STRICTNESS[other] ? one : other
 }
 
 function scopeKey(account?: AccountId, strategy?: StrategyInstanceId): string {

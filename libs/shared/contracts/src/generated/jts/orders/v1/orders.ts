@@ -69,11 +69,17 @@ export interface HaltRequest {
   account: string;
   reason: string;
   by: string;
+  /** Set: this strategy instance alone; its account need not be named. */
+  strategy: string;
+  /** `halted`, as where it is empty; or `reducing`: buys are refused and those that are open cancelled, sells pass. */
+  state: string;
 }
 
 export interface ResumeRequest {
   account: string;
   by: string;
+  /** Set: this strategy instance alone. */
+  strategy: string;
 }
 
 export interface HaltResponse {
@@ -94,6 +100,8 @@ export interface TradingState {
   reason: string;
   /** Of each account by itself, and of the instruments that are held in it; what is said for everything comes on top. */
   accounts: AccountTradingState[];
+  /** Strategy instances of which a person has ever said anything, by themselves. */
+  strategies: StrategyTradingState[];
 }
 
 export interface AccountTradingState {
@@ -104,6 +112,14 @@ export interface AccountTradingState {
   reason: string;
   /** Set where one instrument of it alone only reduces. */
   instrument: string;
+}
+
+export interface StrategyTradingState {
+  strategy: string;
+  account: string;
+  state: string;
+  reason: string;
+  version: number;
 }
 
 export interface AdjustBalanceRequest {
@@ -871,7 +887,7 @@ export const CancelOrderResponse: MessageFns<CancelOrderResponse> = {
 };
 
 function createBaseHaltRequest(): HaltRequest {
-  return { account: "", reason: "", by: "" };
+  return { account: "", reason: "", by: "", strategy: "", state: "" };
 }
 
 export const HaltRequest: MessageFns<HaltRequest> = {
@@ -884,6 +900,12 @@ export const HaltRequest: MessageFns<HaltRequest> = {
     }
     if (message.by !== "") {
       writer.uint32(26).string(message.by);
+    }
+    if (message.strategy !== "") {
+      writer.uint32(34).string(message.strategy);
+    }
+    if (message.state !== "") {
+      writer.uint32(42).string(message.state);
     }
     return writer;
   },
@@ -925,6 +947,22 @@ export const HaltRequest: MessageFns<HaltRequest> = {
             message.by = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.strategy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -942,6 +980,8 @@ export const HaltRequest: MessageFns<HaltRequest> = {
       account: isSet(object.account) ? globalThis.String(object.account) : "",
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
       by: isSet(object.by) ? globalThis.String(object.by) : "",
+      strategy: isSet(object.strategy) ? globalThis.String(object.strategy) : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
     };
   },
 
@@ -956,6 +996,12 @@ export const HaltRequest: MessageFns<HaltRequest> = {
     if (message.by !== "") {
       obj.by = message.by;
     }
+    if (message.strategy !== "") {
+      obj.strategy = message.strategy;
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
     return obj;
   },
 
@@ -967,12 +1013,14 @@ export const HaltRequest: MessageFns<HaltRequest> = {
     message.account = object.account ?? "";
     message.reason = object.reason ?? "";
     message.by = object.by ?? "";
+    message.strategy = object.strategy ?? "";
+    message.state = object.state ?? "";
     return message;
   },
 };
 
 function createBaseResumeRequest(): ResumeRequest {
-  return { account: "", by: "" };
+  return { account: "", by: "", strategy: "" };
 }
 
 export const ResumeRequest: MessageFns<ResumeRequest> = {
@@ -982,6 +1030,9 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     }
     if (message.by !== "") {
       writer.uint32(18).string(message.by);
+    }
+    if (message.strategy !== "") {
+      writer.uint32(26).string(message.strategy);
     }
     return writer;
   },
@@ -1015,6 +1066,14 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
             message.by = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.strategy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1031,6 +1090,7 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     return {
       account: isSet(object.account) ? globalThis.String(object.account) : "",
       by: isSet(object.by) ? globalThis.String(object.by) : "",
+      strategy: isSet(object.strategy) ? globalThis.String(object.strategy) : "",
     };
   },
 
@@ -1042,6 +1102,9 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     if (message.by !== "") {
       obj.by = message.by;
     }
+    if (message.strategy !== "") {
+      obj.strategy = message.strategy;
+    }
     return obj;
   },
 
@@ -1052,6 +1115,7 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     const message = createBaseResumeRequest();
     message.account = object.account ?? "";
     message.by = object.by ?? "";
+    message.strategy = object.strategy ?? "";
     return message;
   },
 };
@@ -1242,7 +1306,7 @@ export const GetTradingStateRequest: MessageFns<GetTradingStateRequest> = {
 };
 
 function createBaseTradingState(): TradingState {
-  return { state: "", version: 0, reason: "", accounts: [] };
+  return { state: "", version: 0, reason: "", accounts: [], strategies: [] };
 }
 
 export const TradingState: MessageFns<TradingState> = {
@@ -1258,6 +1322,9 @@ export const TradingState: MessageFns<TradingState> = {
     }
     for (const v of message.accounts) {
       AccountTradingState.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.strategies) {
+      StrategyTradingState.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -1307,6 +1374,14 @@ export const TradingState: MessageFns<TradingState> = {
             message.accounts.push(AccountTradingState.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.strategies.push(StrategyTradingState.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1327,6 +1402,9 @@ export const TradingState: MessageFns<TradingState> = {
       accounts: globalThis.Array.isArray(object?.accounts)
         ? object.accounts.map((e: any) => AccountTradingState.fromJSON(e))
         : [],
+      strategies: globalThis.Array.isArray(object?.strategies)
+        ? object.strategies.map((e: any) => StrategyTradingState.fromJSON(e))
+        : [],
     };
   },
 
@@ -1344,6 +1422,9 @@ export const TradingState: MessageFns<TradingState> = {
     if (message.accounts?.length) {
       obj.accounts = message.accounts.map((e) => AccountTradingState.toJSON(e));
     }
+    if (message.strategies?.length) {
+      obj.strategies = message.strategies.map((e) => StrategyTradingState.toJSON(e));
+    }
     return obj;
   },
 
@@ -1356,6 +1437,7 @@ export const TradingState: MessageFns<TradingState> = {
     message.version = object.version ?? 0;
     message.reason = object.reason ?? "";
     message.accounts = object.accounts?.map((e) => AccountTradingState.fromPartial(e)) || [];
+    message.strategies = object.strategies?.map((e) => StrategyTradingState.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1493,6 +1575,139 @@ export const AccountTradingState: MessageFns<AccountTradingState> = {
     message.reasonCode = object.reasonCode ?? "";
     message.reason = object.reason ?? "";
     message.instrument = object.instrument ?? "";
+    return message;
+  },
+};
+
+function createBaseStrategyTradingState(): StrategyTradingState {
+  return { strategy: "", account: "", state: "", reason: "", version: 0 };
+}
+
+export const StrategyTradingState: MessageFns<StrategyTradingState> = {
+  encode(message: StrategyTradingState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.strategy !== "") {
+      writer.uint32(10).string(message.strategy);
+    }
+    if (message.account !== "") {
+      writer.uint32(18).string(message.account);
+    }
+    if (message.state !== "") {
+      writer.uint32(26).string(message.state);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.version !== 0) {
+      writer.uint32(40).int64(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StrategyTradingState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStrategyTradingState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.strategy = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.version = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StrategyTradingState {
+    return {
+      strategy: isSet(object.strategy) ? globalThis.String(object.strategy) : "",
+      account: isSet(object.account) ? globalThis.String(object.account) : "",
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+    };
+  },
+
+  toJSON(message: StrategyTradingState): unknown {
+    const obj: any = {};
+    if (message.strategy !== "") {
+      obj.strategy = message.strategy;
+    }
+    if (message.account !== "") {
+      obj.account = message.account;
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StrategyTradingState>, I>>(base?: I): StrategyTradingState {
+    return StrategyTradingState.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StrategyTradingState>, I>>(object: I): StrategyTradingState {
+    const message = createBaseStrategyTradingState();
+    message.strategy = object.strategy ?? "";
+    message.account = object.account ?? "";
+    message.state = object.state ?? "";
+    message.reason = object.reason ?? "";
+    message.version = object.version ?? 0;
     return message;
   },
 };

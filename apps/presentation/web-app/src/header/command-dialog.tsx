@@ -3,6 +3,7 @@ import { useMessages } from '../i18n/language-context.tsx'
 
 type Props = {
   command: 'halt' | 'resume'
+  text: { readonly title: string; readonly effects: readonly string[]; readonly confirm: string }
   isLive: boolean
   working: boolean
   error: Error | null
@@ -11,11 +12,10 @@ type Props = {
 }
 
 /** Says what the command does before it is given. */
-export function CommandDialog({ command, isLive, working, error, onConfirm, onClose }: Props): ReactNode {
+export function CommandDialog({ command, text, isLive, working, error, onConfirm, onClose }: Props): ReactNode {
   const messages = useMessages()
   const dialog = useRef<HTMLDialogElement>(null)
   const title = useId()
-  const text = command === 'halt' ? messages.haltDialog : messages.resumeDialog
   useEffect(() => {
     const element = dialog.current
     element?.showModal()
@@ -34,10 +34,10 @@ export function CommandDialog({ command, isLive, working, error, onConfirm, onCl
             <li key={effect}>{effect}</li>
           ))}
         </ul>
-        {command === 'resume' && isLive && <p className="warning">{messages.resumeDialog.live}</p>}
+        {command === 'resume' && isLive && <p className="warning">{messages.resumesLive}</p>}
         {command === 'halt' && (
           <label>
-            {messages.haltDialog.reason}
+            {messages.haltReason}
             <input name="reason" maxLength={500} autoComplete="off" />
           </label>
         )}

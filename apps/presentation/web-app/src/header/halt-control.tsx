@@ -1,5 +1,6 @@
 import { useMutation } from '@tanstack/react-query'
 import { useRef, useState, type ReactNode } from 'react'
+import { createPortal } from 'react-dom'
 import { useMessages } from '../i18n/language-context.tsx'
 import { api } from '../live/api.ts'
 import type { HaltView, StatusView } from '../views.ts'
@@ -7,53 +8,76 @@ import { CommandDialog } from './command-dialog.tsx'
 
 type Command = 'halt' | 'resume'
 
-type Props = { mode: StatusView['mode'] | undefined; tradingState: StatusView['tradingState'] }
+type Props = {
+  mode: StatusView['mode'] | undefined
+  tradingState: StatusView['tradingState']
+  /** One strategy instance alone; everything without it. */
+  instance?: string
+  /** It stands still for another cause, which a resume lifts, too. */
+  standsStill?: boolean
+}
 
 /** Halt is offered unless everything is halted, resume unless everything is active. */
-export function HaltControl({ mode, tradingState }: Props): ReactNode {
+export function HaltControl({ mode, tradingState, instance, standsStill = false }: Props): ReactNode {
   const messages = useMessages()
   const [asked, setAsked] = useState<Command>()
   const opener = useRef<HTMLButtonElement>(null)
   const command = useMutation<HaltView, Error, { command: Command; reason: string }>({
-    mutationFn: (wanted) => (wanted.command === 'halt' ? api.halt(wanted.reason) : api.resume()),
+    mutationFn: (wanted) => (wanted.command === 'halt' ? api.halt(wanted.reason, instance) : api.resume(instance)),
     onSuccess: () => setAsked(undefined),
   })
+  const words = instance === undefined ? messages.ofAll : messages.ofStrategy(instance)
   const ask = (wanted: Command): void => {
     command.reset()
     setAsked(wanted)
   }
   return (
     <div className="commands">
-      {tradingState !== 'active' && (
-        <button ref={opener} type="button" className="button resume" onClick={() => ask('resume')}>
-          {messages.resumeAction}
+      {(tradingState !== 'active' || standsStill) && (
+        <button
+          ref={opener}
+          type="button"
+          className="button resume"
+          aria-label={words.resumeLabel}
+          onClick={() => ask('resume')}
+        >
+          {words.resumeAction}
         </button>
       )}
       {tradingState !== 'halted' && (
-        <button ref={opener} type="button" className="button halt" onClick={() => ask('halt')}>
+        <button
+          ref={opener}
+          type="button"
+          className="button halt"
+          aria-label={words.haltLabel}
+          onClick={() => ask('halt')}
+        >
           <i className="stop" aria-hidden="true" />
-          {messages.haltAction}
+          {words.haltAction}
         </button>
       )}
-      {asked !== undefined && (
-        <CommandDialog
-          command={asked}
-          isLive={mode === 'live'}
-          working={command.isPending}
-          error={command.error}
-          onConfirm={(reason) => command.mutate({ command: asked, reason })}
-          onClose={() => {
-            setAsked(undefined)
-            opener.current?.focus()
-          }}
-        />
-      )}
+      {asked !== undefined &&
+        createPortal(
+          <CommandDialog
+            command={asked}
+            text={asked === 'halt' ? words.haltDialog : words.resumeDialog}
+            isLive={mode === 'live'}
+            working={command.isPending}
+            error={command.error}
+            onConfirm={(reason) => command.mutate({ command: asked, reason })}
+            onClose={() => {
+              setAsked(undefined)
+              opener.current?.focus()
+            }}
+          />,
+          document.body,
+        )}
       <div className="toast-place" role="status">
         {command.isSuccess && (
           <p className="toast">
             {command.variables.command === 'halt'
-              ? messages.haltResult(command.data.cancelled, command.data.unknown, command.data.open)
-              : messages.resumeResult}
+              ? words.haltResult(command.data.cancelled, command.data.unknown, command.data.open)
+              : words.resumeResult}
             <button type="button" aria-label={messages.dismiss} onClick={() => command.reset()}>
               ×
             </button>

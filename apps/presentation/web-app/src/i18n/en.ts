@@ -25,34 +25,67 @@ export const en: Messages = {
   connectionLabel: 'Connection',
   stale: (time) => `Connection lost. What you see is stale since ${time} (KST). Reconnecting…`,
   notConnected: 'No live connection yet. Connecting…',
-  haltAction: 'Halt trading',
-  resumeAction: 'Resume trading',
-  haltDialog: {
-    title: 'Halt trading?',
-    effects: [
-      'No strategy can place a new order.',
-      'Resting orders are asked to be cancelled.',
-      'Positions stay as they are; nothing is closed.',
-      'The halt survives restarts, and only a person can lift it.',
-    ],
-    reason: 'Reason (optional)',
-    confirm: 'Halt now',
+  ofAll: {
+    haltAction: 'Halt trading',
+    haltLabel: 'Halt trading',
+    resumeAction: 'Resume trading',
+    resumeLabel: 'Resume trading',
+    haltDialog: {
+      title: 'Halt trading?',
+      effects: [
+        'No strategy can place a new order.',
+        'Resting orders are asked to be cancelled.',
+        'Positions stay as they are; nothing is closed.',
+        'The halt survives restarts, and only a person can lift it.',
+      ],
+      confirm: 'Halt now',
+    },
+    resumeDialog: {
+      title: 'Resume trading?',
+      effects: [
+        'Strategies signal again, and orders that pass the risk checks are sent.',
+        'Strategies that were halted by themselves stay halted.',
+        'Cancelled orders do not come back.',
+      ],
+      confirm: 'Resume',
+    },
+    haltResult: (cancelled, unknown, open) =>
+      `Trading is halted. Orders cancelled ${cancelled} · outcome unknown ${unknown} · still open ${open}`,
+    resumeResult: 'Trading has resumed.',
   },
-  resumeDialog: {
-    title: 'Resume trading?',
-    effects: [
-      'Strategies signal again, and orders that pass the risk checks are sent.',
-      'Cancelled orders do not come back.',
-    ],
-    live: 'This is live mode: orders are sent with real money.',
-    confirm: 'Resume',
-  },
+  ofStrategy: (name) => ({
+    haltAction: 'Halt',
+    haltLabel: `Halt strategy ${name}`,
+    resumeAction: 'Resume',
+    resumeLabel: `Resume strategy ${name}`,
+    haltDialog: {
+      title: `Halt strategy ${name}?`,
+      effects: [
+        'Only this strategy can place no new order; the others go on.',
+        'Its own resting orders are asked to be cancelled.',
+        'Positions stay as they are; nothing is closed.',
+        'The halt survives restarts, and only a person can lift it.',
+      ],
+      confirm: 'Halt this strategy',
+    },
+    resumeDialog: {
+      title: `Resume strategy ${name}?`,
+      effects: [
+        'Its halt is lifted; where it was stopped or barred, it starts again.',
+        'A halt of all trading, or of its account, stays.',
+        'Cancelled orders do not come back.',
+      ],
+      confirm: 'Resume this strategy',
+    },
+    haltResult: (cancelled, unknown, open) =>
+      `${name} is halted. Orders cancelled ${cancelled} · outcome unknown ${unknown} · still open ${open}`,
+    resumeResult: `${name} has resumed.`,
+  }),
+  haltReason: 'Reason (optional)',
+  resumesLive: 'This is live mode: orders are sent with real money.',
   cancel: 'Go back',
   working: 'Working…',
   commandFailed: (why) => `That did not work: ${why}`,
-  haltResult: (cancelled, unknown, open) =>
-    `Trading is halted. Orders cancelled ${cancelled} · outcome unknown ${unknown} · still open ${open}`,
-  resumeResult: 'Trading has resumed.',
   dismiss: 'Dismiss',
   chart: 'Chart',
   instrument: 'Instrument',

@@ -23,31 +23,67 @@ export const ko = {
   connectionLabel: '연결 상태',
   stale: (time: string) => `연결이 끊겼습니다. 화면의 정보는 ${time} (KST) 기준이며 최신이 아닙니다. 다시 연결하는 중…`,
   notConnected: '실시간 연결이 아직 없습니다. 다시 연결하는 중…',
-  haltAction: '거래 정지',
-  resumeAction: '거래 재개',
-  haltDialog: {
-    title: '거래를 정지할까요?',
-    effects: [
-      '모든 전략의 새 주문이 막힙니다.',
-      '대기 중인 주문은 취소를 요청합니다.',
-      '보유 포지션은 그대로 유지되며 청산하지 않습니다.',
-      '재시작해도 정지 상태가 유지되고, 사람만 다시 열 수 있습니다.',
-    ],
-    reason: '사유 (선택)',
-    confirm: '지금 정지',
+  ofAll: {
+    haltAction: '거래 정지',
+    haltLabel: '거래 정지',
+    resumeAction: '거래 재개',
+    resumeLabel: '거래 재개',
+    haltDialog: {
+      title: '거래를 정지할까요?',
+      effects: [
+        '모든 전략의 새 주문이 막힙니다.',
+        '대기 중인 주문은 취소를 요청합니다.',
+        '보유 포지션은 그대로 유지되며 청산하지 않습니다.',
+        '재시작해도 정지 상태가 유지되고, 사람만 다시 열 수 있습니다.',
+      ],
+      confirm: '지금 정지',
+    },
+    resumeDialog: {
+      title: '거래를 재개할까요?',
+      effects: [
+        '전략이 다시 신호를 내고, 위험 점검을 통과한 주문이 나갑니다.',
+        '따로 정지한 전략은 정지된 채로 남습니다.',
+        '취소된 주문은 되살아나지 않습니다.',
+      ],
+      confirm: '거래 재개',
+    },
+    haltResult: (cancelled: number, unknown: number, open: number) =>
+      `거래를 정지했습니다. 주문 취소 ${cancelled}건 · 결과 미확인 ${unknown}건 · 미체결 ${open}건`,
+    resumeResult: '거래를 재개했습니다.',
   },
-  resumeDialog: {
-    title: '거래를 재개할까요?',
-    effects: ['전략이 다시 신호를 내고, 위험 점검을 통과한 주문이 나갑니다.', '취소된 주문은 되살아나지 않습니다.'],
-    live: '실거래 모드입니다. 실제 돈으로 주문이 나갑니다.',
-    confirm: '거래 재개',
-  },
+  ofStrategy: (name: string) => ({
+    haltAction: '정지',
+    haltLabel: `${name} 전략 정지`,
+    resumeAction: '재개',
+    resumeLabel: `${name} 전략 재개`,
+    haltDialog: {
+      title: `${name} 전략을 정지할까요?`,
+      effects: [
+        '이 전략의 새 주문만 막힙니다. 다른 전략은 그대로 거래합니다.',
+        '이 전략이 낸 대기 주문은 취소를 요청합니다.',
+        '보유 포지션은 그대로 유지되며 청산하지 않습니다.',
+        '재시작해도 정지 상태가 유지되고, 사람만 다시 열 수 있습니다.',
+      ],
+      confirm: '이 전략만 정지',
+    },
+    resumeDialog: {
+      title: `${name} 전략을 재개할까요?`,
+      effects: [
+        '이 전략의 정지가 풀리고, 멈췄거나 차단된 전략은 다시 시작합니다.',
+        '전체 거래나 계좌가 정지되어 있으면 그 정지는 그대로 남습니다.',
+        '취소된 주문은 되살아나지 않습니다.',
+      ],
+      confirm: '이 전략 재개',
+    },
+    haltResult: (cancelled: number, unknown: number, open: number) =>
+      `${name} 전략을 정지했습니다. 주문 취소 ${cancelled}건 · 결과 미확인 ${unknown}건 · 미체결 ${open}건`,
+    resumeResult: `${name} 전략을 재개했습니다.`,
+  }),
+  haltReason: '사유 (선택)',
+  resumesLive: '실거래 모드입니다. 실제 돈으로 주문이 나갑니다.',
   cancel: '돌아가기',
   working: '처리 중…',
   commandFailed: (why: string) => `처리하지 못했습니다: ${why}`,
-  haltResult: (cancelled: number, unknown: number, open: number) =>
-    `거래를 정지했습니다. 주문 취소 ${cancelled}건 · 결과 미확인 ${unknown}건 · 미체결 ${open}건`,
-  resumeResult: '거래를 재개했습니다.',
   dismiss: '닫기',
   chart: '차트',
   instrument: '종목',

@@ -3,8 +3,8 @@ import type { ko } from './ko.ts'
 
 type Widened<T> = T extends string
   ? string
-  : T extends (...args: infer A) => string
-    ? (...args: A) => string
+  : T extends (...args: infer A) => infer R
+    ? (...args: A) => Widened<R>
     : { [K in keyof T]: Widened<T[K]> }
 
 export type Messages = Widened<typeof ko>

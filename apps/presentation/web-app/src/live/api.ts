@@ -26,6 +26,10 @@ function command<T>(path: string, body: object): Promise<T> {
   return ask(path, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 }
 
+function strategyPath(instance: string | undefined): string {
+  return instance === undefined ? '' : `/strategies/${encodeURIComponent(instance)}`
+}
+
 export const api = {
   async snapshot(signal: AbortSignal): Promise<SnapshotView> {
     const [status, portfolio, orders, fills, decisions] = await Promise.all([
@@ -44,8 +48,10 @@ export const api = {
   fills(instrument: string, signal: AbortSignal): Promise<FillView[]> {
     return ask(`/fills?${new URLSearchParams({ instrument, limit: '1000' })}`, { signal })
   },
-  halt: (reason: string): Promise<HaltView> => command('/halt', reason === '' ? {} : { reason }),
-  resume: (): Promise<HaltView> => command('/resume', {}),
+  /** Everything or, by its instance, one strategy. */
+  halt: (reason: string, instance?: string): Promise<HaltView> =>
+    command(`${strategyPath(instance)}/halt`, reason === '' ? {} : { reason }),
+  resume: (instance?: string): Promise<HaltView> => command(`${strategyPath(instance)}/resume`, {}),
 }
 
 export function openStream(): WebSocket {

@@ -273,13 +273,48 @@ describe('first screen', { timeout: 180_000 }, () => {
       await dialog.getByLabel('사유').fill('뉴스 확인')
       await dialog.getByRole('button', { name: '지금 정지' }).click()
       await page.locator('[data-testid=trading-state].halted').waitFor()
-      assert.deepEqual(ports.commands, [{ command: 'halt', reason: '뉴스 확인', by: 'dashboard' }])
+      assert.deepEqual(ports.commands, [{ command: 'halt', reason: '뉴스 확인', by: 'dashboard', state: 'halted' }])
       await page.getByText('주문 취소 1건').waitFor()
       await picture(page, 'desktop-halted')
 
       await page.getByRole('button', { name: '거래 재개' }).click()
       await dialog.getByRole('button', { name: '거래 재개' }).click()
       await page.locator('[data-testid=trading-state].active').waitFor()
+    })
+  })
+
+  it('halts one strategy after a question, shows it beside its name, and resumes it, in both languages', async () => {
+    await withScreen({}, async ({ page, ports, errors }) => {
+      await live(page)
+      const row = (instance: string) => page.locator('.strategies li').filter({ hasText: instance })
+      const dialog = page.getByRole('dialog')
+      await page.getByRole('button', { name: 'ema-btc 전략 정지' }).click()
+      assert.match((await dialog.textContent()) ?? '', /ema-btc 전략을 정지할까요\?.*다른 전략은 그대로 거래합니다/)
+      await dialog.getByLabel('사유').fill('신호가 이상함')
+      await picture(page, 'desktop-strategy-halt-dialog-ko')
+      await dialog.getByRole('button', { name: '이 전략만 정지' }).click()
+      await row('ema-btc').getByText('거래 정지됨').waitFor()
+      assert.match(await row('ema-btc').innerText(), /신호가 이상함/)
+      await page.getByText('ema-btc 전략을 정지했습니다. 주문 취소 1건').waitFor()
+      assert.equal(await row('breakout-samsung').getByText('거래 정지됨').count(), 0)
+      assert.equal(await page.getByTestId('trading-state').textContent(), '거래 중')
+      assert.equal(await page.getByRole('button', { name: 'ema-btc 전략 정지' }).count(), 0)
+      await picture(page, 'desktop-strategy-halted-ko')
+
+      await page.getByRole('button', { name: 'English' }).click()
+      await row('ema-btc').getByText('Halted').waitFor()
+      await row('breakout-samsung').scrollIntoViewIfNeeded()
+      await picture(page, 'desktop-strategy-halted-en')
+      await page.getByRole('button', { name: 'Resume strategy ema-btc' }).click()
+      await picture(page, 'desktop-strategy-resume-dialog-en')
+      await dialog.getByRole('button', { name: 'Resume this strategy' }).click()
+      await row('ema-btc').getByText('Halted').waitFor({ state: 'detached' })
+      const by = { by: 'dashboard', instance: 'ema-btc' }
+      assert.deepEqual(ports.commands, [
+        { command: 'halt', ...by, reason: '신호가 이상함', state: 'halted' },
+        { command: 'resume', ...by },
+      ])
+      assert.deepEqual(errors, [])
     })
   })
 

@@ -56,34 +56,38 @@ export function HaltControl({ mode, tradingState, instance, standsStill = false 
           {words.haltAction}
         </button>
       )}
-      {asked !== undefined &&
-        createPortal(
-          <CommandDialog
-            command={asked}
-            text={asked === 'halt' ? words.haltDialog : words.resumeDialog}
-            isLive={mode === 'live'}
-            working={command.isPending}
-            error={command.error}
-            onConfirm={(reason) => command.mutate({ command: asked, reason })}
-            onClose={() => {
-              setAsked(undefined)
-              opener.current?.focus()
-            }}
-          />,
-          document.body,
-        )}
-      <div className="toast-place" role="status">
-        {command.isSuccess && (
-          <p className="toast">
-            {command.variables.command === 'halt'
-              ? words.haltResult(command.data.cancelled, command.data.unknown, command.data.open)
-              : words.resumeResult}
-            <button type="button" aria-label={messages.dismiss} onClick={() => command.reset()}>
-              ×
-            </button>
-          </p>
-        )}
-      </div>
+      {/* Not where the button is: the lists around it have a look of their own. */}
+      {createPortal(
+        <>
+          {asked !== undefined && (
+            <CommandDialog
+              command={asked}
+              text={asked === 'halt' ? words.haltDialog : words.resumeDialog}
+              isLive={mode === 'live'}
+              working={command.isPending}
+              error={command.error}
+              onConfirm={(reason) => command.mutate({ command: asked, reason })}
+              onClose={() => {
+                setAsked(undefined)
+                opener.current?.focus()
+              }}
+            />
+          )}
+          <div className="toast-place" role="status">
+            {command.isSuccess && (
+              <p className="toast">
+                {command.variables.command === 'halt'
+                  ? words.haltResult(command.data.cancelled, command.data.unknown, command.data.open)
+                  : words.resumeResult}
+                <button type="button" aria-label={messages.dismiss} onClick={() => command.reset()}>
+                  ×
+                </button>
+              </p>
+            )}
+          </div>
+        </>,
+        document.body,
+      )}
     </div>
   )
 }

@@ -3,6 +3,7 @@ import { after, beforeEach, test } from 'node:test'
 import { instrumentId, type InstrumentId } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
 import { createBinanceMarketData } from './market-data.ts'
+import { ManualClock } from './testing/manual-clock.ts'
 import { BTCUSDT } from './testing/broker.ts'
 import { fixture } from './testing/fixtures.ts'
 import { ScriptedVenue } from './testing/scripted-venue.ts'
@@ -148,4 +149,27 @@ test('a listing that cannot be named is left out of the whole list', async () =>
 
 test('an instrument of another venue is refused', async () => {
   await assert.rejects(market.instruments([instrumentId('KRX:005930')]), { name: 'BrokerError', code: 'INVALID' })
+})
+
+test('prices are refused at once where the past may still wait for room, all its pages together', async () => {
+  // 40 s into a minute.
+  const clock = new ManualClock(1_767_600_040_000_000)
+  const waits = { questionWaitMs: { short: 4000, long: 30_000 } }
+  const bounded = createBinanceMarketData({ endpoints: venue.endpoints, wallClock: clock, log: silentLogger, ...waits })
+  const full = { 'x-mbx-used-weight-1m': '6000' }
+  const row = (fixture('klines') as unknown[][])[0]!
+  const page = Array.from({ length: 1000 }, (_, n) => [n * MINUTE_MS, ...row.slice(1, 6), 0, ...row.slice(7)])
+  venue.script = ({ path }) => ({ headers: full, body: path === '/api/v3/klines' ? page : [] })
+  const noRoom = (seconds: number) => ({ code: 'RATE_BUDGET', retryAfterMs: seconds * 1000 })
+  await bounded.quotes!([BTCUSDT])
+  await assert.rejects(bounded.quotes!([BTCUSDT]), noRoom(20))
+  const history = bounded.candles({ instrument: BTCUSDT, timeframe: '1m', fromUs: 0, limit: 2000 })
+  clock.advance(20_000_000)
+  // The first page comes with the new minute, and uses it up; 10 s are left for the second.
+  await assert.rejects(history, noRoom(60))
+  assert.deepEqual(
+    venue.asked.map(({ path }) => path),
+    ['/api/v3/ticker/bookTicker', '/api/v3/klines'],
+  )
+  await bounded.stop()
 })

@@ -54,6 +54,8 @@ export type BinanceMarketDataOptions = {
   readonly limits?: Limits
   /** As for the broker. */
   readonly shared?: SharedBudget | undefined
+  /** How long an answer may wait for room in the rate budget, all its pages together; each of them more than a minute where nothing is said. */
+  readonly questionWaitMs?: { readonly short: number; readonly long: number }
   readonly streamTimings?: Partial<StreamTimings>
   readonly random?: () => number
 }
@@ -73,12 +75,22 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
   const http = new BinanceHttp({ origin: endpoints.rest, clock, venueClock, budget, log, timeoutMs: TIMEOUT_MS })
   const streams = new Set<{ stop(): Promise<void> }>()
   const capabilities: Capabilities = CAPABILITIES
+  const deadlineOf = (kind: 'short' | 'long'): number | undefined =>
+    options.questionWaitMs && venueClock.nowUs() + options.questionWaitMs[kind] * 1000
   const during = <T>(work: () => Promise<T>): Promise<T> => tracked(activity, work)
 
   async function instruments(wanted?: readonly InstrumentId[]): Promise<readonly Instrument[]> {
     if (wanted?.length === 0) return []
     const params: Param[] = wanted === undefined ? [] : [['symbols', JSON.stringify(wanted.map(toSymbol))]]
-    const call = { method: 'GET', path: '/api/v3/exchangeInfo', params, weight: WEIGHT.exchangeInfo } as const
+    // One by one they are asked about in front of other questions.
+    const deadlineUs = deadlineOf(wanted === undefined ? 'long' : 'short')
+    const call = {
+      method: 'GET',
+      path: '/api/v3/exchangeInfo',
+      params,
+      weight: WEIGHT.exchangeInfo,
+      deadlineUs,
+    } as const
     return http.ask({ ...call, priority: 'quotes', security: 'none' }, (body) => {
       const info = readExchangeInfo(body)
       budget.adopt(toLimitWindows(info.rateLimits))
@@ -98,7 +110,7 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
   }
 
   /** One page of rows, oldest first, the open bar among them. */
-  function klines(query: CandleQuery, params: readonly Param[]): Promise<Bar[]> {
+  function klines(query: CandleQuery, params: readonly Param[], deadlineUs: number | undefined): Promise<Bar[]> {
     const { instrument, timeframe } = query
     const all: Param[] = [['symbol', toSymbol(instrument)], ['interval', timeframe], ...params]
     return http.ask(
@@ -109,6 +121,7 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
         weight: WEIGHT.klines,
         priority: 'history',
         security: 'none',
+        deadlineUs,
       },
       (body) => readKlines(body).map((row) => toBar(instrument, timeframe, row)),
     )
@@ -121,12 +134,13 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
 
   async function since(query: CandleQuery, fromUs: number): Promise<Bar[]> {
     const limit = query.limit ?? Infinity
+    const deadlineUs = deadlineOf('long')
     const found: Bar[] = []
     let startMs = Math.ceil(fromUs / 1000)
     while (found.length < limit) {
       const count = Math.min(KLINES_LIMIT, limit - found.length)
       const params: Param[] = [['startTime', String(startMs)], ...until(query.toUs), ['limit', String(count)]]
-      const page = await klines(query, params)
+      const page = await klines(query, params, deadlineUs)
       const closed = page.filter(isClosed)
       found.push(...closed)
       const last = page.at(-1)
@@ -139,12 +153,13 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
   /** Backwards from the newest, since only the venue knows how far its market has come. */
   async function latest(query: CandleQuery): Promise<Bar[]> {
     const limit = query.limit ?? KLINES_DEFAULT
+    const deadlineUs = deadlineOf('long')
     let found: Bar[] = []
     let toUs = query.toUs
     while (found.length < limit) {
       // One more, because the newest row is usually the open bar.
       const count = Math.min(KLINES_LIMIT, limit - found.length + 1)
-      const page = await klines(query, [...until(toUs), ['limit', String(count)]])
+      const page = await klines(query, [...until(toUs), ['limit', String(count)]], deadlineUs)
       found = [...page.filter(isClosed), ...found]
       const first = page[0]
       if (first === undefined || page.length < count) break
@@ -159,8 +174,10 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
 
   async function trades(query: TradeQuery): Promise<readonly Trade[]> {
     const limit = query.limit ?? TRADES_DEFAULT
+    const deadlineUs = deadlineOf('long')
     if (query.afterTradeId === undefined) {
-      return tradePage('/api/v3/trades', query.instrument, [['limit', String(Math.min(limit, TRADES_LIMIT))]])
+      const newest: Param[] = [['limit', String(Math.min(limit, TRADES_LIMIT))]]
+      return tradePage('/api/v3/trades', query.instrument, newest, deadlineUs)
     }
     const found: Trade[] = []
     let fromId = tradeIdAfter(query.afterTradeId)
@@ -170,7 +187,7 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
         ['fromId', String(fromId)],
         ['limit', String(count)],
       ]
-      const page = await tradePage('/api/v3/historicalTrades', query.instrument, params)
+      const page = await tradePage('/api/v3/historicalTrades', query.instrument, params, deadlineUs)
       found.push(...page)
       const last = page.at(-1)
       if (last === undefined || page.length < count) break
@@ -180,10 +197,15 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
   }
 
   /** One page of trades, oldest first. */
-  function tradePage(path: string, instrument: InstrumentId, params: readonly Param[]): Promise<Trade[]> {
+  function tradePage(
+    path: string,
+    instrument: InstrumentId,
+    params: readonly Param[],
+    deadlineUs: number | undefined,
+  ): Promise<Trade[]> {
     const all: Param[] = [['symbol', toSymbol(instrument)], ...params]
     return http.ask(
-      { method: 'GET', path, params: all, weight: TRADES_WEIGHT, priority: 'history', security: 'none' },
+      { method: 'GET', path, params: all, weight: TRADES_WEIGHT, priority: 'history', security: 'none', deadlineUs },
       (body) => readPublicTrades(body).map((payload) => toTrade(instrument, payload)),
     )
   }
@@ -200,6 +222,7 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
         weight: WEIGHT.bookTickers,
         priority: 'quotes',
         security: 'none',
+        deadlineUs: deadlineOf('short'),
       },
       (body) => readBookTickers(body).map((payload) => toQuote(payload, nowUs)),
     )
@@ -220,6 +243,7 @@ export function createBinanceMarketData(options: BinanceMarketDataOptions): Bina
         weight: depth <= 100 ? 5 : depth <= 500 ? 25 : 50,
         priority: 'quotes',
         security: 'none',
+        deadlineUs: deadlineOf('short'),
       },
       (body) => toOrderBook(instrument, readDepth(body), nowUs),
     )

@@ -55,7 +55,11 @@ export async function startBinanceService(options: BinanceServiceOptions): Promi
     hasBreaker = true,
   } = options
   const common = { endpoints, wallClock, log, shared, ...(activity === undefined ? {} : { activity }) }
-  const market = createBinanceMarketData({ ...common, ...(marketTimings && { streamTimings: marketTimings }) })
+  const market = createBinanceMarketData({
+    ...common,
+    ...(marketTimings && { streamTimings: marketTimings }),
+    ...(hasBreaker ? { questionWaitMs: MARKET_WAITS_MS } : {}),
+  })
   const brokers = accounts.map(({ credentials, instruments = [], ...one }) => {
     const clock = marketClock === undefined ? {} : { marketClock }
     const waits = hasBreaker ? { questionWaitMs: QUESTION_WAIT_MS } : {}
@@ -115,6 +119,8 @@ const START_AGAIN_MS = 1000
  * minute would then be put to the venue for nobody, and so would each of those asked in its place.
  */
 const QUESTION_WAIT_MS = 4000
+/** The same of market data: who asks for prices waits 5 s, who asks for lists and for the past waits 40 s, some of it for the answer. */
+const MARKET_WAITS_MS = { short: 4000, long: 30_000 }
 /** Its name among what the process waits for, while it is not closed. */
 const BREAKER = 'binance breaker'
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from adapters.desk import Desk
 from adapters.desk.rows import Balance, BuyingPower, HoldingRow, Levels, Listing, QuoteRow, Standing
-from adapters.errors import BudgetError, UnreadableError
+from adapters.errors import BudgetError, NoRoomError, UnreadableError
 from adapters.sta_thread import Job, StaThread
 from domain.candles import ChartRow, pages_on, rows_needed
 from domain.words import Placement, Priority, VenueOrder
@@ -23,10 +23,12 @@ CODES_AT_ONCE = 200
 
 @dataclass(frozen=True)
 class Waits:
-    """How long a question may take, queue and budget included."""
+    """How long a question may take, queue and budget included: less than its asker waits (35 s; 40 s for the past)."""
 
     answer_us: int = 20_000_000
-    history_us: int = 60_000_000
+    history_us: int = 30_000_000
+    # A whole chart waits for room no longer than this, however many pages it has.
+    chart_us: int = 38_000_000
 
 
 class CreonClient:
@@ -115,12 +117,14 @@ class CreonClient:
         self, code: str, timeframe: str, from_us: int, now_us: int, adjusted: bool, priority: Priority
     ) -> list[ChartRow]:
         """All bars from `from_us` to now, newest first: pages until one reaches far enough, ends, or repeats."""
+        until_us = self._sta.now_us() + self._waits.chart_us
         count = rows_needed(timeframe, from_us, now_us)
         page = await self._ask(
             "StockChart", lambda: self._desk.market.chart(code, timeframe, count, adjusted), priority, None
         )
         rows: list[ChartRow] = []
         for _ in range(PAGES_MAX):
+            self._check_room("StockChart", priority, "quote", until_us)
             found, more = await self._ask("StockChart", page, priority, "quote", self._waits.history_us)
             if not pages_on(rows, found):
                 return rows
@@ -135,11 +139,19 @@ class CreonClient:
             name, lambda: work(self._desk), Priority.CANCEL, None, wait_us or self._waits.answer_us
         )
 
+    def _check_room(self, name: str, priority: Priority, budget: Budget, until_us: int) -> None:
+        """What would only have room when nobody waits for it any more is not asked."""
+        room_in_us = self._limiters[budget].wait_us(priority)
+        if room_in_us > 0 and self._sta.now_us() + room_in_us > until_us:
+            raise NoRoomError(budget, name, room_in_us)
+
     async def _ask(
         self, name: str, work: Callable[[], T], priority: Priority, budget: Budget | None, wait_us: int | None = None
     ) -> T:
         try:
             return await self._sta.call(name, work, priority, budget, wait_us or self._waits.answer_us)
+        except NoRoomError:
+            raise
         except BudgetError as error:
             # Creon's own count says no: everybody waits until its window ends.
             if budget is not None:

@@ -181,6 +181,21 @@ describe('a collection that a person asks for', () => {
     assert.deepEqual([state, reason, done, candles, failures], ['done', '', 2, 4, []])
   })
 
+  it('waits as long as a rate limit that is used up says, and gives up nothing for that', async () => {
+    const w = World.at('2026-02-20 18:00')
+    const message = 'no room in the rate budget for another 48 s'
+    const freeUs = w.harness.wallClock.nowUs() + 48_000_000
+    w.answer = () => {
+      if (w.harness.wallClock.nowUs() >= freeUs) return undefined
+      throw new BrokerError('RATE_LIMITED', message, { retryable: true, retryAfterMs: 48_000 })
+    }
+    const waiting = await w.collect()
+    assert.deepEqual([waiting.state, waiting.reason, w.asked.length], ['running', message, 1])
+    await w.harness.run(30_000)
+    const { state, reason, candles, failures } = await w.view()
+    assert.deepEqual([state, reason, candles, failures, w.asked.length], ['done', '', 2, [], 2])
+  })
+
   it('of a whole market waits for what is listed, too, over a kill and until a person ends it', async () => {
     const w = World.at('2026-02-20 18:00')
     w.isAway = true

@@ -1,5 +1,4 @@
 /** A unit that this process owns: its store in PostgreSQL, its place in Kafka, and the service's object between them. */
-import { BrokerError } from '@jts/broker-kit'
 import { RpcError } from '@jts/contracts'
 import {
   type GetMarksRequest,
@@ -12,7 +11,6 @@ import {
   type WhenIdleRequest,
 } from '@jts/contracts/host-api'
 import type { RiskManagementApi } from '@jts/contracts'
-import type { AccountId } from '@jts/model'
 import { Activity, MarketClock, scopedMetrics, systemClock, type Logger, type Observability } from '@jts/runtime'
 import { Archive, type Bus } from '@jts/transport'
 import type { SharedBudget } from '@jts/transport/cache/port'
@@ -23,6 +21,7 @@ import { LatencyMarks } from '../latency.ts'
 import { lookOf, showBreaker } from '../observe.ts'
 import type { BrokerServices } from '../brokers/broker-services.ts'
 import type { Plumbing } from '../services.ts'
+import { compared } from './compared.ts'
 import { HOSTED, type Hosted } from './hosted.ts'
 import type { BrokerHost } from './hosted-binance.ts'
 import type { RunFile, ServiceName } from './run-file.ts'
@@ -247,16 +246,7 @@ class UnitControl {
     return Promise.resolve({ marks: [...(this.#options.marks?.list(correlationIds) ?? [])] })
   }
 
-  async reconcile({ account }: ReconcileRequest): Promise<ReconcileResponse> {
-    const { hosted, service } = this.#options
-    if (hosted.reconcile === undefined) throw new RpcError('UNIMPLEMENTED', `${service} compares nothing with a broker`)
-    try {
-      return { settled: await hosted.reconcile(account as AccountId) }
-    } catch (error) {
-      // The broker does not answer now, or has no room for the question: who compares asks again.
-      if (error instanceof BrokerError)
-        throw new RpcError('UNAVAILABLE', `${account}: ${error.message}`, { cause: error })
-      throw error
-    }
+  reconcile(request: ReconcileRequest): Promise<ReconcileResponse> {
+    return compared(this.#options.hosted, this.#options.service, request)
   }
 }

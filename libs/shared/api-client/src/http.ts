@@ -84,6 +84,8 @@ export class BrokerApiHttp {
         const isHung = clock.nowUs() - begunUs >= 1000 * (call.timeoutMs ?? askTimeoutMs)
         const isPassing = error instanceof BrokerError && error.retryable && !isHung
         if (!isPassing || pauseMs === undefined || this.#stopped) throw error
+        // Who says when it can be asked again is not asked before.
+        if ((error.retryAfterMs ?? 0) > pauseMs) throw error
         await new Promise<void>((resolve) => this.#options.clock.after(pauseMs, resolve))
       }
     }
@@ -168,7 +170,8 @@ function toBrokerError(what: string, { status, text }: { status: number; text: s
       retryable: status >= 500,
     })
   }
-  return new BrokerError(problem.code, `${what}: ${problem.detail}`, { retryable: PASSING.has(problem.code) })
+  const { code, detail, retryAfterMs } = problem
+  return new BrokerError(code, `${what}: ${detail}`, { retryable: PASSING.has(code), retryAfterMs })
 }
 
 /** Only a refusal that could not have been preceded by a copy of this request proves that nothing was sent. */

@@ -399,9 +399,16 @@ export class BrokerError extends Error {
   override readonly name = 'BrokerError'
   readonly code: string
   readonly retryable: boolean
-  constructor(code: string, message: string, options?: { retryable?: boolean; cause?: unknown }) {
+  /** Where the broker, or its rate budget, says when it can be asked again. */
+  readonly retryAfterMs: number | undefined
+  constructor(
+    code: string,
+    message: string,
+    options?: { retryable?: boolean; retryAfterMs?: number | undefined; cause?: unknown },
+  ) {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryable = options?.retryable ?? false
+    this.retryAfterMs = options?.retryAfterMs
   }
 }

@@ -34,18 +34,21 @@ export type Call = {
   readonly priority: Priority
   readonly weight: number
   readonly security: 'none' | 'signed'
+  /** When waiting for the rate budget has become useless; when `questionWaitMs` is over where nothing is said. */
+  readonly deadlineUs?: number | undefined
 }
 export type TradingCall = Call & {
   readonly orders: number
   readonly window: SignedWindow
-  /** When waiting for the rate budget has become useless. */
   readonly deadlineUs: number
   readonly beforeWrite: () => string | undefined
 }
 
 /** What became of a request on its way: `Sent`, or never tried because the rate budget had no room in time. */
 export type Outcome =
-  Exclude<Sent, { kind: 'answered' }> | { readonly kind: 'no_budget'; readonly message: string } | Verdict
+  | Exclude<Sent, { kind: 'answered' }>
+  | { readonly kind: 'no_budget'; readonly message: string; readonly retryAfterMs?: number }
+  | Verdict
 
 export type BinanceHttpOptions = {
   readonly origin: string
@@ -127,7 +130,7 @@ export class BinanceHttp {
   /** As `ask`, with the venue's refusals as values. */
   answer(call: Call): Promise<Outcome> {
     const { venueClock, questionWaitMs = QUESTION_WAIT_MS } = this.#options
-    const deadlineUs = venueClock.nowUs() + questionWaitMs * 1000
+    const { deadlineUs = venueClock.nowUs() + questionWaitMs * 1000 } = call
     return this.#send(this.#questions, call, { weight: call.weight, orders: 0 }, deadlineUs, undefined, undefined)
   }
 
@@ -146,11 +149,11 @@ export class BinanceHttp {
     window: SignedWindow | undefined,
     beforeWrite: (() => string | undefined) | undefined,
   ): Promise<Outcome> {
-    const { budget, clock, timeoutMs = TIMEOUT_MS } = this.#options
-    const granted = budget.acquire(call.priority, cost, deadlineUs)
-    if (granted !== true && !(await granted)) {
-      return { kind: 'no_budget', message: 'no room in the rate budget before the deadline' }
-    }
+    const { budget, clock, timeoutMs = TIMEOUT_MS, venueClock } = this.#options
+    const taken = budget.acquire(call.priority, cost, deadlineUs)
+    // Where there is room an order is written in this very turn.
+    const granted = taken === true ? taken : await taken
+    if (granted !== true) return noRoom(granted.roomAtUs - venueClock.nowUs())
     const sent = await sendOnce(pool, this.#toWire(call, window), { clock, timeoutMs, beforeWrite })
     if (sent.kind === 'not_written') budget.release(cost)
     else budget.settle(cost, sent.kind === 'answered' ? sent.headers : undefined)
@@ -198,7 +201,7 @@ export class BinanceHttp {
     const ping: WireRequest = { method: 'GET', path: '/api/v3/ping', headers: {} }
     const one = async (): Promise<void> => {
       const cost = { weight: 1, orders: 0 }
-      if (!(await this.#options.budget.acquire('reconcile', cost, 0))) return
+      if ((await this.#options.budget.acquire('reconcile', cost, 0)) !== true) return
       const sent = await sendOnce(this.#trading, ping, { clock, timeoutMs })
       this.#options.budget.settle(cost, sent.kind === 'answered' ? sent.headers : undefined)
     }
@@ -217,6 +220,13 @@ export class BinanceHttp {
   }
 }
 
+function noRoom(forUs: number): Extract<Outcome, { kind: 'no_budget' }> {
+  const message = 'no room in the rate budget'
+  if (forUs === Infinity) return { kind: 'no_budget', message }
+  const seconds = Math.max(1, Math.ceil(forUs / 1_000_000))
+  return { kind: 'no_budget', message: `${message} for another ${seconds} s`, retryAfterMs: seconds * 1000 }
+}
+
 /** What a question's failure is called; only the venue's own «no» is final. */
 function toFailure(what: string, outcome: Exclude<Outcome, { kind: 'ok' }>): BrokerError {
   const message = `${what}: ${outcome.message}`
@@ -230,7 +240,7 @@ function toFailure(what: string, outcome: Exclude<Outcome, { kind: 'ok' }>): Bro
       return new BrokerError(outcome.code, message, { retryable })
     }
     case 'no_budget':
-      return new BrokerError('RATE_BUDGET', message, { retryable: true })
+      return new BrokerError('RATE_BUDGET', message, { retryable: true, retryAfterMs: outcome.retryAfterMs })
     case 'undecided':
     case 'lost':
     case 'not_written':

@@ -17,6 +17,8 @@ const limits: Limits = {
 }
 /** 12 s into a minute: calendar windows do not begin with the process. */
 const START = 1_000_000 * MINUTE + 12 * SECOND
+const NEXT_MINUTE = { roomAtUs: START + 48 * SECOND }
+const NEVER = { roomAtUs: Infinity }
 const FAR = Number.MAX_SAFE_INTEGER
 const weight = (amount: number) => ({ weight: amount, orders: 0 })
 const order = { weight: 1, orders: 1 }
@@ -65,7 +67,7 @@ test('who waits goes on when the calendar minute turns, the most important first
 test('an order that could only go after its deadline is told so at once', async () => {
   const { clock, budget } = start()
   for (let n = 0; n < 3; n++) assert.equal(budget.acquire('order', order, FAR), true)
-  assert.equal(await budget.acquire('order', order, clock.nowUs() + 2 * SECOND), false)
+  assert.deepEqual(await budget.acquire('order', order, clock.nowUs() + 2 * SECOND), { roomAtUs: START + 8 * SECOND })
   assert.equal(budget.acquire('reduce', order, clock.nowUs() + 2 * SECOND), true)
 })
 
@@ -73,7 +75,7 @@ test('the count of the venue replaces ours, upwards and downwards', async () => 
   const { budget } = start()
   assert.equal(budget.acquire('cancel', weight(1), FAR), true)
   budget.settle(weight(1), { 'x-mbx-used-weight-1m': '100' })
-  assert.equal(await budget.acquire('cancel', weight(1), START), false)
+  assert.deepEqual(await budget.acquire('cancel', weight(1), START), NEXT_MINUTE)
   // A replay counts by market time: the venue says that a new minute has begun, while our clock stands.
   budget.settle(weight(0), { 'x-mbx-used-weight-1m': '2' })
   assert.equal(budget.acquire('history', weight(40), FAR), true)
@@ -85,7 +87,7 @@ test('a request that was never written gives its room back; one without an answe
   budget.release(weight(100))
   assert.equal(budget.acquire('cancel', weight(100), FAR), true)
   budget.settle(weight(100), undefined)
-  assert.equal(await budget.acquire('cancel', weight(1), START), false)
+  assert.deepEqual(await budget.acquire('cancel', weight(1), START), NEXT_MINUTE)
 })
 
 test('during a pause nothing goes, and after it everything does', async () => {
@@ -93,7 +95,7 @@ test('during a pause nothing goes, and after it everything does', async () => {
   budget.pauseUntil(START + 3 * SECOND)
   let went = false
   void Promise.resolve(budget.acquire('cancel', weight(1), FAR)).then(() => (went = true))
-  assert.equal(await budget.acquire('order', order, START + 2 * SECOND), false)
+  assert.deepEqual(await budget.acquire('order', order, START + 2 * SECOND), { roomAtUs: START + 3 * SECOND })
   clock.advance(2 * SECOND)
   await turn()
   assert.equal(went, false)
@@ -107,7 +109,7 @@ test('closing ends every wait', async () => {
   budget.pauseUntil(START + MINUTE)
   const waiting = budget.acquire('cancel', weight(1), FAR)
   budget.close()
-  assert.equal(await waiting, false)
+  assert.deepEqual(await waiting, NEVER)
 })
 
 test('limits stated by exchangeInfo replace the table', () => {
@@ -150,7 +152,11 @@ test('in a replay orders are counted by market time, and nobody waits for a time
     budget.settle(order, undefined)
   }
   clock.advance(MINUTE)
-  assert.equal(await budget.acquire('cancel', order, FAR), false, 'another minute of wall time, the same market time')
+  assert.deepEqual(
+    await budget.acquire('cancel', order, FAR),
+    NEVER,
+    'another minute of wall time, the same market time',
+  )
   marketNowUs = 10 * SECOND
   assert.equal(await budget.acquire('cancel', order, FAR), true)
 })

@@ -7,9 +7,11 @@ import type { WallClock } from '@jts/runtime'
 import { BINANCE_LIMITS, PRIORITIES, SHARE, type Limits, type LimitWindow, type Priority } from './limits.ts'
 
 export type Cost = { readonly weight: number; readonly orders: number }
+/** Room was taken, or there is none in time: when some may be again, by the venue's clock (never, where time stands). */
+export type Grant = true | { readonly roomAtUs: number }
 
 type Window = LimitWindow & { startUs: number; used: number; inFlight: number }
-type Waiter = { priority: Priority; cost: Cost; deadlineUs: number; resolve: (granted: boolean) => void }
+type Waiter = { priority: Priority; cost: Cost; deadlineUs: number; resolve: (granted: Grant) => void }
 
 export class RateBudget {
   readonly #clock: WallClock
@@ -47,10 +49,10 @@ export class RateBudget {
   }
 
   /**
-   * Takes room for one request, at once or when there is some; false when there will be none before `deadlineUs`.
+   * Takes room for one request, at once or when there is some; answers at once when there will be none before `deadlineUs`.
    * Every granted request must be settled once.
    */
-  acquire(priority: Priority, cost: Cost, deadlineUs: number): true | Promise<boolean> {
+  acquire(priority: Priority, cost: Cost, deadlineUs: number): true | Promise<Grant> {
     if (!this.#isEarlierWaiting(priority) && this.#roomAtUs(priority, cost) === 0) {
       this.#take(cost)
       return true
@@ -102,7 +104,7 @@ export class RateBudget {
   close(): void {
     this.#timer?.cancel()
     this.#timer = undefined
-    for (const waiter of this.#waiting.splice(0)) waiter.resolve(false)
+    for (const waiter of this.#waiting.splice(0)) waiter.resolve({ roomAtUs: Infinity })
   }
 
   #take(cost: Cost): void {
@@ -156,7 +158,7 @@ export class RateBudget {
         this.#take(waiter.cost)
         waiter.resolve(true)
       } else if (atUs >= waiter.deadlineUs) {
-        waiter.resolve(false)
+        waiter.resolve({ roomAtUs: atUs })
       } else {
         still.push(waiter)
         nextUs = Math.min(nextUs, atUs)

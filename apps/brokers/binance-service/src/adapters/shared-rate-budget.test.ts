@@ -25,12 +25,13 @@ function world() {
 }
 
 const SOON_US = BEGIN_US + SECOND_US
+const NEXT_MINUTE = { roomAtUs: BEGIN_US + 60 * SECOND_US }
 const weight = (n: number) => ({ weight: n, orders: 0 })
 
 test('weight that one process has used is not there for another', async () => {
   const { budgets } = world()
   assert.equal(await budgets[0].acquire('cancel', weight(60), SOON_US), true)
-  assert.equal(await budgets[1].acquire('cancel', weight(60), SOON_US), false)
+  assert.deepEqual(await budgets[1].acquire('cancel', weight(60), SOON_US), NEXT_MINUTE)
   assert.equal(await budgets[1].acquire('cancel', weight(40), SOON_US), true)
 })
 
@@ -39,7 +40,9 @@ test('orders are each process’s own: an account has one owner', async () => {
   for (const budget of budgets) {
     const order = { weight: 1, orders: 9 }
     assert.equal(await budget.acquire('order', order, SOON_US), true)
-    assert.equal(await budget.acquire('order', { weight: 1, orders: 1 }, SOON_US), false)
+    assert.deepEqual(await budget.acquire('order', { weight: 1, orders: 1 }, SOON_US), {
+      roomAtUs: BEGIN_US + 10 * SECOND_US,
+    })
   }
 })
 
@@ -48,7 +51,7 @@ test('what the venue states to one counts for all', async () => {
   const cost = weight(1)
   await budgets[0].acquire('cancel', cost, SOON_US)
   budgets[0].settle(cost, { 'x-weight': '95' })
-  assert.equal(await budgets[1].acquire('cancel', weight(10), SOON_US), false)
+  assert.deepEqual(await budgets[1].acquire('cancel', weight(10), SOON_US), NEXT_MINUTE)
   assert.equal(await budgets[1].acquire('cancel', weight(5), SOON_US), true)
 })
 
@@ -56,7 +59,7 @@ test('a question waits for the next window, an order whose time ends before is t
   const { clock, budgets } = world()
   await budgets[0].acquire('cancel', weight(100), SOON_US)
   const waiting = budgets[1].acquire('history', weight(50), BEGIN_US + 70 * SECOND_US)
-  assert.equal(await budgets[1].acquire('order', weight(1), SOON_US), false)
+  assert.deepEqual(await budgets[1].acquire('order', weight(1), SOON_US), NEXT_MINUTE)
   clock.advance(60 * SECOND_US)
   assert.equal(await waiting, true)
 })
@@ -67,5 +70,5 @@ test('a stop ends the wait', async () => {
   const waiting = budgets[1].acquire('history', weight(50), BEGIN_US + 70 * SECOND_US)
   await new Promise((resolve) => setImmediate(resolve))
   budgets[1].close()
-  assert.equal(await waiting, false)
+  assert.deepEqual(await waiting, { roomAtUs: Infinity })
 })

@@ -9,7 +9,7 @@
 import type { WallClock } from '@jts/runtime'
 import type { Charge, SharedBudget } from '@jts/transport/cache/port'
 import { SHARE, type Limits, type LimitWindow, type Priority } from './limits.ts'
-import { RateBudget, type Cost } from './rate-budget.ts'
+import { RateBudget, type Cost, type Grant } from './rate-budget.ts'
 
 /** What stands before every request. */
 export type RateLimiter = Pick<RateBudget, 'acquire' | 'settle' | 'release' | 'pauseUntil' | 'close' | 'adopt' | 'view'>
@@ -62,13 +62,14 @@ export class SharedRateBudget implements RateLimiter {
     }))
   }
 
-  async acquire(priority: Priority, cost: Cost, deadlineUs: number): Promise<boolean> {
+  async acquire(priority: Priority, cost: Cost, deadlineUs: number): Promise<Grant> {
     const { own, nowUs } = this.#options
-    const granted = own.acquire(priority, cost, deadlineUs)
-    if (granted !== true && !(await granted)) return false
-    if (!(await this.#take(priority, cost, deadlineUs))) {
+    const granted = await own.acquire(priority, cost, deadlineUs)
+    if (granted !== true) return granted
+    const taken = await this.#take(priority, cost, deadlineUs)
+    if (taken !== true) {
       own.release(cost)
-      return false
+      return taken
     }
     this.#grantedAtUs.set(cost, nowUs())
     return true
@@ -105,7 +106,7 @@ export class SharedRateBudget implements RateLimiter {
     for (const wake of this.#waiting) wake()
   }
 
-  async #take(priority: Priority, { weight: cost }: Cost, deadlineUs: number): Promise<boolean> {
+  async #take(priority: Priority, { weight: cost }: Cost, deadlineUs: number): Promise<Grant> {
     const { shared, name, nowUs } = this.#options
     for (;;) {
       const charges: Charge[] = this.#windows.map((window) => ({
@@ -115,9 +116,9 @@ export class SharedRateBudget implements RateLimiter {
       }))
       const taken = await shared.take(name, charges, nowUs())
       if (taken.granted) return true
-      if (this.#closed || taken.lookAgainUs >= deadlineUs) return false
+      if (this.#closed || taken.lookAgainUs >= deadlineUs) return { roomAtUs: taken.lookAgainUs }
       await this.#wait(taken.lookAgainUs - nowUs())
-      if (this.#closed) return false
+      if (this.#closed) return { roomAtUs: Infinity }
     }
   }
 

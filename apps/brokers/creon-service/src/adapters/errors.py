@@ -61,6 +61,14 @@ class BudgetError(CreonError):
         self.retry_after_us = retry_after_us
 
 
+class NoRoomError(BudgetError):
+    """Our own count says so, before the broker's would: what matters more may still have room."""
+
+    def __init__(self, budget: str, name: str, wait_us: int) -> None:
+        seconds = max(1, -(-wait_us // 1_000_000))
+        super().__init__(f"the {budget} budget has no room for {name} for another {seconds} s", wait_us)
+
+
 # The broker refuses by text; the code keeps to what the text surely says.
 _WORDS: tuple[tuple[str, RejectCode], ...] = (
     ("주문가능금액", "INSUFFICIENT_BALANCE"),

@@ -19,7 +19,7 @@ from domain.words import Priority
 from rate_limiter import Budget, RateLimiter
 
 from .com import ComModule
-from .errors import BudgetError, CallTimeoutError, UnavailableError
+from .errors import CallTimeoutError, NoRoomError, UnavailableError
 
 T = TypeVar("T")
 PUMP_SECONDS = 0.01
@@ -50,7 +50,7 @@ class StaThread:
     def __init__(self, com: ComModule, limiters: Mapping[Budget, RateLimiter], now_us: Callable[[], int]) -> None:
         self._com = com
         self._limiters = limiters
-        self._now_us = now_us
+        self.now_us = now_us
         self._queue: list[tuple[Priority, int, Job[object]]] = []
         self._order = itertools.count()
         self._wake = threading.Condition()
@@ -73,12 +73,12 @@ class StaThread:
         job = self._current
         if job is None or job.began_us is None:
             return None
-        return Occupation(job.name, self._now_us() - job.began_us)
+        return Occupation(job.name, self.now_us() - job.began_us)
 
     def submit(
         self, name: str, work: Callable[[], T], priority: Priority, budget: Budget | None, wait_us: int
     ) -> Job[T]:
-        job = Job(name, work, priority, budget, self._now_us() + wait_us)
+        job = Job(name, work, priority, budget, self.now_us() + wait_us)
         with self._wake:
             if self._stopping:
                 raise UnavailableError("the service stops")
@@ -90,15 +90,16 @@ class StaThread:
     async def call(
         self, name: str, work: Callable[[], T], priority: Priority, budget: Budget | None, wait_us: int
     ) -> T:
-        """For questions: whoever gives up waiting may ask again."""
+        """For questions: whoever gives up waiting may ask again; without room in that time nobody waits."""
+        if budget is not None and (room_in_us := self._limiters[budget].wait_us(priority)) >= wait_us:
+            raise NoRoomError(budget, name, room_in_us)
         job = self.submit(name, work, priority, budget, wait_us)
         try:
             return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(job.future)), wait_us / 1_000_000)
         except asyncio.TimeoutError:
             if self.withdraw(job):
-                if budget is not None and self._limiters[budget].wait_us(priority) > 0:
-                    retry = self._limiters[budget].wait_us(priority)
-                    raise BudgetError(f"the {budget} budget has no room for {name}", retry) from None
+                if budget is not None and (room_in_us := self._limiters[budget].wait_us(priority)) > 0:
+                    raise NoRoomError(budget, name, room_in_us) from None
                 raise UnavailableError(f"{name} waited {wait_us // 1000} ms behind {self._busy_with()}") from None
             raise CallTimeoutError(f"{name} has not come back for {wait_us // 1000} ms") from None
 
@@ -130,7 +131,7 @@ class StaThread:
         with self._wake:
             if not self._queue and not self._stopping:
                 self._wake.wait(PUMP_SECONDS)
-            now = self._now_us()
+            now = self.now_us()
             for place, (priority, _, job) in enumerate(self._queue):
                 if now >= job.begin_before_us:
                     del self._queue[place]
@@ -147,9 +148,8 @@ class StaThread:
             return None
 
     def _too_late(self, job: Job[object]) -> Exception:
-        wait = 0 if job.budget is None else self._limiters[job.budget].wait_us(job.priority)
-        if wait > 0:
-            return BudgetError(f"the {job.budget} budget has no room for {job.name}", wait)
+        if job.budget is not None and (room_in_us := self._limiters[job.budget].wait_us(job.priority)) > 0:
+            return NoRoomError(job.budget, job.name, room_in_us)
         return UnavailableError(f"{job.name} waited too long behind other requests")
 
     def _do(self, job: Job[object]) -> None:

@@ -1,4 +1,7 @@
-/** A broker that is away is waited for: what it was asked for has not failed. After so many waits it may have all the same. */
+/**
+ * A broker that is away, or whose rate limit is used up, is waited for: what it was asked for has not failed. After so many waits
+ * it may have all the same.
+ */
 import { BrokerError } from '@jts/broker-kit'
 import type { WallClock } from '@jts/runtime'
 
@@ -12,6 +15,10 @@ export type Waiting = {
 /** Doubled up to the second: a service that is being started again is soon back. In all some ten minutes. */
 const AWAY_MS = { first: 1000, most: 10_000 }
 const AWAY_WAITS = 60
+/** In process, over the Broker API, and the venue's own word. */
+const PASSING: ReadonlySet<string> = new Set(['BROKER_UNAVAILABLE', 'RATE_BUDGET', 'RATE_LIMITED', 'RATE_LIMIT'])
+/** Longer than the longest window that an answer is refused for, a minute; what is stated beyond that is asked for in between. */
+const RETRY_AFTER_MAX_MS = 70_000
 
 /** Asks again until the broker is there. @throws what it answered, or that it is away still, or that the run has ended */
 export async function whenNotAway<T>(ask: () => Promise<T>, { wallClock, signal, onWaiting }: Waiting): Promise<T> {
@@ -21,10 +28,11 @@ export async function whenNotAway<T>(ask: () => Promise<T>, { wallClock, signal,
       if (waits > 0) onWaiting?.('')
       return answer
     } catch (error) {
-      const isAway = error instanceof BrokerError && error.code === 'BROKER_UNAVAILABLE'
+      const isAway = error instanceof BrokerError && PASSING.has(error.code)
       if (!isAway || waits >= AWAY_WAITS || signal?.aborted === true) throw error
       onWaiting?.(error.message)
-      await pause(Math.min(AWAY_MS.first * 2 ** waits, AWAY_MS.most), wallClock, signal)
+      const pauseMs = Math.min(AWAY_MS.first * 2 ** waits, AWAY_MS.most)
+      await pause(Math.max(pauseMs, Math.min(error.retryAfterMs ?? 0, RETRY_AFTER_MAX_MS)), wallClock, signal)
     }
   }
 }

@@ -47,7 +47,8 @@ export function toProblem(error: unknown): Problem {
   if (error instanceof ProblemError) return problem(error.code, error.message, error.more)
   if (error instanceof BrokerError) {
     const code = BROKER_CODES[error.code]
-    if (code !== undefined) return problem(code, error.message)
+    const { retryAfterMs } = error
+    if (code !== undefined) return problem(code, error.message, retryAfterMs === undefined ? {} : { retryAfterMs })
     return problem(error.retryable ? 'BROKER_UNAVAILABLE' : 'INVALID_REQUEST', error.message)
   }
   const { code, validation, validationContext, message } = error as FastifyError

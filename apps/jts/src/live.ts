@@ -29,7 +29,7 @@ import { observe, observeSettings } from './observe.ts'
 import { leaveProcessFile } from './running.ts'
 import { untilAvailable, type RunSettings } from './services.ts'
 import { keepMemorySteady } from './steady-memory.ts'
-import { findStrategy, timeframeOf, type LoadedStrategy } from './strategies.ts'
+import { findStrategy, sourceOf, timeframeOf, type LoadedStrategy } from './strategies.ts'
 import { systemOf, type System } from './system.ts'
 import { tlsFiles } from './tls-options.ts'
 import { createTrader } from './trader.ts'
@@ -128,6 +128,7 @@ export async function runLive(options: UpOptions): Promise<number> {
       parameters,
       instrument: instruments.find((instrument) => instrument.id === one.instrument)!,
       timeframe: timeframeOf(definition, one.timeframe, options.strategy === undefined ? '1m' : '1s'),
+      source: sourceOf(strategies[n]!),
     }
   })
   const settings: RunSettings = {

@@ -19,7 +19,7 @@ import { observe, observeSettings } from './observe.ts'
 import { fatal } from './process.ts'
 import { reconcileWithVenue } from './reconcile.ts'
 import { RunFolder } from './run-folder.ts'
-import { findStrategy, type LoadedStrategy } from './strategies.ts'
+import { findStrategy, sourceOf, type LoadedStrategy } from './strategies.ts'
 import { summarise, writeFills, type ReplaySummary } from './summary.ts'
 import type { RunSettings } from './services.ts'
 import { systemOf, type System } from './system.ts'
@@ -341,6 +341,7 @@ async function instancesOf(
       account: accountOf('sim', accountFor(config.accounts, { account: one.account, instrument: one.instrument })),
       instrument: market.instrument,
       timeframe: market.timeframe,
+      source: sourceOf(strategy),
     })
   }
   return { instances, strategies }

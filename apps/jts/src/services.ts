@@ -272,6 +272,7 @@ export function createStrategies(
     marketTopics: marketTopicsOf(settings),
     sessions: krxSessionsOf(settings.krx),
     ...(settings.replay ? {} : { handlerLimitMs: HANDLER_LIMIT_MS }),
+    keepsMarket: settings.replay || settings.archiveMarketData === true,
     onSignal(signal) {
       probe?.signal(signal.correlationId)
       path?.signal(signal)

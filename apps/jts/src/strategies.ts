@@ -50,6 +50,11 @@ export async function findStrategy(
   }
 }
 
+/** Where a strategy comes from, as the record of its inputs names it. */
+export function sourceOf({ file, sha256 }: LoadedStrategy): { readonly file: string; readonly sha256: string } {
+  return { file, sha256 }
+}
+
 /**
  * What a live strategy runs on: bars of the timeframe wanted, else of its own, else of the usual one. One that handles
  * trades and no bars runs on trades, which is undefined here. @throws StrategyError when it handles nothing of that.

@@ -102,7 +102,7 @@ export class OpenSignals {
 
   /** Its instance may no longer be configured; a signal ends all the same. */
   end(signal: Signal, turn: Turn): void {
-    this.#running.get(signal.instance)?.runner.onOrderClosed(signal.orderNumber)
+    this.#running.get(signal.instance)?.orderClosed(signal.orderNumber)
     this.#waiting.remove(signal.signalId)
     this.#signals.delete(signal.signalId)
     turn.remove(signals, { signal_id: signal.signalId })

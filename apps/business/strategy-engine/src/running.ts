@@ -1,42 +1,21 @@
 /**
  * One strategy instance and how it comes back exactly as it was. Its state is written when it has signalled or one of its orders
  * has moved, and otherwise now and then; between two such writes each input is written instead, and fed to it again after a
- * restart. Handlers know no clock and no chance, so the same inputs lead to the same state.
+ * restart. Handlers know no clock and no chance, so the same inputs lead to the same state. What it was told stays on its record
+ * (`record/input-record.ts`).
  */
-import {
-  decimalTextFromDouble,
-  type AccountId,
-  type Bar,
-  type Instrument,
-  type StrategyInstanceId,
-  type Trade,
-} from '@jts/model'
+import type { BusEvent, Topic } from '@jts/contracts'
+import type { Fill } from '@jts/model'
 import type { Logger } from '@jts/runtime'
-import {
-  StrategyError,
-  StrategyRunner,
-  type AnyStrategy,
-  type ParameterTable,
-  type ParameterValues,
-  type StrategySnapshot,
-} from '@jts/strategy-kit'
+import { StrategyError, type StrategyIntent, type StrategyRunner } from '@jts/strategy-kit'
 import type { Turn } from '@jts/transport'
 import { instances, tails } from './adapters/tables.ts'
-
-export type StrategyInstance = {
-  readonly instance: StrategyInstanceId
-  readonly definition: AnyStrategy
-  readonly parameters: ParameterValues<ParameterTable>
-  readonly account: AccountId
-  readonly instrument: Instrument
-  /** It runs on closed bars of this length or, without one, on each public trade. */
-  readonly timeframe?: string | undefined
-}
-
-/** What of the market an instance is given. */
-export type MarketInput =
-  | { readonly kind: 'bar'; readonly timeUs: number; readonly bar: Bar }
-  | { readonly kind: 'trade'; readonly timeUs: number; readonly trade: Trade }
+import type { Signal } from './domain/signal.ts'
+import { Instance, type Kept, type StrategyInstance } from './instance.ts'
+import type { MarketInput } from './market-input.ts'
+import type { Entry, Place } from './record/entry.ts'
+import { InputRecord, type CheckpointRow, type Moment, type PageRow } from './record/input-record.ts'
+import { madeByText } from './record/made-by.ts'
 
 /** `stopped` by a person; `barred` because it did not come back from a handler, or not as it was. */
 export type InstanceState = 'running' | 'stopped' | 'barred'
@@ -45,10 +24,20 @@ export type InstanceState = 'running' | 'stopped' | 'barred'
 export const TAIL_MAX = 64
 const TAIL_MAX_US = 3_600_000_000
 
-type Kept = StrategySnapshot & {
-  readonly lastPrice: string
-  /** Absent in what an older version wrote. */
-  readonly account?: string
+export type RunningOptions = {
+  readonly log: Logger
+  readonly runId: string
+  /** How long its record is kept, in market time; for ever when not given. */
+  readonly recordKeptUs?: number | undefined
+}
+
+/** What the store has of an instance. */
+export type KeptInstance = {
+  readonly row: NonNullable<(typeof instances)['row']>
+  /** What it was given after the state was written, in order. */
+  readonly tail: readonly NonNullable<(typeof tails)['row']>[]
+  readonly checkpoints: readonly CheckpointRow[]
+  readonly lastPage: PageRow | undefined
 }
 
 export class Running {
@@ -56,69 +45,112 @@ export class Running {
   inputs = 0
   signals = 0
   state: InstanceState = 'running'
-  lastPrice = ''
-  readonly #log: Logger
-  #runner: StrategyRunner
+  readonly #runId: string
+  readonly #instance: Instance
+  readonly #record: InputRecord
   /** As last written, and what it was given since. */
   #kept: string | undefined
   #tail: MarketInput[] = []
 
-  constructor(config: StrategyInstance, log: Logger) {
+  constructor(config: StrategyInstance, { log, runId, recordKeptUs }: RunningOptions) {
     this.config = config
-    this.#log = log
-    this.#runner = this.#fresh()
+    this.#runId = runId
+    const { instance } = config
+    this.#instance = new Instance(config, (message) => log.info({ strategy: instance }, message))
+    this.#record = new InputRecord({ instance, runId, madeBy: madeByText(this.#instance), keptUs: recordKeptUs })
   }
 
   get runner(): StrategyRunner {
-    return this.#runner
+    return this.#instance.runner
   }
 
-  feed(input: MarketInput): void {
-    if (input.kind === 'bar') {
-      this.lastPrice = decimalTextFromDouble(input.bar.close)
-      this.#runner.onBar(input.bar)
-    } else {
-      this.lastPrice = decimalTextFromDouble(input.trade.price)
-      this.#runner.onTrade(input.trade)
-    }
+  feed(input: MarketInput, event: BusEvent): void {
+    this.#note({ kind: 'market', place: placeOf(event) })
+    this.#instance.feed(input)
+  }
+
+  fill(order: number, fill: Fill, event: BusEvent): void {
+    this.#note({ kind: 'fill', order, place: placeOf(event) })
+    this.#instance.fill(order, fill)
+  }
+
+  bookFill(order: number, fill: Fill, event: BusEvent): void {
+    this.#note({ kind: 'booked', order, place: placeOf(event) })
+    this.#instance.bookFill(order, fill)
+  }
+
+  orderClosed(order: number): void {
+    this.#note({ kind: 'closed', order })
+    this.runner.onOrderClosed(order)
+  }
+
+  orderUnknown(order: number): void {
+    this.#note({ kind: 'unknown', order })
+    this.runner.onOrderUnknown(order)
+  }
+
+  orderKnown(order: number): void {
+    this.#note({ kind: 'known', order })
+    this.runner.onOrderKnown(order)
+  }
+
+  /** It wants one of its orders cancelled. */
+  noteCancel(order: number): void {
+    this.#note({ kind: 'cancel', order })
+  }
+
+  signalOf(intent: StrategyIntent, n: number, event: BusEvent): Signal {
+    return this.#instance.signalOf(intent, n, event, this.#runId)
   }
 
   /** After an input of the market: the input itself, or the whole state when it has signalled or the tail is long enough. */
   keepInput(input: MarketInput, turn: Turn): void {
     const oldestUs = this.#tail[0]?.timeUs ?? input.timeUs
     const isLong = this.#tail.length >= TAIL_MAX - 1 || input.timeUs - oldestUs >= TAIL_MAX_US
-    if (this.#kept === undefined || this.#runner.intentCount > 0 || isLong) return this.keep(turn)
+    if (this.#kept === undefined || this.runner.intentCount > 0 || isLong) return this.keep(turn)
     this.#tail.push(input)
-    const { instance } = this.config
-    turn.put(tails, { instance, slot: this.inputs % TAIL_MAX, number: this.inputs, input: JSON.stringify(input) })
+    turn.put(tails, {
+      instance: this.config.instance,
+      slot: this.inputs % TAIL_MAX,
+      number: this.inputs,
+      input: JSON.stringify(input),
+      entry: this.#record.lastText(input.timeUs, turn),
+    })
   }
 
   /** The whole state. In the transaction of the input's offset, so that a restored instance is exactly where its inputs are. */
   keep(turn: Turn): void {
-    const kept: Kept = { ...this.#runner.snapshot(), lastPrice: this.lastPrice, account: this.config.account }
-    this.#kept = JSON.stringify(kept)
+    const now = this.#now()
+    this.#kept = now.state
     this.#tail = []
+    this.#record.write(now, turn)
     const { inputs, signals, state, config } = this
-    turn.put(instances, { instance: config.instance, snapshot: this.#kept, inputs, signals, state })
+    turn.put(instances, { instance: config.instance, snapshot: now.state, inputs, signals, state })
   }
 
   /**
-   * From what is on disk; `tail` is what it was given after the snapshot, in order. `anew`: with other parameters, or as another
-   * strategy, it begins with what it holds and nothing else.
+   * From what is on disk. `anew`: with other parameters, or as another strategy, it begins with what it holds and nothing else.
    * @throws StrategyError when the instance was of another account or instrument: what it holds is not there
    */
-  restore(snapshot: string, tail: readonly MarketInput[]): 'as it was' | 'anew' | 'not repeatable' {
-    const kept = JSON.parse(snapshot) as Kept
+  restore({ row, tail, checkpoints, lastPage }: KeptInstance): 'as it was' | 'anew' | 'not repeatable' {
+    const kept = JSON.parse(row.snapshot) as Kept
     this.#checkPlace(kept)
-    this.inputs += tail.length
-    if (this.#runner.changedSince(kept) !== undefined) {
-      this.#runner.takeOver(kept)
-      this.lastPrice = kept.lastPrice ?? ''
+    const { inputs, signals, snapshot: state } = row
+    this.inputs = inputs + tail.length
+    this.signals = signals
+    this.state = row.state as InstanceState
+    const entries = tail.map(({ entry }) => entry)
+    this.#record.restore(checkpoints, lastPage, entries, { state, inputs, signals, timeUs: kept.nowUs })
+    if (this.runner.changedSince(kept) !== undefined) {
+      this.#instance.takeOver(kept)
+      this.#record.breakOff()
       return 'anew'
     }
-    this.#kept = snapshot
-    this.#tail = [...tail]
-    return this.rebuild() ? 'as it was' : 'not repeatable'
+    this.#kept = state
+    this.#tail = tail.map(({ input }) => JSON.parse(input) as MarketInput)
+    if (this.rebuild()) return 'as it was'
+    this.#record.breakOff()
+    return 'not repeatable'
   }
 
   #checkPlace(kept: Kept): void {
@@ -135,27 +167,27 @@ export class Running {
    * on the inputs it had, so that nobody knows its state; then it is as last written.
    */
   rebuild(): boolean {
-    this.#restoreKept()
+    this.#record.keepOnly(this.#tail.length)
+    this.#instance.restore(this.#kept)
     for (const input of this.#tail) {
-      this.feed(input)
-      if (this.#runner.intentCount === 0) continue
-      this.#restoreKept()
+      this.#instance.feed(input)
+      if (this.runner.intentCount === 0) continue
+      this.#instance.restore(this.#kept)
       return false
     }
     return true
   }
 
-  #restoreKept(): void {
-    this.#runner = this.#fresh()
-    if (this.#kept === undefined) return
-    const kept = JSON.parse(this.#kept) as Kept
-    this.#runner.restore(kept)
-    this.lastPrice = kept.lastPrice ?? ''
+  #note(entry: Entry): void {
+    this.#record.note(entry, () => this.#now())
   }
 
-  #fresh(): StrategyRunner {
-    const { definition, parameters, instance, instrument } = this.config
-    const log = (message: string): void => this.#log.info({ strategy: instance }, message)
-    return new StrategyRunner({ definition, parameters, instance, instrument, log })
+  #now(): Moment {
+    const { inputs, signals } = this
+    return { state: this.#instance.toText(), inputs, signals, timeUs: this.#instance.nowUs }
   }
+}
+
+function placeOf({ topic, partition, offset }: BusEvent): Place {
+  return { topic: topic as Topic, partition, offset }
 }

@@ -2,34 +2,37 @@
  * Strategy engine (A): runs strategy instances on candles or public trades and on their own order events, asks risk about
  * every signal, and publishes each with its decision; approved ones go to order execution.
  */
-import { fillOfEvent, RpcError, type BusEvent, type BusEventOf, type StrategyApi, type Topic } from '@jts/contracts'
+import {
+  candlesTopic,
+  fillOfEvent,
+  RETENTION,
+  RpcError,
+  TOPICS,
+  tradesTopic,
+  type BusEvent,
+  type BusEventOf,
+  type StrategyApi,
+  type Topic,
+} from '@jts/contracts'
 import type {
   ListStrategiesRequest,
   ListStrategiesResponse,
   StrategyRequest,
   StrategyView,
 } from '@jts/contracts/strategy-api'
-import {
-  KrxSessions,
-  netBaseQuantity,
-  unitsToFloat,
-  type Bar,
-  type Instrument,
-  type InstrumentId,
-  type SignalId,
-  type Trade,
-} from '@jts/model'
+import { instrumentVenue, KrxSessions, type Instrument, type InstrumentId, type SignalId } from '@jts/model'
 import type { StrategyIntent } from '@jts/strategy-kit'
-import { computedId } from '@jts/runtime'
 import type { Bus, Turn } from '@jts/transport'
-import { inputs, instances, openMarkets, signals, tails } from './adapters/tables.ts'
+import { checkpoints, inputs, instances, openMarkets, signals, tails } from './adapters/tables.ts'
 import { TimeLimit } from './adapters/time-limit.ts'
 import { decideAsking } from './domain/asking.ts'
-import { askedFromUs, refusal, signalOf, type Signal } from './domain/signal.ts'
+import { askedFromUs, refusal, type Signal } from './domain/signal.ts'
+import type { StrategyInstance } from './instance.ts'
+import { marketInputOf, type MarketInput } from './market-input.ts'
 import { OpenSignals, type OpenSignalsOptions } from './open-signals.ts'
-import { Running, type InstanceState, type MarketInput, type StrategyInstance } from './running.ts'
+import { Running } from './running.ts'
 
-export type { StrategyInstance } from './running.ts'
+export type { StrategyInstance } from './instance.ts'
 
 export type StrategyEngineOptions = OpenSignalsOptions & {
   readonly bus: Bus
@@ -41,6 +44,8 @@ export type StrategyEngineOptions = OpenSignalsOptions & {
   readonly sessions?: KrxSessions
   /** Wall time after which a handler that has not come back is ended, ms; a replay waits for ever, since it has to give the same. */
   readonly handlerLimitMs?: number
+  /** The market's events are kept for ever, and so is the record of what the instances made of them. */
+  readonly keepsMarket?: boolean
 }
 
 export type StrategyEngine = {
@@ -54,11 +59,8 @@ export type StrategyEngine = {
 
 type About = { readonly correlationId: string; readonly causationId: string; readonly timeEventUs: number }
 
-/** A week of one-second bars: as long as the candles themselves are kept. */
-const INPUTS_KEPT = 604_800
-
 export function createStrategyEngine(options: StrategyEngineOptions): StrategyEngine {
-  options.store.ensure([instances, signals, inputs, tails, openMarkets] as never[])
+  options.store.ensure([instances, signals, inputs, checkpoints, tails, openMarkets] as never[])
   const service = new Service(options)
   options.bus.subscribe({
     group: 'strategy-engine',
@@ -87,7 +89,10 @@ class Service implements StrategyApi {
     this.#options = options
     this.#sessions = options.sessions ?? new KrxSessions()
     this.#limit = options.handlerLimitMs === undefined ? undefined : new TimeLimit(options.handlerLimitMs)
-    this.#running = options.instances.map((config) => new Running(config, options.log))
+    this.#running = options.instances.map((config) => {
+      const recordKeptUs = options.keepsMarket === true ? undefined : marketKeptUs(config)
+      return new Running(config, { log: options.log, runId: options.runId, recordKeptUs })
+    })
     this.#byInstance = new Map(this.#running.map((running) => [running.config.instance, running]))
     this.#open = new OpenSignals(options, this.#byInstance)
   }
@@ -96,15 +101,18 @@ class Service implements StrategyApi {
     const { store } = this.#options
     const begunAnew = new Set<string>()
     const given = [...(await store.all(tails))].sort((a, b) => a.number - b.number)
+    const begins = await store.all(checkpoints)
     for (const row of await store.all(instances)) {
       const running = this.#byInstance.get(row.instance)
       if (running === undefined) continue
-      const later = given.filter(({ instance, number }) => instance === row.instance && number > row.inputs)
-      running.inputs = row.inputs
-      running.signals = row.signals
-      running.state = row.state as InstanceState
-      const tail = later.map(({ input }) => JSON.parse(input) as MarketInput)
-      const how = running.restore(row.snapshot, tail)
+      const { instance } = row
+      const [lastPage] = await store.last(inputs, { by: 'page', count: 1, where: { instance } })
+      const how = running.restore({
+        row,
+        tail: given.filter((one) => one.instance === instance && one.number > row.inputs),
+        checkpoints: begins.filter((one) => one.instance === instance),
+        lastPage,
+      })
       if (how === 'not repeatable') store.transact((turn) => this.#barUnrepeatable(running, turn))
       if (how !== 'anew') continue
       const { instance: strategy } = running.config
@@ -127,19 +135,10 @@ class Service implements StrategyApi {
   handle(event: BusEvent, turn: Turn): void {
     switch (event.type) {
       case 'Candle':
-        for (const running of this.#running) {
-          const { instrument, timeframe } = running.config
-          if (instrument.id === event.payload.instrument && timeframe === event.payload.timeframe) {
-            if (event.payload.final) this.#onMarket(running, barInput(event), event, turn)
-          }
-        }
-        return
       case 'PublicTrade':
         for (const running of this.#running) {
-          const { instrument, timeframe } = running.config
-          if (instrument.id === event.payload.instrument && timeframe === undefined) {
-            this.#onMarket(running, tradeInput(event), event, turn)
-          }
+          const input = marketInputOf(event, running.config)
+          if (input !== undefined) this.#onMarket(running, input, event, turn)
         }
         return
       case 'InstrumentListed':
@@ -190,9 +189,9 @@ class Service implements StrategyApi {
   #onMarket(running: Running, input: MarketInput, event: BusEvent, turn: Turn): void {
     if (running.state !== 'running') return
     const handler = input.kind === 'bar' ? 'onBar' : 'onTrade'
-    if (!this.#endsWell(running, handler, event, turn, () => running.feed(input))) return running.keep(turn)
+    if (!this.#endsWell(running, handler, event, turn, () => running.feed(input, event))) return running.keep(turn)
     this.#emit(running, event, turn)
-    this.#count(running, event, turn)
+    running.inputs++
     running.keepInput(input, turn)
   }
 
@@ -257,24 +256,19 @@ class Service implements StrategyApi {
     const running = this.#byInstance.get(strategy ?? '')
     const signal = this.#open.get((signalId ?? '') as SignalId)
     if (running === undefined || (signal === undefined && event.type !== 'OrderFilled')) return
-    const { runner } = running
     const order = signal?.orderNumber ?? 0
     if (event.type === 'OrderFilled') {
       const fill = fillOfEvent(event)
-      const net = netBaseQuantity(fill, running.config.instrument)
-      const { side, quantity, price, timeUs } = fill
       const isTold =
         running.state === 'running' &&
-        this.#endsWell(running, 'onFill', event, turn, () =>
-          runner.onFill(order, side, quantity, net, unitsToFloat(price), timeUs),
-        )
-      if (!isTold) running.runner.bookFill(order, quantity, net)
+        this.#endsWell(running, 'onFill', event, turn, () => running.fill(order, fill, event))
+      if (!isTold) running.bookFill(order, fill, event)
       if (event.payload.leavesQuantity === '0' && signal !== undefined) this.#open.end(signal, turn)
       this.#emit(running, event, turn)
-    } else if (event.type === 'OrderUnknown') runner.onOrderUnknown(order)
-    else if (event.type === 'OrderAccepted') runner.onOrderKnown(order)
+    } else if (event.type === 'OrderUnknown') running.orderUnknown(order)
+    else if (event.type === 'OrderAccepted') running.orderKnown(order)
     else if (signal !== undefined) this.#open.end(signal, turn)
-    this.#count(running, event, turn)
+    running.inputs++
     running.keep(turn)
   }
 
@@ -283,25 +277,20 @@ class Service implements StrategyApi {
     const { runner } = running
     for (let n = 0; n < runner.intentCount; n++) {
       const intent = runner.intents[n]!
-      if (intent.kind === 'cancel') this.#open.cancel(running.config.instance, intent.order, event, turn)
-      else this.#signal(running, intent, n, event, turn)
+      if (intent.kind === 'cancel') {
+        running.noteCancel(intent.order)
+        this.#open.cancel(running.config.instance, intent.order, event, turn)
+      } else this.#signal(running, intent, n, event, turn)
     }
   }
 
   #signal(running: Running, intent: StrategyIntent, n: number, event: BusEvent, turn: Turn): void {
     const { config } = running
     const asking = decideAsking(event, this.#hoursOf(config.instrument), intent, this.#sessions)
-    const signal = signalOf(intent, {
-      signalId: computedId(this.#options.runId, config.instance, event.eventId, n) as SignalId,
-      correlationId: event.correlationId,
-      causationId: event.eventId,
-      instance: config.instance,
-      account: config.account,
-      instrument: config.instrument.id,
-      price: running.lastPrice,
-      timeUs: event.timeEventUs,
+    const signal: Signal = {
+      ...running.signalOf(intent, n, event),
       ...(asking.kind === 'later' ? { notBeforeUs: asking.notBeforeUs } : {}),
-    })
+    }
     running.signals++
     if (asking.kind === 'never') this.#open.deny(signal, refusal(signal, 'SESSION_UNKNOWN', asking.reason), turn)
     else this.#open.take(signal, turn)
@@ -309,13 +298,6 @@ class Service implements StrategyApi {
 
   #hoursOf(instrument: Instrument): Pick<Instrument, 'sessions'> {
     return this.#openMarkets.has(instrument.id) ? {} : instrument
-  }
-
-  #count(running: Running, event: BusEvent, turn: Turn): void {
-    running.inputs++
-    const { instance } = running.config
-    turn.put(inputs, { instance, number: running.inputs, event_id: event.eventId })
-    if (running.inputs > INPUTS_KEPT) turn.remove(inputs, { instance, number: running.inputs - INPUTS_KEPT })
   }
 
   async #setState(instance: string, state: 'running' | 'stopped'): Promise<StrategyView> {
@@ -356,12 +338,11 @@ class Service implements StrategyApi {
   }
 }
 
-function barInput({ payload, timeEventUs: timeUs }: BusEventOf<'Candle'>): MarketInput {
-  return { kind: 'bar', timeUs, bar: payload as unknown as Bar }
-}
-
-function tradeInput({ payload, timeEventUs: timeUs }: BusEventOf<'PublicTrade'>): MarketInput {
-  return { kind: 'trade', timeUs, trade: payload as Trade }
+/** As long as the log keeps the market that an instance hears. */
+function marketKeptUs({ instrument, timeframe }: StrategyInstance): number {
+  const venue = instrumentVenue(instrument.id)
+  const topic = timeframe === undefined ? tradesTopic(venue) : candlesTopic(venue)
+  return RETENTION[TOPICS[topic].kept].logUs
 }
 
 function view(running: Running, waiting: readonly Signal[]): StrategyView {

@@ -1,15 +1,20 @@
-/** `./jts rebuild`: the ledgers, fills and open orders folded anew from archive and log, held against what the services keep. */
+/**
+ * `./jts rebuild`: the ledgers, fills and open orders folded anew from archive and log, held against what the services keep; with
+ * `--strategies` the strategy instances run once more on the inputs that are recorded.
+ */
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { EXIT, parseCommand } from '../cli.ts'
+import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { readRunFile, RUN_FILE } from '../distributed/run-file.ts'
 import { applyToFolder, applyToRun } from '../rebuild/apply.ts'
 import { openFolder } from '../rebuild/kept.ts'
 import { rebuild, type Mended, type Rebuilt } from '../rebuild/rebuild.ts'
+import { replayStrategies } from '../rebuild/strategies.ts'
+import { tellStrategies } from '../rebuild/tell-strategies.ts'
 
 const SPEC = {
   name: 'rebuild',
-  usage: './jts rebuild [--data-dir DIR] [--apply] [--json]',
+  usage: './jts rebuild [--data-dir DIR] [--apply | --strategies] [--json]',
   summary:
     'Folds every ledger, fill and open order anew from the event log and its archive, and says whether the services keep the same. Exit code 1 when they do not.',
   options: {
@@ -17,6 +22,10 @@ const SPEC = {
     apply: {
       type: 'flag',
       help: 'write the ledgers that the log says over those that differ; JTS must be stopped. Orders and fills are only compared: the next start settles them with the broker',
+    },
+    strategies: {
+      type: 'flag',
+      help: 'instead, run every strategy instance once more in the recorded order of its inputs, and say whether its signals and states are those that were recorded',
     },
     json: { type: 'flag', help: 'one JSON object on standard output' },
   },
@@ -26,6 +35,11 @@ export async function rebuildCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseCommand(SPEC, argv)
   if (parsed === undefined) return EXIT.ok
   const folder = resolve(parsed.options['data-dir'] ?? '.jts/sim')
+  if (parsed.options.strategies) {
+    if (parsed.options.apply)
+      throw new UserError('expected --apply or --strategies, found both: a replay writes nothing')
+    return tellStrategies(await replayStrategies(folder), parsed.options.json)
+  }
   let rebuilt: Rebuilt | undefined
   const look = async (): Promise<readonly Mended[]> => {
     const opened = await openFolder(folder)

@@ -21,7 +21,7 @@ import type { PlainText, TlsFiles } from '@jts/transport/rpc/tls'
 import { UserError } from '../cli.ts'
 import type { RunSettings } from '../services.ts'
 import { accountOf, BROKER_NAMES, foreignOrdersOf, type BrokerName } from '../config.ts'
-import { findStrategy } from '../strategies.ts'
+import { findStrategy, sourceOf } from '../strategies.ts'
 import { keysFromEnvironment, keyVariablesOf } from '../venue.ts'
 import { SERVICE_NAMES, type ServiceName } from './service-names.ts'
 
@@ -99,6 +99,8 @@ const schema = z.strictObject({
   tracing: z.strictObject({ endpoint: z.string(), sampleRatio: z.number() }).optional(),
   /** Folder of the events that have left Kafka; who cannot see it refuses to begin behind Kafka's own beginning. */
   archive: z.string().optional(),
+  /** Candles and trades are archived there, too, before their class deletes them. */
+  archiveMarketData: z.boolean().optional(),
   /** How the processes speak with each other; without it in plain text, and on this machine alone. */
   rpc: z
     .strictObject({
@@ -209,16 +211,17 @@ export async function settingsOf(run: RunFile, service?: ServiceName): Promise<R
   const instruments = run.instruments as unknown as readonly Instrument[]
   const instances = await Promise.all(
     run.instances.map(async (one) => {
-      const { definition, parameters } = await findStrategy(one.strategy, one.parameters)
+      const strategy = await findStrategy(one.strategy, one.parameters)
       const instrument = instruments.find(({ id }) => id === (one.instrument as InstrumentId))
       if (instrument === undefined) throw new UserError(`expected ${one.instrument} among the instruments, found none`)
       return {
         instance: strategyInstanceId(one.instance),
-        definition,
-        parameters,
+        definition: strategy.definition,
+        parameters: strategy.parameters,
         account: one.account as AccountId,
         instrument,
         timeframe: one.timeframe,
+        source: sourceOf(strategy),
       }
     }),
   )
@@ -238,6 +241,7 @@ export async function settingsOf(run: RunFile, service?: ServiceName): Promise<R
     speed: run.speed,
     webhookUrl: run.webhookUrl,
     collection: run.collection,
+    archiveMarketData: run.archiveMarketData,
   }
 }
 

@@ -124,6 +124,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
       ? {}
       : { collection: structuredClone(settings.collection) as RunFile['collection'] }),
     archive: join(dataDir, ARCHIVE_FOLDER),
+    ...(settings.archiveMarketData === true ? { archiveMarketData: true } : {}),
     rpc: tls === undefined ? {} : { tls },
     logLevel: log.level,
     ...(tracing === undefined ? {} : { tracing }),

@@ -71,6 +71,11 @@ export class StrategyRunner {
     return this.#context.barCount
   }
 
+  /** Market time of the last event; 0 before the first. */
+  get nowUs(): number {
+    return this.#context.nowUs
+  }
+
   get state(): unknown {
     return this.#context.state
   }

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { runJts, seededRandom, sleep, startJts, writeSyntheticBars, type JtsProcess } from '@jts/testkit'
+import { replayStrategies } from './rebuild/strategies.ts'
 
 const FULL = process.env['JTS_TEST_FULL'] === '1'
 const KILLS = FULL ? 200 : 20
@@ -71,6 +72,13 @@ async function venueOrders(venue: Venue): Promise<{ orderId: number; clientOrder
   }
 }
 
+/** Whatever was killed in between, the record of the strategy's inputs is whole: they lead to the same signals and states again. */
+async function replaysAsRecorded(dataDir: string, { orders }: Summary): Promise<void> {
+  const [one] = await replayStrategies(dataDir)
+  assert.deepEqual([one!.differences, one!.problems, one!.notes], [[], [], []], `seed ${SEED}`)
+  assert.ok(one!.inputs > BARS && one!.signals >= orders, JSON.stringify(one))
+}
+
 /** One whole replay under kills; returns how many kills hit a living process. */
 async function replayUnderKills(name: string, random: () => number, killVenueToo: boolean, wanted: number) {
   const dataDir = join(folder, name)
@@ -101,6 +109,7 @@ async function replayUnderKills(name: string, random: () => number, killVenueToo
     summary = JSON.parse(first.stdout) as Summary
   }
   const orders = await venueOrders(venue)
+  await replaysAsRecorded(dataDir, summary)
   venueProcess.child.kill('SIGKILL')
   await venueProcess.ended
   rmSync(dataDir, { recursive: true, force: true })

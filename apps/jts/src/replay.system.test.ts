@@ -55,9 +55,17 @@ async function replay(args: readonly string[], env: Record<string, string> = {})
 
 const btc = file('BTCUSDT', 1500, 3, 40_000)
 
-test('a replay gives the figures and fills of the backtest, with slippage as without', async () => {
-  for (const slippage of ['0', '5']) {
-    const live = await replay(['--replay', btc, '--strategy', 'ema-cross', '--slippage-bps', slippage])
+test('a replay gives the figures and fills of the backtest, with slippage as without, held back or not', async () => {
+  for (const [slippage, speed] of [
+    ['0', 'max'],
+    // Twenty-five hours of market time in 2.5 s.
+    ['5', '36000'],
+  ] as const) {
+    const begunMs = performance.now()
+    const wanted = ['--strategy', 'ema-cross', '--slippage-bps', slippage, '--speed', speed]
+    const live = await replay(['--replay', btc, ...wanted])
+    const tookMs = performance.now() - begunMs
+    assert.ok(speed === 'max' || tookMs > 2400, `expected market time to be held back, found an end after ${tookMs} ms`)
     const backtest = await runJts(['backtest', 'ema-cross', '--data', btc, '--slippage-bps', slippage, '--json'])
     const expected = JSON.parse(backtest.stdout) as Summary
     assert.ok(expected.fills > 20)

@@ -16,6 +16,7 @@ import { Conductor } from './conductor.ts'
 import { startDashboard } from './dashboard.ts'
 import { LatencyProbe } from './latency.ts'
 import { observe, observeSettings } from './observe.ts'
+import { pace, replaySpeed } from './pace.ts'
 import { fatal } from './process.ts'
 import { reconcileWithVenue } from './reconcile.ts'
 import { RunFolder } from './run-folder.ts'
@@ -59,7 +60,7 @@ export async function runReplay(options: UpOptions): Promise<number> {
       `--replay: expected mode sim, found mode ${config.mode}: a replay never runs beside a real account`,
     )
   }
-  const speed = speedOf(options)
+  const speed = replaySpeed(options)
   const markets = await readMarkets(options)
   const { instances, strategies } = await instancesOf(options, config, markets)
   const folder = options['data-dir'] === undefined ? undefined : resolve(options['data-dir'])
@@ -349,29 +350,6 @@ async function instancesOf(
 
 function textParameters(instance: StrategyInstance): Record<string, string> {
   return Object.fromEntries(Object.entries(instance.parameters).map(([name, value]) => [name, String(value)]))
-}
-
-function speedOf(options: UpOptions): number | 'max' {
-  const { speed } = options
-  if (speed === undefined) return options['until-end'] ? 'max' : 60
-  if (speed === 'max') return 'max'
-  const factor = Number(speed)
-  if (!(factor > 0)) throw new UserError(`--speed: expected max or a number above 0, found ${JSON.stringify(speed)}`)
-  return factor
-}
-
-/** Holds releases back so that market time runs `speed` times as fast as real time. */
-function pace(speed: number | 'max'): ((state: { timeUs: number }) => Promise<void>) | undefined {
-  if (speed === 'max') return undefined
-  let lastUs = 0
-  let due = performance.now()
-  return async ({ timeUs }) => {
-    if (lastUs !== 0 && timeUs > lastUs) due += (timeUs - lastUs) / 1000 / speed
-    lastUs = timeUs
-    const waitMs = due - performance.now()
-    if (waitMs > 0) await new Promise((done) => setTimeout(done, waitMs))
-    else due = performance.now()
-  }
 }
 
 /** On a terminal, one line that tells how far the replay is. */

@@ -1,5 +1,5 @@
 /** One test file in a process of its own: what passed, what failed, and what went wrong around its tests. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { runChild, type ChildResult } from './child.ts'
@@ -21,6 +21,8 @@ export async function runTestFile(
   options: { readonly root: string; readonly timeoutMs: number; readonly env?: Readonly<Record<string, string>> },
 ): Promise<Outcome> {
   const folder = mkdtempSync(join(tmpdir(), 'jts-test-'))
+  // PostgreSQL, as another user, has to get through to its own.
+  chmodSync(folder, 0o711)
   try {
     const report = join(folder, 'report')
     const args = [
@@ -33,11 +35,12 @@ export async function runTestFile(
     const child = await runChild(process.execPath, args, {
       cwd: options.root,
       timeoutMs: options.timeoutMs,
-      ...(options.env && { env: options.env }),
+      // What its tests leave behind goes with it.
+      env: { ...options.env, TMPDIR: folder },
     })
     return toOutcome(file, child, existsSync(report) ? readFileSync(report, 'utf8') : '')
   } finally {
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   }
 }
 

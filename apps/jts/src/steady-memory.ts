@@ -10,5 +10,5 @@ export const STEADY_MEMORY = ['--max-semi-space-size=8'] as const
 
 /** The rest, from within, as early as it is known that the process runs on. */
 export function keepMemorySteady(): void {
-  setFlagsFromString('--heap-growing-percent=40')
+  setFlagsFromString('--heap-growing-percent=15')
 }

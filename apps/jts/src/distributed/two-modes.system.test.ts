@@ -7,6 +7,7 @@ import { runJts, writeSyntheticBars } from '@jts/testkit'
 import { connectPostgres } from '@jts/transport/store/postgres-connection'
 import { unitSchemaName } from '@jts/transport/store/postgres-schema'
 import { readRunFile, RUN_FILE } from './run-file.ts'
+import type { ReplayedInstance } from '../rebuild/strategies.ts'
 import { TwoModes } from './testing/two-modes.ts'
 
 const modes = new TwoModes()
@@ -58,8 +59,25 @@ test('three strategies on five instruments and two accounts that compete for cas
   )
   assert.ok(Number(summary['fills']) > 5)
   assert.ok(Number(summary['denied']) > 0, 'expected a signal that cash does not allow')
+  await replaysItsStrategies(dir, summary)
   await rebuildsWhatItKeeps(dir)
 })
+
+/** Each instance has a unit and tables of its own; their records and the log on Kafka lead to the same signals and states again. */
+async function replaysItsStrategies(dir: string, summary: Record<string, unknown>): Promise<void> {
+  const { code, stdout } = await runJts(['rebuild', '--strategies', '--data-dir', dir, '--json'], modes.servers())
+  const { equal, instances } = JSON.parse(stdout) as { equal: boolean; instances: ReplayedInstance[] }
+  assert.deepEqual(
+    [code, equal, instances.map(({ instance }) => instance)],
+    [0, true, ['fast', 'other', 'slow']],
+    stdout,
+  )
+  assert.equal(
+    instances.reduce((sum, { signals }) => sum + signals, 0),
+    summary['signals'],
+  )
+  for (const { inputs } of instances) assert.ok(inputs >= 80, stdout)
+}
 
 /** The log alone gives the ledgers that the services keep, and mends one that was changed behind their back. */
 async function rebuildsWhatItKeeps(dir: string): Promise<void> {

@@ -95,6 +95,7 @@ export class Instance {
   /** As it was when that was written; without it, as at its first start. @throws StrategyError when it is another's */
   restore(text: string | undefined): void {
     this.#runner = this.#fresh()
+    this.lastPrice = ''
     if (text === undefined) return
     const kept = JSON.parse(text) as Kept
     this.#runner.restore(kept)

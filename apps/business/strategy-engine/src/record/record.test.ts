@@ -241,6 +241,37 @@ it('replays whatever else moves an instance: denials, cancels, ends, unknown ord
   assert.equal((await w.replaysEqual('btc-trades')).inputs, 1)
 })
 
+it('replays an instance that was barred: what it did not come back from is on no record, and its fills were booked', async () => {
+  const w = new World()
+  const careful = strategyOf()
+  let isBroken = true
+  w.definition = {
+    ...careful,
+    onBar(bar, context) {
+      careful.onBar!(bar, context)
+      if (bar.close === 66 && isBroken) throw new Error('it broke')
+    },
+    onFill(fill, context) {
+      careful.onFill!(fill, context)
+      if (fill.price === 67 && isBroken) throw new Error('it broke')
+    },
+  }
+  await w.start()
+  await w.hear(btc(1, 66))
+  await w.engine.api.startStrategy({ instance: 'btc' })
+  await w.hear(btc(2, 110), btc(3, 70), btc(4, 66))
+  await w.hear(w.fillOf('btc', '111'))
+  await w.restart()
+  await w.engine.api.startStrategy({ instance: 'btc' })
+  await w.hear(btc(5, 120))
+  await w.hear(w.fillOf('btc', '67', 'sell'), btc(6, 71))
+  await w.engine.api.startStrategy({ instance: 'btc' })
+  await w.hear(btc(7, 72))
+  isBroken = false
+  const { segments, signals: compared } = await w.replaysEqual('btc')
+  assert.deepEqual([segments, compared], [1, 1])
+})
+
 it('replays an instance that was killed between any two of its inputs', async () => {
   const [w, undisturbed] = [await new World().start(), await new World().start()]
   const play = async (at: World, n: number): Promise<void> => {

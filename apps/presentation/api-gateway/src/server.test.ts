@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { silentLogger } from '@jts/runtime'
-import { FakePorts } from './fake-ports.ts'
+import { FakePorts } from './testing/fake-ports.ts'
 import { createApiGateway, type ApiGateway } from './server.ts'
 
 type Answer = { status: number; type: string; headers: Record<string, unknown>; text: string; json: any }

@@ -37,7 +37,7 @@ import {
   type Metrics,
   type WallClock,
 } from '@jts/runtime'
-import { createStrategyEngine, type StrategyEngine, type StrategyInstance } from '@jts/strategy-engine'
+import { createStrategyEngine, type BarHistory, type StrategyEngine, type StrategyInstance } from '@jts/strategy-engine'
 import type { Bus, OrderPath, Store } from '@jts/transport'
 import type { SharedBudget } from '@jts/transport/cache/port'
 import { guardOf } from './broker-guards.ts'
@@ -260,7 +260,7 @@ export function createStrategies(
   settings: RunSettings,
   { probe, path, sharedBudget: _budget, ...plumbing }: Plumbing,
   risk: Pick<RiskManagementApi, 'checkTradingRisk'>,
-  { riskIsApart = false } = {},
+  { riskIsApart = false, history }: { readonly riskIsApart?: boolean; readonly history: BarHistory },
 ): StrategyEngine {
   return createStrategyEngine({
     ...plumbing,
@@ -271,7 +271,8 @@ export function createStrategies(
     instances: settings.instances,
     marketTopics: marketTopicsOf(settings),
     sessions: krxSessionsOf(settings.krx),
-    ...(settings.replay ? {} : { handlerLimitMs: HANDLER_LIMIT_MS }),
+    // Before a recording nothing lies: its first bars warm up, as in a backtest.
+    ...(settings.replay ? {} : { handlerLimitMs: HANDLER_LIMIT_MS, history }),
     keepsMarket: settings.replay || settings.archiveMarketData === true,
     onSignal(signal) {
       probe?.signal(signal.correlationId)

@@ -101,11 +101,11 @@ export function createTrader(options: TraderOptions): Trader {
   // Who subscribes first hears first: risk has booked a fill before a strategy asks about the next signal.
   const risk = createRisk(options, plumbing)
   const portfolio = createPortfolio(options, plumbing)
-  const strategies = createStrategies(options, plumbing, risk.api)
+  const collections = createCandleCollections(options, plumbing, markets)
+  const strategies = createStrategies(options, plumbing, risk.api, { history: collections.api })
   const execution = createExecution(options, plumbing, brokers)
   const notifications = createNotifications(options, plumbing)
   const collector = createCollector(options, plumbing, markets)
-  const collections = createCandleCollections(options, plumbing, markets)
   const retention = new Retention({ store, bus, archive, log, archiveToo: archivedToo(options.archiveMarketData) })
   let house: { stop(): Promise<void> } | undefined
   let isStopped = false
@@ -148,6 +148,7 @@ export function createTrader(options: TraderOptions): Trader {
         })
       }
       await collector.start()
+      strategies.warmUp()
       // A replay's log is a record to compare: nothing leaves it.
       if (options.replay) return
       await collections.start()

@@ -4,3 +4,4 @@ export {
   type StrategyEngineOptions,
   type StrategyInstance,
 } from './service.ts'
+export type { BarHistory } from './warm-up.ts'

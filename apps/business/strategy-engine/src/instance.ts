@@ -8,6 +8,7 @@ import {
   netBaseQuantity,
   unitsToFloat,
   type AccountId,
+  type Bar,
   type Fill,
   type Instrument,
   type SignalId,
@@ -24,6 +25,7 @@ import {
   type StrategySnapshot,
 } from '@jts/strategy-kit'
 import { signalOf, type Signal } from './domain/signal.ts'
+import type { WarmUp } from './domain/warm-up.ts'
 import type { MarketInput } from './market-input.ts'
 
 export type StrategyInstance = {
@@ -42,17 +44,24 @@ export type Kept = StrategySnapshot & {
   readonly lastPrice: string
   /** Absent in what an older version wrote. */
   readonly account?: string
+  /** Absent where it has seen none and is to see none. */
+  readonly warmUp?: 'due' | WarmUp
 }
 
 export class Instance {
   readonly config: StrategyInstance
   lastPrice = ''
+  /** What it has seen of the past before its first live bar; `due`: it is to see it first. */
+  warmUp: 'due' | WarmUp | undefined
   readonly #log: ((message: string) => void) | undefined
+  readonly #warmUpBars: number
   #runner: StrategyRunner
 
-  constructor(config: StrategyInstance, log?: (message: string) => void) {
+  /** @param warmUpBars so many of the first bars that come warm it up: nothing of the past can be asked for */
+  constructor(config: StrategyInstance, log?: (message: string) => void, warmUpBars = 0) {
     this.config = config
     this.#log = log
+    this.#warmUpBars = warmUpBars
     this.#runner = this.#fresh()
   }
 
@@ -75,6 +84,28 @@ export class Instance {
     }
   }
 
+  /** The same at its start, with what this one holds and has outstanding: to see the past beside it. */
+  atStart(): Instance {
+    const other = new Instance(this.config, this.#log)
+    other.#runner.takeOver(this.#runner.snapshot())
+    other.lastPrice = this.lastPrice
+    return other
+  }
+
+  /** A bar of the past. */
+  seePast(bar: Bar): void {
+    this.lastPrice = decimalTextFromDouble(bar.close)
+    this.#runner.warmUp(bar)
+  }
+
+  /** Goes on as the other, which has seen the past; what became of its orders meanwhile, this one knows. */
+  becomeWarm(other: Instance, warmUp: WarmUp): void {
+    other.#runner.takeOver(this.#runner.snapshot())
+    this.#runner = other.#runner
+    this.lastPrice = other.lastPrice
+    this.warmUp = warmUp
+  }
+
   /** `order` is 0 for a fill of none of its open orders. */
   fill(order: number, fill: Fill): void {
     const { side, quantity, price, timeUs } = fill
@@ -88,7 +119,12 @@ export class Instance {
 
   /** Everything that it needs to go on from here. */
   toText(): string {
-    const kept: Kept = { ...this.#runner.snapshot(), lastPrice: this.lastPrice, account: this.config.account }
+    const { lastPrice, warmUp, config } = this
+    const kept: Kept = {
+      ...this.#runner.snapshot(),
+      ...{ lastPrice, account: config.account },
+      ...(warmUp === undefined ? {} : { warmUp }),
+    }
     return JSON.stringify(kept)
   }
 
@@ -100,6 +136,7 @@ export class Instance {
     const kept = JSON.parse(text) as Kept
     this.#runner.restore(kept)
     this.lastPrice = kept.lastPrice ?? ''
+    this.warmUp = kept.warmUp
   }
 
   /** Begins anew with what it held and had outstanding. @throws StrategyError when it is another instrument's */
@@ -129,7 +166,7 @@ export class Instance {
 
   #fresh(): StrategyRunner {
     const { definition, parameters, instance, instrument } = this.config
-    const log = this.#log
-    return new StrategyRunner({ definition, parameters, instance, instrument, ...(log === undefined ? {} : { log }) })
+    const log = this.#log === undefined ? {} : { log: this.#log }
+    return new StrategyRunner({ definition, parameters, instance, instrument, warmUpBars: this.#warmUpBars, ...log })
   }
 }

@@ -11,6 +11,7 @@ import { StrategyError, type StrategyIntent, type StrategyRunner } from '@jts/st
 import type { Turn } from '@jts/transport'
 import { instances, tails } from './adapters/tables.ts'
 import type { Signal } from './domain/signal.ts'
+import { warmUpBarsOf, type WarmUp } from './domain/warm-up.ts'
 import { Instance, type Kept, type StrategyInstance } from './instance.ts'
 import type { MarketInput } from './market-input.ts'
 import type { Entry, Place } from './record/entry.ts'
@@ -29,6 +30,8 @@ export type RunningOptions = {
   readonly runId: string
   /** How long its record is kept, in market time; for ever when not given. */
   readonly recordKeptUs?: number | undefined
+  /** Bars of the past can be asked for; else the first ones that come warm it up, as in a backtest. */
+  readonly hasHistory: boolean
 }
 
 /** What the store has of an instance. */
@@ -46,22 +49,49 @@ export class Running {
   signals = 0
   state: InstanceState = 'running'
   readonly #runId: string
+  readonly #seesPast: boolean
   readonly #instance: Instance
   readonly #record: InputRecord
   /** As last written, and what it was given since. */
   #kept: string | undefined
   #tail: MarketInput[] = []
 
-  constructor(config: StrategyInstance, { log, runId, recordKeptUs }: RunningOptions) {
+  constructor(config: StrategyInstance, { log, runId, recordKeptUs, hasHistory }: RunningOptions) {
     this.config = config
     this.#runId = runId
     const { instance } = config
-    this.#instance = new Instance(config, (message) => log.info({ strategy: instance }, message))
+    const warmUpBars = warmUpBarsOf(config)
+    this.#seesPast = hasHistory && warmUpBars > 0
+    const say = (message: string): void => log.info({ strategy: instance }, message)
+    this.#instance = new Instance(config, say, hasHistory ? 0 : warmUpBars)
+    if (this.#seesPast) this.#instance.warmUp = 'due'
     this.#record = new InputRecord({ instance, runId, madeBy: madeByText(this.#instance), keptUs: recordKeptUs })
   }
 
   get runner(): StrategyRunner {
     return this.#instance.runner
+  }
+
+  /** It is to see bars of the past before a live one. */
+  get isWarmUpDue(): boolean {
+    return this.#instance.warmUp === 'due'
+  }
+
+  /** What it has seen of the past at its start. */
+  get warmUp(): WarmUp | undefined {
+    const { warmUp } = this.#instance
+    return warmUp === 'due' ? undefined : warmUp
+  }
+
+  /** To see the past beside it. */
+  atStart(): Instance {
+    return this.#instance.atStart()
+  }
+
+  /** Its record begins here: the past is not in it. */
+  becomeWarm(warm: Instance, warmUp: WarmUp): void {
+    this.#instance.becomeWarm(warm, warmUp)
+    this.#record.breakOff()
   }
 
   feed(input: MarketInput, event: BusEvent): void {
@@ -148,9 +178,16 @@ export class Running {
     }
     this.#kept = state
     this.#tail = tail.map(({ input }) => JSON.parse(input) as MarketInput)
-    if (this.rebuild()) return 'as it was'
+    const isRepeated = this.rebuild()
+    if (!isRepeated) this.#record.breakOff()
+    if (this.isWarmUpDue && !this.#seesPast) this.#forgoWarmUp()
+    return isRepeated ? 'as it was' : 'not repeatable'
+  }
+
+  /** It was interrupted, and its strategy wants none any more. */
+  #forgoWarmUp(): void {
+    this.#instance.warmUp = undefined
     this.#record.breakOff()
-    return 'not repeatable'
   }
 
   #checkPlace(kept: Kept): void {

@@ -20,17 +20,19 @@ import type {
   StrategyRequest,
   StrategyView,
 } from '@jts/contracts/strategy-api'
-import { instrumentVenue, KrxSessions, type Instrument, type InstrumentId, type SignalId } from '@jts/model'
+import { instrumentVenue, KrxSessions, type Bar, type Instrument, type InstrumentId, type SignalId } from '@jts/model'
 import type { StrategyIntent } from '@jts/strategy-kit'
 import type { Bus, Turn } from '@jts/transport'
 import { checkpoints, inputs, instances, openMarkets, signals, tails } from './adapters/tables.ts'
 import { TimeLimit } from './adapters/time-limit.ts'
 import { decideAsking } from './domain/asking.ts'
 import { askedFromUs, refusal, type Signal } from './domain/signal.ts'
-import type { StrategyInstance } from './instance.ts'
+import { missingBefore, shortcomingOf, warmUpBarsOf, type WarmUp } from './domain/warm-up.ts'
+import type { Instance, StrategyInstance } from './instance.ts'
 import { marketInputOf, type MarketInput } from './market-input.ts'
 import { OpenSignals, type OpenSignalsOptions } from './open-signals.ts'
 import { Running } from './running.ts'
+import { WarmUps, type BarHistory, type Held } from './warm-up.ts'
 
 export type { StrategyInstance } from './instance.ts'
 
@@ -46,6 +48,8 @@ export type StrategyEngineOptions = OpenSignalsOptions & {
   readonly handlerLimitMs?: number
   /** The market's events are kept for ever, and so is the record of what the instances made of them. */
   readonly keepsMarket?: boolean
+  /** Bars of the past, for instances that warm up; without it the first ones that come do, as in a backtest. */
+  readonly history?: BarHistory
 }
 
 export type StrategyEngine = {
@@ -53,6 +57,8 @@ export type StrategyEngine = {
   /** Signals made, since the first start. */
   signalCount(): number
   start(): Promise<void>
+  /** Begins the warm-up of the instances that are to have one; call when the bus has started. */
+  warmUp(): void
   /** Ends what waits for risk or for the time; call before the bus stops. */
   stop(): void
 }
@@ -71,6 +77,7 @@ export function createStrategyEngine(options: StrategyEngineOptions): StrategyEn
     api: service,
     signalCount: () => service.signalCount(),
     start: () => service.restore(),
+    warmUp: () => service.warmUp(),
     stop: () => service.stop(),
   }
 }
@@ -84,17 +91,27 @@ class Service implements StrategyApi {
   /** Instruments whose market never closes, whatever the calendar says. */
   readonly #openMarkets = new Set<string>()
   readonly #limit: TimeLimit | undefined
+  readonly #warmUps: WarmUps | undefined
 
   constructor(options: StrategyEngineOptions) {
     this.#options = options
     this.#sessions = options.sessions ?? new KrxSessions()
     this.#limit = options.handlerLimitMs === undefined ? undefined : new TimeLimit(options.handlerLimitMs)
+    const { history, log, runId } = options
     this.#running = options.instances.map((config) => {
       const recordKeptUs = options.keepsMarket === true ? undefined : marketKeptUs(config)
-      return new Running(config, { log: options.log, runId: options.runId, recordKeptUs })
+      return new Running(config, { log, runId, recordKeptUs, hasHistory: history !== undefined })
     })
     this.#byInstance = new Map(this.#running.map((running) => [running.config.instance, running]))
     this.#open = new OpenSignals(options, this.#byInstance)
+    if (history === undefined) return
+    this.#warmUps = new WarmUps({
+      ...options,
+      history,
+      attempt: (work) => this.#attempt(work),
+      onFailed: (running, found) => this.#onWarmUpFailed(running, found),
+      onWarm: (running, warm, mark, missing, held) => this.#onWarm(running, warm, mark, missing, held),
+    })
   }
 
   async restore(): Promise<void> {
@@ -124,7 +141,12 @@ class Service implements StrategyApi {
     await this.#open.restore(begunAnew)
   }
 
+  warmUp(): void {
+    for (const running of this.#running) this.#warmUps?.begin(running)
+  }
+
   stop(): void {
+    this.#warmUps?.stop()
     this.#open.stop()
   }
 
@@ -188,6 +210,12 @@ class Service implements StrategyApi {
 
   #onMarket(running: Running, input: MarketInput, event: BusEvent, turn: Turn): void {
     if (running.state !== 'running') return
+    if (running.isWarmUpDue) return this.#warmUps?.hold(running, { input, event })
+    if (running.warmUp !== undefined && input.kind === 'bar') {
+      if (input.bar.closeTimeUs <= running.warmUp.untilUs) return
+      if (running.runner.barCount === running.warmUp.bars)
+        this.#tellGap(running, input.bar, running.warmUp, event, turn)
+    }
     const handler = input.kind === 'bar' ? 'onBar' : 'onTrade'
     if (!this.#endsWell(running, handler, event, turn, () => running.feed(input, event))) return running.keep(turn)
     this.#emit(running, event, turn)
@@ -200,34 +228,88 @@ class Service implements StrategyApi {
    * the others that hear the same event go on.
    */
   #endsWell(running: Running, handler: string, event: BusEvent, turn: Turn, work: () => void): boolean {
-    let found: string
-    try {
-      if (this.#limit === undefined) work()
-      else if (!this.#limit.run(work)) throw new Error(`it to run for more than ${this.#limit.ms} ms`)
-      return true
-    } catch (error) {
-      // What is thrown need not be an error.
-      found = error instanceof Error ? error.message : String(error)
-    }
-    this.#bar(running, running.runner.inTimer ? 'onTimer' : handler, found, event, turn)
+    const found = this.#attempt(work)
+    if (found === undefined) return true
+    this.#bar(running, running.runner.inTimer ? 'onTimer' : handler, found, aboutOf(event), turn)
     return false
   }
 
+  /** What was found when it did not end well. */
+  #attempt(work: () => void): string | undefined {
+    try {
+      if (this.#limit === undefined) work()
+      else if (!this.#limit.run(work)) return `it to run for more than ${this.#limit.ms} ms`
+      return undefined
+    } catch (error) {
+      // What is thrown need not be an error.
+      return error instanceof Error ? error.message : String(error)
+    }
+  }
+
   /** Its account may only reduce and the operator is told; it stays so over a restart, until a person starts it again. */
-  #bar(running: Running, handler: string, found: string, event: BusEvent, turn: Turn): void {
+  #bar(running: Running, handler: string, found: string, about: About, turn: Turn): void {
     const { instance: strategy, definition } = running.config
     const reason = `expected ${handler} of ${strategy} (${definition.name}) to end well, found ${found}: it is barred until a person starts it again`
     running.rebuild()
-    const { correlationId, eventId: causationId, timeEventUs } = event
-    this.#tellBarred(running, handler, reason, { correlationId, causationId, timeEventUs }, turn)
+    this.#tellBarred(running, handler, reason, about, turn)
+  }
+
+  #onWarmUpFailed(running: Running, found: string): void {
+    this.#options.store.transact((turn) => {
+      this.#bar(running, 'onBar', found, this.#aboutNow(running), turn)
+      running.keep(turn)
+    }, 'durable')
+  }
+
+  /** State, mark and the bars that have waited, whose offsets are consumed, are one commit. */
+  #onWarm(running: Running, warm: Instance, mark: WarmUp, missing: number, held: readonly Held[]): void {
+    this.#options.store.transact((turn) => {
+      running.becomeWarm(warm, mark)
+      running.keep(turn)
+      const about = this.#aboutNow(running)
+      const shortcoming = shortcomingOf(warmUpBarsOf(running.config), mark.bars, missing)
+      if (shortcoming === undefined)
+        this.#tellHealth(running, 'up', `it has warmed up with ${mark.bars} bars`, about, turn)
+      else this.#tellShort(running, shortcoming, about, turn)
+      for (const { input, event } of held) this.#onMarket(running, input, event, turn)
+    }, 'durable')
+  }
+
+  #tellGap(running: Running, bar: Bar, mark: WarmUp, event: BusEvent, turn: Turn): void {
+    const { instrument } = running.config
+    const isAlwaysOpen = this.#openMarkets.has(instrument.id)
+    const missing = missingBefore(bar, mark, { instrument, isAlwaysOpen, sessions: this.#sessions })
+    if (missing === 0) return
+    const reason = `the source lacks ${missing} bars between its warm-up and its first live bar; it goes on without them`
+    this.#tellShort(running, reason, aboutOf(event), turn)
+  }
+
+  #tellShort(running: Running, reason: string, about: About, turn: Turn): void {
+    const { instance: strategy } = running.config
+    this.#options.log.warn({ strategy, reason }, 'its warm-up is not whole')
+    this.#tellHealth(running, 'up', reason, about, turn)
+  }
+
+  #tellHealth({ config }: Running, state: 'up' | 'down', reason: string, about: About, turn: Turn): void {
+    const service = `strategy ${config.instance}`
+    turn.publish('system.health', {
+      ...about,
+      type: 'ServiceHealth',
+      stream: service,
+      account: config.account,
+      payload: { service, state, reason },
+    })
+  }
+
+  #aboutNow({ config: { instance } }: Running): About {
+    const timeEventUs = this.#options.marketClock.nowUs()
+    return { correlationId: `strategy/${instance}/${timeEventUs}`, causationId: '', timeEventUs }
   }
 
   #barUnrepeatable(running: Running, turn: Turn): void {
     const { instance: strategy } = running.config
-    const timeEventUs = this.#options.marketClock.nowUs()
     const reason = `expected ${strategy} to repeat itself on the inputs it had, found a signal that it had not made: it is barred until a person starts it again, from an older state`
-    const about = { correlationId: `strategy/${strategy}/${timeEventUs}`, causationId: '', timeEventUs }
-    this.#tellBarred(running, '', reason, about, turn)
+    this.#tellBarred(running, '', reason, this.#aboutNow(running), turn)
     running.keep(turn)
   }
 
@@ -235,6 +317,7 @@ class Service implements StrategyApi {
     const { instance: strategy, account } = running.config
     this.#options.log.error({ strategy, handler, reason }, 'a strategy is barred')
     running.state = 'barred'
+    this.#warmUps?.end(running)
     this.#open.withdrawAll(strategy, 'it is barred', turn)
     turn.publish('orders.signals', {
       ...about,
@@ -243,13 +326,7 @@ class Service implements StrategyApi {
       account,
       payload: { strategy, account, handler, reason },
     })
-    turn.publish('system.health', {
-      ...about,
-      type: 'ServiceHealth',
-      stream: `strategy ${strategy}`,
-      account,
-      payload: { service: `strategy ${strategy}`, state: 'down', reason },
-    })
+    this.#tellHealth(running, 'down', reason, about, turn)
   }
 
   #onOrder(strategy: string | undefined, signalId: string | undefined, event: BusEvent, turn: Turn): void {
@@ -261,6 +338,7 @@ class Service implements StrategyApi {
       const fill = fillOfEvent(event)
       const isTold =
         running.state === 'running' &&
+        !running.isWarmUpDue &&
         this.#endsWell(running, 'onFill', event, turn, () => running.fill(order, fill, event))
       if (!isTold) running.bookFill(order, fill, event)
       if (event.payload.leavesQuantity === '0' && signal !== undefined) this.#open.end(signal, turn)
@@ -309,9 +387,13 @@ class Service implements StrategyApi {
     this.#options.store.transact((turn) => {
       if (running.state === 'barred' && state === 'running') this.#tellStarted(running, turn)
       running.state = state
-      if (state === 'stopped') this.#open.withdrawAll(instance, 'a person has stopped it', turn)
+      if (state === 'stopped') {
+        this.#open.withdrawAll(instance, 'a person has stopped it', turn)
+        this.#warmUps?.end(running)
+      }
       running.keep(turn)
     }, 'durable')
+    this.#warmUps?.begin(running)
     await this.#options.store.durable()
     return this.#view(running)
   }
@@ -320,22 +402,22 @@ class Service implements StrategyApi {
     return view(running, this.#open.waitingOf(running.config.instance))
   }
 
-  #tellStarted({ config: { instance: strategy, account } }: Running, turn: Turn): void {
-    const timeEventUs = this.#options.marketClock.nowUs()
-    const about = { correlationId: `strategy/${strategy}/${timeEventUs}`, causationId: '', timeEventUs, account }
+  #tellStarted(running: Running, turn: Turn): void {
+    const { instance: strategy, account } = running.config
+    const about = this.#aboutNow(running)
     turn.publish('orders.signals', {
       ...about,
       type: 'StrategyStarted',
       stream: account,
+      account,
       payload: { strategy, account },
     })
-    turn.publish('system.health', {
-      ...about,
-      type: 'ServiceHealth',
-      stream: `strategy ${strategy}`,
-      payload: { service: `strategy ${strategy}`, state: 'up', reason: 'a person has started it again' },
-    })
+    this.#tellHealth(running, 'up', 'a person has started it again', about, turn)
   }
+}
+
+function aboutOf({ correlationId, eventId: causationId, timeEventUs }: BusEvent): About {
+  return { correlationId, causationId, timeEventUs }
 }
 
 /** As long as the log keeps the market that an instance hears. */
@@ -356,7 +438,7 @@ function view(running: Running, waiting: readonly Signal[]): StrategyView {
     instrument: config.instrument.id satisfies InstrumentId,
     timeframe: config.timeframe ?? 'trades',
     parameters: JSON.stringify(parameters),
-    state: running.state,
+    state: running.state === 'running' && running.isWarmUpDue ? 'warming_up' : running.state,
     bars: runner.barCount,
     signals: running.signals,
     waiting: waiting.map((signal) => {

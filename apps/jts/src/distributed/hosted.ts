@@ -7,6 +7,7 @@ import { PortfolioServiceService } from '@jts/contracts/portfolio-api'
 import { RiskManagementServiceService, type RiskCheckRequest } from '@jts/contracts/risk-api'
 import { StrategyServiceService } from '@jts/contracts/strategy-api'
 import { accountBroker, type AccountId } from '@jts/model'
+import type { BarHistory } from '@jts/strategy-engine'
 import type { RpcService } from '@jts/transport'
 import type { KafkaBus } from '@jts/transport/bus/kafka/bus'
 import type { PostgresStore } from '@jts/transport/store/postgres'
@@ -51,6 +52,8 @@ export type HostContext = {
   readonly halts: HaltTable
   /** Risk, wherever it is. */
   readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
+  /** Past bars, from whoever collects them. */
+  readonly history: BarHistory
   /** The unit's own store. */
   readonly owned: PostgresStore
   readonly brokerHost: BrokerHost
@@ -101,12 +104,15 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
     }
   },
 
-  'strategy-engine': ({ settings, plumbing, risk }) => {
-    const strategies = createStrategies(settings, plumbing, risk, { riskIsApart: true })
+  'strategy-engine': ({ settings, plumbing, risk, history }) => {
+    const strategies = createStrategies(settings, plumbing, risk, { riskIsApart: true, history })
     return {
       api: strategies.api,
       restore: () => strategies.start(),
-      start: () => Promise.resolve(),
+      start: () => {
+        strategies.warmUp()
+        return Promise.resolve()
+      },
       stop: () => {
         strategies.stop()
         return Promise.resolve()

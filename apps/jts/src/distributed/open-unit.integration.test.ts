@@ -73,6 +73,7 @@ async function open(service: 'order-execution' | 'portfolio-tracker'): Promise<O
     service,
     unit,
     risk: { checkTradingRisk: () => Promise.reject(new Error('not asked here')) },
+    history: { latestCandles: () => Promise.reject(new Error('not asked here')) },
     observability: NOT_OBSERVED,
     sharedBudget: undefined,
     brokerServices: { key, locate: () => Promise.reject(new BrokerError('BROKER_UNAVAILABLE', 'it is away')) },

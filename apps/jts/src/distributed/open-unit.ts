@@ -12,6 +12,7 @@ import {
 } from '@jts/contracts/host-api'
 import type { RiskManagementApi } from '@jts/contracts'
 import { Activity, MarketClock, scopedMetrics, systemClock, type Logger, type Observability } from '@jts/runtime'
+import type { BarHistory } from '@jts/strategy-engine'
 import { Archive, type Bus } from '@jts/transport'
 import type { SharedBudget } from '@jts/transport/cache/port'
 import { KafkaBus } from '@jts/transport/bus/kafka/bus'
@@ -32,6 +33,7 @@ export type OpenUnitOptions = Pick<PostgresStoreOptions, 'url' | 'sql' | 'owner'
   readonly service: ServiceName
   readonly unit: Unit
   readonly risk: Pick<RiskManagementApi, 'checkTradingRisk'>
+  readonly history: BarHistory
   readonly observability: Observability
   readonly sharedBudget: SharedBudget | undefined
   readonly topicsMade: Promise<unknown>
@@ -58,7 +60,7 @@ const CALLS_END_MS = 2000
 
 /** Takes the unit and brings it to where its last owner's commits end. @throws UnitTakenError when another holds it. */
 export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
-  const { run, service, unit, risk, log } = options
+  const { run, service, unit, risk, history, log } = options
   // What a unit shows goes when it goes to another process.
   const metrics = scopedMetrics(options.observability.metrics)
   const look = lookOf({ ...options.observability, metrics }, unit.name, log)
@@ -124,6 +126,7 @@ export async function openUnit(options: OpenUnitOptions): Promise<OpenUnit> {
     plumbing,
     halts: new HaltTable(store.sql, run.namespace),
     risk,
+    history,
     owned: store,
     brokerHost: options.brokerHost,
   })

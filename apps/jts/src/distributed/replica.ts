@@ -4,11 +4,13 @@
  */
 import { TOPIC_NAMES } from '@jts/contracts'
 import { HostServiceService } from '@jts/contracts/host-api'
+import { instrumentId } from '@jts/model'
 import type { Logger, Observability } from '@jts/runtime'
+import type { BarHistory } from '@jts/strategy-engine'
 import { startRpcServer, type RpcServer, type RpcServerOptions } from '@jts/transport'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { OwnerLinks } from '@jts/transport/rpc/owner-links'
-import { streamedRiskManagementClient } from '@jts/transport/rpc/grpc-client'
+import { collectionClient, streamedRiskManagementClient } from '@jts/transport/rpc/grpc-client'
 import { UnitTakenError } from '@jts/transport/store/postgres'
 import { connectPostgres } from '@jts/transport/store/postgres-connection'
 import { UnitTable, type Heard } from '@jts/transport/store/unit-table'
@@ -21,7 +23,7 @@ import { openUnit, type OpenUnit } from './open-unit.ts'
 import { databaseUrlOf, membersOf, settingsOf, tlsOf, type RunFile, type ServiceName } from './run-file.ts'
 import { shareUnits } from './share.ts'
 import { shareThroughRedis, type SharedThroughRedis } from './shared-through-redis.ts'
-import { unitOfAccount, unitsOf, type Unit } from './units.ts'
+import { unitOfAccount, unitOfMarket, unitsOf, type Unit } from './units.ts'
 
 export type ReplicaOptions = {
   readonly run: RunFile
@@ -52,6 +54,8 @@ const ROUND_MS = 500
 const SETTLED_MS = 2000
 const BREAK_MS = 1500
 const CONNECTIONS = 6
+/** Ten thousand bars come in pages, and with a broker's patience. */
+const HISTORY_MS = 60_000
 /** Longer than opening a unit takes. */
 const HINT_MS = 5000
 
@@ -240,6 +244,7 @@ class SharingReplica implements Replica {
         owner: name,
         address: this.#address,
         risk: streamedRiskManagementClient(this.#links.linkTo('risk-management')),
+        history: historyOf(this.#links),
         observability,
         sharedBudget: this.#shared.budget,
         topicsMade: this.#topicsMade,
@@ -267,6 +272,15 @@ class SharingReplica implements Replica {
     } catch (error) {
       this.#options.fatal(`the unit ${name} could not be given up`, error)
     }
+  }
+}
+
+/** The collector of the instrument's own unit knows what it has told of it. */
+function historyOf(links: OwnerLinks): BarHistory {
+  const options = { deadlineMs: HISTORY_MS }
+  return {
+    latestCandles: (request) =>
+      collectionClient(links.linkTo(unitOfMarket(instrumentId(request.instrument)))).latestCandles(request, options),
   }
 }
 

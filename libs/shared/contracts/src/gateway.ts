@@ -40,8 +40,11 @@ export type StrategyView = {
   readonly instrument: string
   readonly timeframe: string
   readonly parameters: Readonly<Record<string, unknown>>
-  /** `stopped` by a person; `barred` because it did not come back from a handler; `unknown` while its engine does not answer. */
-  readonly state: 'running' | 'stopped' | 'barred' | 'unknown'
+  /**
+   * `warming_up` on bars of the past, and not trading yet; `stopped` by a person; `barred` because it did not come back from a handler;
+   * `unknown` while its engine does not answer.
+   */
+  readonly state: 'running' | 'warming_up' | 'stopped' | 'barred' | 'unknown'
   /** What a person has said of its orders alone, and why; absent while nothing stands against them. */
   readonly tradingState?: Exclude<TradingState, 'active'>
   readonly tradingStateReason?: string

@@ -30,6 +30,8 @@ export type StrategySnapshot = {
   readonly nowUs: number
   readonly ordersPlaced: number
   readonly timerNextUs: number
+  /** Absent when it has warmed up, or wants none. */
+  readonly warmUpLeft?: number
   readonly holdings: HoldingsPlain
   readonly state: Plain
 }
@@ -43,7 +45,8 @@ export class StrategyRunner {
   readonly #intents = new IntentBuffer()
   readonly #fill = new FillEvent()
   readonly #timerUs: number
-  readonly #warmUpBars: number
+  /** Bars to come that only warm it up. */
+  #warmUpLeft: number
   #timerNextUs = NaN
   #inTimer = false
   #ordersPlaced = 0
@@ -54,7 +57,7 @@ export class StrategyRunner {
     this.instrument = options.instrument
     this.position = new Holdings(options.instrument.lotSize)
     this.#timerUs = options.definition.timer === undefined ? 0 : timeframeUs(options.definition.timer)
-    this.#warmUpBars = options.warmUpBars ?? 0
+    this.#warmUpLeft = options.warmUpBars ?? 0
     this.#context = new Context(this, options)
     stateToPlain(this.#context.state)
   }
@@ -101,8 +104,11 @@ export class StrategyRunner {
 
   /** A closed bar. */
   onBar(bar: Bar): void {
+    if (this.#warmUpLeft > 0) {
+      this.#warmUpLeft--
+      return this.warmUp(bar)
+    }
     const context = this.#context
-    if (context.barCount < this.#warmUpBars) return this.warmUp(bar)
     this.#intents.count = 0
     context.nowUs = bar.closeTimeUs
     context.barCount++
@@ -213,6 +219,7 @@ export class StrategyRunner {
       nowUs: context.nowUs,
       ordersPlaced: this.#ordersPlaced,
       timerNextUs: Number.isNaN(this.#timerNextUs) ? -1 : this.#timerNextUs,
+      ...(this.#warmUpLeft === 0 ? {} : { warmUpLeft: this.#warmUpLeft }),
       holdings: this.position.toPlain(),
       state: stateToPlain(context.state),
     }
@@ -243,6 +250,7 @@ export class StrategyRunner {
     context.nowUs = snapshot.nowUs
     this.#ordersPlaced = snapshot.ordersPlaced
     this.#timerNextUs = snapshot.timerNextUs === -1 ? NaN : snapshot.timerNextUs
+    this.#warmUpLeft = snapshot.warmUpLeft ?? 0
     this.position.restore(snapshot.holdings)
     this.#intents.count = 0
   }

@@ -137,13 +137,15 @@ describe('a runner that warms up', () => {
     runner.onBar(bar(0, 100))
     runner.onBar(bar(1, 100))
     const snapshot = runner.snapshot()
-    runner = runnerOf(3)
+    assert.equal(snapshot.warmUpLeft, 1)
+    runner = runnerOf()
     runner.restore(snapshot)
     runner.onBar(bar(2, 100))
     assert.equal(runner.intentCount, 0)
     runner.onBar(bar(3, 100))
     assert.deepEqual((runner.state as State).warm, [true, true, true, false])
     assert.equal(runner.intentCount, 2)
+    assert.equal('warmUpLeft' in runner.snapshot(), false)
   })
 
   it('is not warming up any more when a handler has thrown', () => {

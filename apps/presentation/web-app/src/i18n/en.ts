@@ -137,6 +137,7 @@ export const en: Messages = {
   collectionFailuresMore: (more) => `and ${more} more`,
   strategies: 'Strategies',
   strategyState: {
+    warming_up: 'warming up on past bars: no orders yet',
     stopped: 'stopped',
     barred: 'barred: it did not finish',
     unknown: 'unknown: its engine does not answer',

@@ -134,7 +134,12 @@ export const ko = {
   collectedFailures: (failed: string) => `실패 ${failed}종목`,
   collectionFailuresMore: (more: string) => `외 ${more}종목`,
   strategies: '전략',
-  strategyState: { stopped: '멈춤', barred: '응답이 없어 차단됨', unknown: '전략 엔진이 응답하지 않아 알 수 없음' },
+  strategyState: {
+    warming_up: '지난 봉으로 준비 중: 아직 주문하지 않음',
+    stopped: '멈춤',
+    barred: '응답이 없어 차단됨',
+    unknown: '전략 엔진이 응답하지 않아 알 수 없음',
+  },
   service: { up: '정상', starting: '시작 중', down: '중단' },
   breakerOpen: '차단기 열림: 전송하지 않음',
   serviceSince: '시작',

@@ -74,6 +74,8 @@ type Group = {
 /** Events handled and not yet committed, above which reading waits for the store. */
 const UNCOMMITTED_MAX = 2000
 const SHOW_OFFSETS_MS = 2000
+/** A broker that has just come up may tell an earlier end at first. */
+const END_AGAIN_MS = 1000
 const ARCHIVE_BATCH = 1000
 
 export class KafkaBus implements Bus, LogReader {
@@ -141,7 +143,7 @@ export class KafkaBus implements Bus, LogReader {
       const [starts, ends] = await ranges
       for (const group of this.#groups) {
         await this.#openGroup(group, starts, ends)
-        this.#checkEnds(group)
+        await this.#checkEnds(group)
         await this.#readArchive(group, starts)
         group.reader = this.#readerOf(group)
       }
@@ -293,10 +295,17 @@ export class KafkaBus implements Bus, LogReader {
     for (const row of seen) group.seen.set(`${row['topic']}\n${row['stream']}`, row['sequence'] as number)
   }
 
-  /** What was handled must be there still. */
-  #checkEnds(group: Group): void {
-    for (const cursor of group.cursors.values())
-      if (cursor.next > cursor.end) this.#forgotten(group, cursor, cursor.end)
+  /** What was handled must be there still: an end before it counts when it is there a second later, too. */
+  async #checkEnds(group: Group): Promise<void> {
+    const beyond = [...group.cursors.values()].filter(({ next, end }) => next > end)
+    if (beyond.length === 0) return
+    await new Promise((resolve) => setTimeout(resolve, END_AGAIN_MS))
+    const ends = await this.#client.offsets([...new Set(beyond.map(({ topic }) => topic))], 'end')
+    for (const cursor of beyond) {
+      const end = ends.get(cursor.topic)![cursor.partition]!
+      if (cursor.next > end) this.#forgotten(group, cursor, end)
+      else cursor.end = end
+    }
   }
 
   /** Kafka has lost what it had acknowledged, and what it is given next lies where that was. */

@@ -65,7 +65,7 @@ export class Running {
     const say = (message: string): void => log.info({ strategy: instance }, message)
     this.#instance = new Instance(config, say, hasHistory ? 0 : warmUpBars)
     if (this.#seesPast) this.#instance.warmUp = 'due'
-    this.#record = new InputRecord({ instance, runId, madeBy: madeByText(this.#instance), keptUs: recordKeptUs })
+    this.#record = new InputRecord({ instance, runId, madeBy: () => madeByText(this.#instance), keptUs: recordKeptUs })
   }
 
   get runner(): StrategyRunner {
@@ -169,9 +169,11 @@ export class Running {
     this.inputs = inputs + tail.length
     this.signals = signals
     this.state = row.state as InstanceState
+    const isAnew = this.runner.changedSince(kept) !== undefined
+    if (!isAnew) this.#instance.warmUp = kept.warmUp
     const entries = tail.map(({ entry }) => entry)
     this.#record.restore(checkpoints, lastPage, entries, { state, inputs, signals, timeUs: kept.nowUs })
-    if (this.runner.changedSince(kept) !== undefined) {
+    if (isAnew) {
       this.#instance.takeOver(kept)
       this.#record.breakOff()
       return 'anew'

@@ -12,7 +12,7 @@ export type RecordOptions = {
   readonly instance: string
   readonly runId: string
   /** What made the state, as `made-by.ts` writes it: with another one a replay needs another checkpoint. */
-  readonly madeBy: string
+  readonly madeBy: () => string
   /** How long the market that it names is kept, in market time; without it for ever, and so is the record. */
   readonly keptUs?: number | undefined
 }
@@ -60,7 +60,7 @@ export class InputRecord {
     if (tail.includes('')) return
     this.#pending = tail.flatMap((text) => unpackEntries(JSON.parse(text) as PackedEntry[]))
     this.#hasBegun = true
-    if (last?.run_id === runId && last.made_by === madeBy)
+    if (last?.run_id === runId && last.made_by === madeBy())
       this.#lines = lastPage?.page === this.#page ? lastPage.lines : ''
     else this.#begin = kept
   }
@@ -106,7 +106,8 @@ export class InputRecord {
   }
 
   #writeCheckpoint(begin: Moment, nowUs: number, turn: Turn): void {
-    const { instance, runId: run_id, madeBy: made_by } = this.#options
+    const { instance, runId: run_id, madeBy } = this.#options
+    const made_by = madeBy()
     this.#nextPage()
     const page = this.#page
     // A fill that was found late has a time of long ago.

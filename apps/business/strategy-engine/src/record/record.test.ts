@@ -1,7 +1,8 @@
 /** What an instance was told is on its record, and a replay of that makes the same signals and the same state. */
 import assert from 'node:assert/strict'
 import { afterEach, it } from 'node:test'
-import type { NewEvent } from '@jts/contracts'
+import { RpcError, type NewEvent, type Payload } from '@jts/contracts'
+import type { LatestCandlesResponse } from '@jts/contracts/collection-api'
 import type { RiskCheckRequest, RiskCheckResponse } from '@jts/contracts/risk-api'
 import { accountId, shippedInstrument, strategyInstanceId } from '@jts/model'
 import { defineStrategy, ema, integer, type AnyStrategy } from '@jts/strategy-kit'
@@ -22,9 +23,10 @@ const MINUTE = 60_000_000
 const DAY = 86_400_000_000
 
 /** Its state tells in which order it was told everything; it buys what is flat above a level, and takes back what is too dear. */
-function strategyOf({ level = 100, name = 'ordered' } = {}): AnyStrategy {
+function strategyOf({ level = 100, name = 'ordered', warmUp = 0 } = {}): AnyStrategy {
   return defineStrategy({
     name,
+    bars: { warmUp },
     parameters: { level: integer({ default: level }) },
     timer: '5m',
     state: () => ({ told: 0, average: ema(3), order: 0, beats: 0 }),
@@ -56,6 +58,9 @@ class World {
   parameters = { level: 100 }
   source = { file: '/strategies/ordered.ts', sha256: 'first' }
   keepsMarket = false
+  /** What came before the first minute; without it nothing of the past can be asked for. */
+  past: readonly Payload<'Candle'>[] | undefined
+  isPastAway = false
   asked: RiskCheckRequest[] = []
   answer: (request: RiskCheckRequest) => RiskCheckResponse | Promise<RiskCheckResponse> = (request) => answerTo(request)
 
@@ -81,14 +86,21 @@ class World {
           return this.answer(request)
         },
       },
+      ...(this.past === undefined ? {} : { history: { latestCandles: () => this.#past() } }),
       runId: 'run',
       marketTopics: ['market-data.binance.candles', 'market-data.binance.trades'],
       instances: this.configs(),
     })
     await this.engine.start()
     await bus.start()
+    this.engine.warmUp()
     await this.harness.run()
     return this
+  }
+
+  #past(): Promise<LatestCandlesResponse> {
+    if (this.isPastAway) return Promise.reject(new RpcError('UNAVAILABLE', 'its source has not answered'))
+    return Promise.resolve({ candles: [...this.past!], missing: 0 })
   }
 
   /** As after `kill -9`: nothing of the memory is left. */
@@ -270,6 +282,37 @@ it('replays an instance that was barred: what it did not come back from is on no
   isBroken = false
   const { segments, signals: compared } = await w.replaysEqual('btc')
   assert.deepEqual([segments, compared], [1, 1])
+})
+
+it('replays an instance from what it had seen of the past, at its start and when it begins anew', async () => {
+  const past = (minute: number, close: number) => btc(minute, close).payload as Payload<'Candle'>
+  const w = new World()
+  w.definition = strategyOf({ warmUp: 3 })
+  w.past = [past(-2, 300), past(-1, 310), past(0, 320)]
+  await w.start()
+  await w.hear(btc(0, 320), btc(1, 110), btc(2, 90))
+  assert.deepEqual([w.asked.length, (await w.replaysEqual('btc')).inputs], [1, 2])
+  const late = w.fillOf('btc', '110')
+  w.parameters = { level: 400 }
+  w.isPastAway = true
+  await w.restart()
+  await w.hear(late, btc(3, 120))
+  w.isPastAway = false
+  w.past = [past(1, 110), past(2, 90), past(3, 120)]
+  await w.harness.run(600)
+  await w.restart()
+  await w.hear(btc(4, 130), w.fillOf('btc', '210', 'sell'), btc(5, 500))
+  assert.deepEqual(await w.replaysEqual('btc'), { segments: 3, inputs: 6, signals: 2 })
+})
+
+it('replays an instance that was warmed up by the first bars of a recording, over a kill', async () => {
+  const w = new World()
+  w.definition = strategyOf({ warmUp: 3 })
+  await w.start()
+  await w.hear(btc(1, 110), btc(2, 120))
+  await w.restart()
+  await w.hear(btc(3, 130), btc(4, 140))
+  assert.deepEqual(await w.replaysEqual('btc'), { segments: 1, inputs: 4, signals: 1 })
 })
 
 it('replays an instance that was killed between any two of its inputs', async () => {

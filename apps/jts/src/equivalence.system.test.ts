@@ -26,15 +26,18 @@ const SAME = [
   'fillsSha256',
 ] as const
 
-type Summary = Readonly<Record<(typeof SAME)[number], unknown>> & { readonly reconciled?: boolean }
+type Summary = Readonly<Record<(typeof SAME)[number], unknown>> & {
+  readonly reconciled?: boolean
+  readonly warmUpBars?: number
+}
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-equivalence-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 const strategy = writeAnyOrder(folder)
 
-type Comparison = { readonly slippageBps?: number; readonly hasty?: boolean }
+type Comparison = { readonly slippageBps?: number; readonly hasty?: boolean; readonly warmUp?: number }
 
-async function compare(seed: number, { slippageBps = 0, hasty = false }: Comparison = {}): Promise<void> {
+async function compare(seed: number, { slippageBps = 0, hasty = false, warmUp = 0 }: Comparison = {}): Promise<void> {
   const bars = 200 + (seed % 6) * 20
   const data = writeSyntheticBars(join(folder, `BTCUSDT-1m-${seed}-${slippageBps}.csv`), { bars, seed, gap: 0.002 })
   const options = [
@@ -42,6 +45,8 @@ async function compare(seed: number, { slippageBps = 0, hasty = false }: Compari
     `seed=${seed}`,
     '--set',
     `hasty=${hasty ? 1 : 0}`,
+    '--set',
+    `warmUp=${warmUp}`,
     '--slippage-bps',
     String(slippageBps),
     '--json',
@@ -58,6 +63,7 @@ async function compare(seed: number, { slippageBps = 0, hasty = false }: Compari
   const pick = (summary: Summary): object => Object.fromEntries(SAME.map((key) => [key, summary[key]]))
   assert.deepEqual(pick(found), pick(expected), said)
   assert.equal(found.reconciled, true, said)
+  assert.equal(expected.warmUpBars ?? 0, warmUp, said)
   assert.ok(Number(expected.fills) > 50 && Number(expected.denied) > 0, `${said}: expected fills and denials`)
 }
 
@@ -67,4 +73,5 @@ for (let seed = 1; seed <= SEEDS; seed++) {
 for (let seed = 101; seed <= 100 + SLIPPED_SEEDS; seed++) {
   test(`with slippage they agree as well: seed ${seed}`, () => compare(seed, { slippageBps: 3 }))
 }
-test('orders cancelled at once fill in neither', () => compare(201, { hasty: true }))
+test('orders cancelled at once fill in neither, and none is made while it warms up', () =>
+  compare(201, { hasty: true, warmUp: 60 }))

@@ -1,6 +1,6 @@
 /**
  * Who falls silent is missed within seconds: nothing new is risked, the dashboard says why, and all goes on when it is back. In the
- * same two systems: money that moves without a trade.
+ * same two systems: money that moves without a trade, and a strategy that has seen the past when it starts.
  */
 import assert from 'node:assert/strict'
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,9 +13,25 @@ import { PROCESSES_FILE } from './distributed/supervisor.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-silence-'))
 const config = join(folder, 'jts.yaml')
+/** More bars than the source gives in one page; it wants to buy on each, and on none that is live. */
+const warm = join(folder, 'warm.ts')
+writeFileSync(
+  warm,
+  `import { defineStrategy } from '@jts/strategy-kit'
+export default defineStrategy({
+  ...{ name: 'warm', parameters: {}, bars: { warmUp: 1200 }, state: () => ({}) },
+  onBar(_bar, { isWarmingUp, buy }) {
+    if (isWarmingUp) buy('1')
+  },
+})
+`,
+)
 writeFileSync(
   config,
-  'strategies: [{ strategy: ema-cross, instrument: BINANCE:BTCUSDT, timeframe: 1s, parameters: { fast: 3, slow: 8 } }]\n',
+  `strategies:
+  - { strategy: ema-cross, instrument: BINANCE:BTCUSDT, timeframe: 1s, parameters: { fast: 3, slow: 8 } }
+  - { strategy: ${warm}, instrument: BINANCE:BTCUSDT, timeframe: 1s }
+`,
 )
 const started: JtsProcess[] = []
 after(() => {
@@ -58,15 +74,32 @@ const allActive = (states: readonly AccountState[]): boolean => states.length ==
 const missing = (who: string) => (states: readonly AccountState[]) => states.some(({ reason }) => reason.includes(who))
 
 /** What JTS said to the operator, in this folder's log. */
-async function health(dir: string): Promise<string[]> {
-  const { stdout } = await runJts(['events', 'tail', 'system.health', '--data-dir', dir, '--json'])
+async function health(dir: string, env: Record<string, string> = {}): Promise<string[]> {
+  const { stdout } = await runJts(['events', 'tail', 'system.health', '--data-dir', dir, '--json'], env)
+  type Said = { type: string; payload: { service: string; state: string; reason: string } }
   const events = stdout
     .trim()
     .split('\n')
-    .map((line) => JSON.parse(line) as { type: string; payload: { service: string; state: string } })
+    .map((line) => JSON.parse(line) as Said)
   return events
     .filter(({ type }) => type === 'ServiceHealth')
-    .map(({ payload }) => `${payload.service} ${payload.state}`)
+    .map(({ payload }) => `${payload.service} ${payload.state}: ${payload.reason}`)
+}
+
+/** Bars of before its start, from the collector's process where that is another; and no signal of them. */
+async function hasSeenThePast(dir: string, url: string, env: Record<string, string> = {}): Promise<void> {
+  const deadline = Date.now() + WITHIN_MS
+  for (let state = ''; state !== 'running'; await sleep(200)) {
+    const body = (await (await fetch(`${url}/api/v1/status`)).json()) as {
+      data: { strategies: { instance: string; state: string }[] }
+    }
+    state = body.data.strategies.find(({ instance }) => instance === 'warm')!.state
+    assert.ok(Date.now() < deadline, `found ${state}`)
+  }
+  const said = (await health(dir, env)).filter((one) => one.startsWith('strategy warm'))
+  assert.deepEqual(said, ['strategy warm up: it has warmed up with 1200 bars'])
+  const { stdout } = await runJts(['events', 'tail', 'strategy.signals', '--data-dir', dir, '--json'], env)
+  assert.ok(!stdout.includes('"warm"'), 'nothing that it wanted on them is a signal')
 }
 
 type Account = { adjusted: Record<string, string>; reconciled: string; differences: { currency: string }[] }
@@ -131,6 +164,7 @@ test('the market: its venue stops without a word, and comes back', async () => {
   const dir = join(folder, 'market')
   const { process: jts, url } = await up(dir)
   await untilStates(url, allActive)
+  await hasSeenThePast(dir, url)
   await moneyMoves(dir, url)
   const { pid } = jts.child
   const venue = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0])
@@ -143,7 +177,7 @@ test('the market: its venue stops without a word, and comes back', async () => {
   await jts.ended
   const said = (await health(dir)).filter((one) => one.startsWith('market data'))
   assert.ok(
-    said.some((one) => /^market data of BINANCE\/\d+ down$/.test(one)) && said.some((one) => one.endsWith(' up')),
+    said.some((one) => /^market data of BINANCE\/\d+ down: /.test(one)) && said.some((one) => / up: /.test(one)),
   )
 })
 
@@ -154,6 +188,7 @@ test('a service among processes: risk management stands still, and goes on', asy
   const env = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url }
   const { process: jts, url } = await up(dir, ['--distributed'], env)
   await untilStates(url, allActive)
+  await hasSeenThePast(dir, url, env)
   await moneyMoves(dir, url, env)
   const processes = JSON.parse(readFileSync(join(dir, PROCESSES_FILE), 'utf8')) as Record<string, { pid: number }>
   const { pid } = processes['risk-management']!

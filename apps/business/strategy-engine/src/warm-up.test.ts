@@ -29,8 +29,9 @@ const strategy = defineStrategy({
     if (bar.close === 66) throw new Error('a price that it does not know')
     if (parameters.isBad) state.bad = new Date(0)
   },
-  onFill(_fill, { state }) {
+  onFill(_fill, { state, sell }) {
     state.fills++
+    sell('0.5')
   },
   onTimer(_timeUs, { state }) {
     state.beats++
@@ -374,6 +375,8 @@ describe('an instance that starts for the first time', () => {
   })
 })
 
+const sides = (w: World): string[] => w.risked.map(({ side }) => side)
+
 describe('an instance that begins anew with other parameters', () => {
   it('warms up again, with what it holds, and hears of no fill meanwhile', async () => {
     const w = await new World().start()
@@ -386,7 +389,7 @@ describe('an instance that begins anew with other parameters', () => {
     await w.restart()
     assert.deepEqual([w.kept()?.warmUp, w.kept()?.seen, await w.state()], ['due', [], 'warming_up'])
     await w.hear(orderFilled({ ...said, quantity: '1', price: '113' }))
-    assert.equal(w.kept()?.position, '1')
+    assert.deepEqual([w.kept()?.position, sides(w)], ['1', ['buy']], 'only the old signal, asked about again')
     await w.restart()
     assert.deepEqual([w.kept()?.position, w.kept()?.warmUp], ['1', 'due'], 'killed in the middle, it has not forgotten')
     w.refusal = undefined
@@ -395,6 +398,27 @@ describe('an instance that begins anew with other parameters', () => {
     assert.deepEqual([kept.seen, kept.position, kept.fills], [['past 112', 'past 113'], '1', 0])
     await w.live(2, 114)
     assert.equal(w.risked.length, 0, 'it holds what it bought')
+  })
+
+  it('knows of a fill that came between two pieces of the past', async () => {
+    const w = await new World(Object.fromEntries(Array.from({ length: 40 }, (_, i) => [i - 39, 90]))).start()
+    await w.live(1, 113)
+    const { signalId } = w.risked[0]!
+    w.parameters = { warmUp: 40, isBad: false }
+    let arrive: () => void = () => undefined
+    w.onItsWay = new Promise((resolve) => (arrive = resolve))
+    await w.restart()
+    arrive()
+    await settled()
+    const said = { account: ACCOUNT, instrument: BTC.id, strategy: 'one', signalId, side: 'buy' } as const
+    const fill = orderFilled({ ...said, quantity: '1', price: '113' })
+    w.harness.store.transact((turn) => turn.publish(topicOf(fill), fill))
+    await settled()
+    assert.equal(await w.state(), 'warming_up')
+    await w.harness.run()
+    assert.deepEqual([await w.state(), w.kept()?.position, w.kept()?.seen.length], ['running', '1', 40])
+    await w.live(2, 114)
+    assert.deepEqual(sides(w), ['buy'])
   })
 })
 

@@ -17,7 +17,7 @@ function draw(state: { random: number }): number {
 }
 
 type S = { random: number; resting: number[] }
-type P = { seed: ReturnType<typeof integer>; hasty: ReturnType<typeof integer> }
+type P = Record<'seed' | 'hasty' | 'warmUp', ReturnType<typeof integer>>
 
 function act(price: number, context: StrategyContext<P, S>): void {
   const { state, parameters, position, buy, sell, cancel, target } = context
@@ -51,7 +51,8 @@ function act(price: number, context: StrategyContext<P, S>): void {
 
 export default defineStrategy({
   name: 'any-order',
-  parameters: { seed: integer({ default: 1 }), hasty: integer({ default: 0 }) },
+  parameters: { seed: integer({ default: 1 }), hasty: integer({ default: 0 }), warmUp: integer({ default: 0 }) },
+  bars: { warmUp: ({ warmUp }) => warmUp },
   state: ({ seed }): S => ({ random: seed * 7919, resting: [] }),
   onBar: (bar, context) => act(bar.close, context),
   onTrade: (trade, context) => act(trade.price, context),
@@ -66,7 +67,7 @@ export default defineStrategy({
 })
 `
 
-/** Writes the strategy file; its parameters are `seed` and `hasty` (1: it may cancel what it has just placed). */
+/** Writes the strategy file; its parameters are `seed`, `hasty` (1: it may cancel what it has just placed) and `warmUp`, in bars. */
 export function writeAnyOrder(folder: string): string {
   const file = join(folder, 'any-order.ts')
   writeFileSync(file, TEXT)

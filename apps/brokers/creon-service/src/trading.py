@@ -463,11 +463,14 @@ class Trading:
         except asyncio.TimeoutError:
             log.warning("the gate is %s, and %d sends have not come back", state, self._acting)
 
-    def set_lease(self, epoch: int) -> bool:
+    def set_lease(self, epoch: int, version: int | None = None) -> bool:
         with self._fences.lock:
             if epoch < self._fences.lease_epoch:
                 return False
             self._fences.begin(epoch)
+            if version is not None and version > self._fences.trading_version:
+                self._fences.trading_version = version
+                self._fences.save()
             return True
 
     # --- inside ---------------------------------------------------------------------------------------------------

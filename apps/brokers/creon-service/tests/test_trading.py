@@ -152,10 +152,16 @@ async def test_what_stands_before_the_wire_is_told_by_its_code(world: World) -> 
     # The next owner has read the trading state itself, and counts from its own versions.
     lease = await world.call("PUT", f"/api/v1/accounts/{ACCOUNT}/lease", {"epoch": 7})
     assert (lease.json()["data"]["leaseEpoch"], lease.json()["data"]["tradingStateVersion"]) == (7, 0)
+    # The owner says a newer state without touching the gate, and no older one.
+    for said, version in ((3, 3), (2, 3)):
+        word = {"epoch": 7, "tradingStateVersion": said}
+        lease = await world.call("PUT", f"/api/v1/accounts/{ACCOUNT}/lease", word)
+        assert (lease.json()["data"]["gate"], lease.json()["data"]["tradingStateVersion"]) == ("halted", version)
     # Not sent is for ever.
     await world.call("PUT", f"/api/v1/accounts/{ACCOUNT}/gate", {"state": "open", "reason": ""})
     again = await world.place("halted")
     assert (again["code"], again["repeated"]) == ("GATE_HALTED", True)
+    assert (await world.place("behind", tradingStateVersion=2))["code"] == "STALE_TRADING_STATE"
 
 
 @scenario()

@@ -1,10 +1,12 @@
 /** The gate of the account as it is to stand here and at the service, and who owns the account. */
 import type * as api from '@jts/contracts/broker-api'
-import type { NotSent } from '@jts/broker-kit'
+import { BrokerError, type NotSent } from '@jts/broker-kit'
 import { READ } from './readers.ts'
 import { LONG_TIMEOUT_MS, type ServiceLink } from './service-link.ts'
 
 const GATE_AGAIN_MS = 1000
+/** What the owner of an account says of it. */
+type LeaseWord = { readonly epoch: number; readonly tradingStateVersion?: number }
 const GATE_REASON = 'by order execution'
 
 export class AccountGate {
@@ -27,8 +29,12 @@ export class AccountGate {
    * closed it: a gate that someone else closed is not ours to open.
    */
   set(state: 'open' | 'halted', tradingStateVersion?: number): void {
+    const isNewer = (tradingStateVersion ?? 0) > (this.#gateVersion ?? 0)
     this.#gateVersion = tradingStateVersion
-    if (state === this.#gate) return
+    if (state === this.#gate) {
+      if (isNewer) void this.#untilVersionTold(tradingStateVersion!)
+      return
+    }
     this.#gate = state
     if (!this.#hasStarted() || this.#link.options.account === undefined) return
     const before = this.#gateOnItsWay ?? Promise.resolve()
@@ -50,11 +56,8 @@ export class AccountGate {
   }
 
   /** From now on the service refuses whoever owned the account before. @throws BrokerError STALE_LEASE */
-  async announceLease(epoch: number): Promise<api.AccountState> {
-    return this.#link.ask(
-      { method: 'PUT', path: `/accounts/${this.#link.account}/lease`, body: { epoch } },
-      READ.account,
-    )
+  announceLease(epoch: number): Promise<api.AccountState> {
+    return this.#sayLease({ epoch })
   }
 
   /**
@@ -74,6 +77,28 @@ export class AccountGate {
       found.gateReason === GATE_REASON &&
       found.tradingStateVersion < (this.#gateVersion ?? 0)
     if (this.#gate === 'halted' || isLeftClosed) await this.#putGate()
+  }
+
+  #sayLease(body: LeaseWord): Promise<api.AccountState> {
+    return this.#link.ask({ method: 'PUT', path: `/accounts/${this.#link.account}/lease`, body }, READ.account)
+  }
+
+  /** Something was said that leaves the gate as it is: what waits there and was decided before it is refused from now on. */
+  async #untilVersionTold(tradingStateVersion: number): Promise<void> {
+    const { account, leaseEpoch, log, wallClock } = this.#link.options
+    const epoch = leaseEpoch?.()
+    if (!this.#hasStarted() || account === undefined || epoch === undefined) return
+    while (!this.#link.isStopped && tradingStateVersion === this.#gateVersion) {
+      try {
+        await this.#sayLease({ epoch, tradingStateVersion })
+        return
+      } catch (error) {
+        log.warn({ err: error, tradingStateVersion }, 'the broker service does not take the trading state')
+        // Another owner knows better, and a service of an older contract never takes it.
+        if (!(error instanceof BrokerError) || !error.retryable) return
+        await new Promise<void>((resolve) => wallClock.after(GATE_AGAIN_MS, resolve))
+      }
+    }
   }
 
   async #untilGateSet(state: 'open' | 'halted'): Promise<void> {

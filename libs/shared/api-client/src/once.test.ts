@@ -146,6 +146,25 @@ test('an intent of an older trading state is not sent; a new owner counts from i
   )
 })
 
+test('a word of one strategy reaches the service at once: what waits there and was decided before it is not sent', async (t) => {
+  const { broker, server } = await serve(undefined)
+  t.after(() => server.stop())
+  const client = await connect(t, server.url, { leaseEpoch: () => 3 })
+  client.setGate('open', 5)
+  let write: () => void = () => undefined
+  broker.untilWritten = () => new Promise((resolve) => (write = resolve))
+  const waiting = client.placeOrder(order('waiting-1', { tradingStateVersion: 5 }))
+  while (broker.placed.length === 0) await setTimeout(5)
+  client.setGate('open', 6)
+  while (server.health().accounts[0]!.tradingStateVersion !== 6) await setTimeout(5)
+  broker.untilWritten = undefined
+  write()
+  assert.equal(told(await waiting), 'not_sent STALE_TRADING_STATE')
+  assert.equal(broker.orders.size, 0)
+  assert.equal((await client.placeOrder(order('waiting-2', { tradingStateVersion: 6 }))).kind, 'accepted')
+  assert.equal(server.health().accounts[0]!.gate, 'open')
+})
+
 test('a gate whose opening was never heard is opened by who comes back under a later state, and no other', async (t) => {
   const { server } = await serve(undefined)
   t.after(() => server.stop())

@@ -372,7 +372,10 @@ export interface BrokerPort {
   clockOffsetUs(): number
   /** The venue's own clock, asked now: by what it says, never by ours. Where `absenceProof` leans on it. @throws BrokerError */
   venueTimeUs?(): Promise<number>
-  /** The broker's own gate: while halted, new orders are refused (`not_sent`), cancels pass. The version is of what closes or opens it. */
+  /**
+   * The broker's own gate: while halted, new orders are refused (`not_sent`), cancels pass. The version is of what closes or opens
+   * it; where that is newer and the gate stays as it is, something was said of one strategy.
+   */
   setGate(state: 'open' | 'halted', tradingStateVersion?: number): void
   /** How the broker is, as far as its adapter knows without asking. */
   state?(): BrokerState

@@ -111,6 +111,7 @@ class Gate(_Closed):
 
 class Lease(_Closed):
     epoch: TimeUs
+    trading_state_version: TimeUs | None = None
 
 
 class InstrumentsQuery(_Closed):

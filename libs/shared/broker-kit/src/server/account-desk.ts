@@ -142,11 +142,11 @@ export class AccountDesk {
     return this.state()
   }
 
-  async setLease(epoch: number): Promise<AccountState> {
+  async setLease(epoch: number, version?: number): Promise<AccountState> {
     if (epoch < this.#row.leaseEpoch) {
       throw new ProblemError('STALE_LEASE', `expected an epoch of ${this.#row.leaseEpoch} or more, found ${epoch}`)
     }
-    this.#learn({ leaseEpoch: epoch })
+    this.#learn({ leaseEpoch: epoch, ...(version === undefined ? {} : { tradingStateVersion: version }) })
     await this.#saving
     return this.state()
   }

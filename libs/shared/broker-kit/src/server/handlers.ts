@@ -125,8 +125,9 @@ export const HANDLERS: Readonly<Record<string, Handler>> = {
   },
 
   setLease: async (request, context) => {
-    const { epoch } = request.body as LeaseRequest
-    return { data: await deskOf(request, context, (request.params as { account: string }).account).setLease(epoch) }
+    const { epoch, tradingStateVersion } = request.body as LeaseRequest
+    const desk = deskOf(request, context, (request.params as { account: string }).account)
+    return { data: await desk.setLease(epoch, tradingStateVersion) }
   },
 
   placeOrder: async (request, context) => {

@@ -72,11 +72,11 @@ export const GateRequest = named(
 export const LeaseRequest = named(
   'LeaseRequest',
   Type.Object(
-    { epoch: Count },
+    { epoch: Count, tradingStateVersion: Type.Optional(Count) },
     {
       ...CLOSED,
       description:
-        'From now on requests of a lower epoch are refused. The same epoch again changes nothing; a lower one is STALE_LEASE.',
+        'From now on requests of a lower epoch are refused and, with a version, those that were decided under an older trading state, where the owner has said something that leaves the gate as it is. The same epoch again changes nothing else; a lower one is STALE_LEASE.',
     },
   ),
 )

@@ -196,7 +196,7 @@ export const ROUTES: readonly Route[] = [
     method: 'PUT',
     path: '/accounts/{account}/lease',
     right: 'trade',
-    summary: 'Announces a new owner of the account',
+    summary: 'Announces the owner of the account, and the trading state that it decides under',
     description: 'A take-over says so here before it sends anything. On disk before the answer.',
     params: accountPath,
     body: account.LeaseRequest,

@@ -288,8 +288,13 @@ export const SERVICE: readonly SuiteCase[] = [
       expectEqual('older lease', await outcome({ leaseEpoch: epoch - 1 }), 'STALE_LEASE')
       expectEqual('older state', await outcome({ tradingStateVersion: version - 1 }), 'STALE_TRADING_STATE')
       expectEqual('both of now', await outcome({}), 'accepted')
+      // The owner may say a newer one without touching the gate.
+      const renewed = dataOf('lease', await put('lease', { epoch, tradingStateVersion: version + 1 }))
+      expectEqual('a newer state', renewed['tradingStateVersion'], version + 1)
+      expectEqual('decided before it', await outcome({}), 'STALE_TRADING_STATE')
+      expectEqual('decided under it', await outcome({ tradingStateVersion: version + 1 }), 'accepted')
       dataOf('gate', await put('gate', { state: 'halted', reason: 'contract suite' }))
-      expectEqual('halted', await outcome({}), 'GATE_HALTED')
+      expectEqual('halted', await outcome({ tradingStateVersion: version + 1 }), 'GATE_HALTED')
       dataOf('gate', await put('gate', { state: 'open', reason: 'contract suite' }))
     },
   },

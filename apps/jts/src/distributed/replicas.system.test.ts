@@ -148,7 +148,11 @@ test('two gateways show the same, and a halt through one is seen through the oth
     const answer = (await (await fetch(new URL(`/api/v1/${path}`, url))).json()) as { data: T }
     return answer.data
   }
-  type Status = { tradingState: string; services: { name: string; state: string }[] }
+  type Status = {
+    tradingState: string
+    services: { name: string; state: string }[]
+    strategies: { instance: string; tradingState?: string }[]
+  }
   const stateAt = async (url: string): Promise<string> => (await get<Status>(url, 'status')).tradingState
   const [first, second] = urls as [string, string]
   let seen: readonly (Status | undefined)[] = []
@@ -172,6 +176,30 @@ test('two gateways show the same, and a halt through one is seen through the oth
   })
   assert.equal((await command(second, 'resume')).status, 200)
   await until('the first sees it lifted', async () => (await stateAt(first)) === 'active')
+
+  // One strategy alone: its neighbour on the same account goes on, and whoever has the account next keeps to it.
+  const path = 'strategies/main-BTCUSDT'
+  const stoppedAt = async (url: string): Promise<string> => {
+    const { strategies } = await get<Status>(url, 'status')
+    return strategies.flatMap((one) => (one.tradingState ? `${one.instance} ${one.tradingState}` : [])).join()
+  }
+  assert.equal((await command(first, `${path}/halt`)).status, 200)
+  const owned = await ownersOf('order-execution')
+  const { owner } = owned.find(({ unit }) => unit === unitOfAccount('order-execution', 'sim.binance.main'))!
+  signal(processes()[owner]!.pid, 'SIGKILL')
+  await untilShared()
+  await until('the other sees it halted', async () => (await stoppedAt(second)) === 'main-BTCUSDT halted')
+  type Decision = { strategy: string; approved: boolean; reasonCode?: string; timeUs: number }
+  const before = (await get<Decision[]>(first, 'risk-decisions?limit=500')).map(({ timeUs }) => timeUs)
+  const sinceUs = Math.max(0, ...before)
+  await until('it is denied by name while its neighbour goes on', async () => {
+    const decisions = await get<Decision[]>(first, 'risk-decisions?limit=500')
+    const later = decisions.filter(({ timeUs }) => timeUs > sinceUs)
+    const isDenied = later.some((one) => one.strategy === 'main-BTCUSDT' && one.reasonCode === 'STRATEGY_HALTED')
+    return isDenied && later.some(({ strategy, approved }) => strategy === 'main-ETHUSDT' && approved)
+  })
+  assert.equal((await command(second, `${path}/resume`)).status, 200)
+  await until('the first sees that lifted, too', async () => (await stoppedAt(first)) === '')
   for (const { child } of started) child.kill('SIGTERM')
   for (const { ended } of started) await ended
 })

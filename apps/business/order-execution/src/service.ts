@@ -381,11 +381,14 @@ class Service implements OrderExecutionApi {
     return { state, cancelled, unknown, open: records.length, message: reason }
   }
 
-  /** A strategy's account need not be named. @throws RpcError for one that is not there */
+  /**
+   * A strategy's account need not be named. Where it is, the strategy may have left the configuration since its halt was written:
+   * it is halted when it is back. @throws RpcError for one that is not there
+   */
   #scopeOf({ account, strategy }: { readonly account: string; readonly strategy: string }): Scope {
     this.#checkAccount(account)
-    if (strategy === '') return { account, strategy }
-    const known = this.#options.accounts.filter((one) => account === '' || one.account === account)
+    if (strategy === '' || account !== '') return { account, strategy }
+    const { accounts: known } = this.#options
     const found = known.find(({ strategies }) => strategies.includes(strategy as StrategyInstanceId))
     if (found !== undefined) return { account: found.account, strategy }
     const names = known.flatMap(({ strategies }) => strategies).join(', ') || 'no strategy at all'

@@ -136,6 +136,13 @@ describe('a halt of one strategy', () => {
     })
   }
 
+  it('that was written for its account before the strategy left the configuration is taken all the same', async () => {
+    const w = await world()
+    assert.equal((await halt(w, { account: ACCOUNT, strategy: 'former' })).state, 'halted')
+    await w.approve('s1', { strategy: 'former' })
+    assert.deepEqual(await orders(w), ['former buy denied'])
+  })
+
   it('of a strategy that is not there names those that are', async () => {
     const w = await world()
     const message = 'strategy: expected one of one, two, found "three"'

@@ -12,6 +12,7 @@ import { clientOrderIdOf, OrderRecord, type OrderTermsRecord } from '@jts/order-
 import { silentLogger, systemClock } from '@jts/runtime'
 import { EmbeddedBus, SqliteStore } from '@jts/transport'
 import { runJts } from '@jts/testkit'
+import { EXIT } from '../cli.ts'
 import { leaveProcessFile, type ProcessFile } from '../running.ts'
 import { startVenueProcess, type VenueProcess } from '../venue-process.ts'
 
@@ -53,10 +54,10 @@ function open(dir: string): SqliteStore {
 }
 
 /** An order that was sent once and accepted, as order execution keeps it. */
-async function leaveOrder(dir: string, orderId: OrderId): Promise<void> {
+async function leaveOrder(dir: string, orderId: OrderId, strategy = 'one'): Promise<void> {
   const store = open(dir)
   const order = new OrderRecord({
-    ...{ orderId, signalId: 's', correlationId: 'c', approvedBy: 'orders.signals/x/1', strategy: 'one' },
+    ...{ orderId, signalId: 's', correlationId: 'c', approvedBy: 'orders.signals/x/1', strategy },
     ...{ instrument: 'BINANCE:BTCUSDT', side: 'buy', type: 'limit', timeInForce: 'gtc', quantity: '0.01' },
     ...{ quoteQuantity: '', limitPrice: '100', price: '100', validUntilUs: 0, timeUs: 0 },
   } as unknown as OrderTermsRecord)
@@ -68,8 +69,8 @@ async function leaveOrder(dir: string, orderId: OrderId): Promise<void> {
   await store.close()
 }
 
-async function halt(dir: string, env: Record<string, string> = {}) {
-  const { code, stdout, stderr } = await runJts(['halt', '--data-dir', dir, '--json'], env)
+async function halt(dir: string, env: Record<string, string> = {}, ...more: string[]) {
+  const { code, stdout, stderr } = await runJts(['halt', '--data-dir', dir, '--json', ...more], env)
   return { code, stderr, answer: code === 0 ? (JSON.parse(stdout) as Record<string, unknown>) : undefined }
 }
 
@@ -118,7 +119,8 @@ test('orders of ours are cancelled at the venue; those of others only where the 
   const mine = 'ours' as OrderId
   await place(clientOrderIdOf(mine, 1))
   await place('a-persons-own' as ClientOrderId)
-  const file = { ...NOBODY, endpoints }
+  const strategies = ['one', 'two'].map((instance) => ({ instance, account: ACCOUNT }))
+  const file = { ...NOBODY, endpoints, strategies }
   const keys = { JTS_BINANCE_API_KEY: apiKey, JTS_BINANCE_API_SECRET: apiSecret }
 
   // Nobody can ask without the keys: what is on disk counts as open, and the halt is there all the same.
@@ -127,6 +129,18 @@ test('orders of ours are cancelled at the venue; those of others only where the 
   const blind = await halt(dir, { JTS_BINANCE_API_KEY: '', JTS_BINANCE_API_SECRET: '' })
   assert.deepEqual([blind.answer?.['cancelled'], blind.answer?.['open']], [0, 1], blind.stderr)
   assert.match(String(blind.answer?.['message']), /Binance could not be asked: expected the keys/)
+
+  // Of one strategy: its own order alone.
+  const others = 'others' as OrderId
+  await place(clientOrderIdOf(others, 1))
+  await leaveOrder(dir, others, 'two')
+  const unknown = await halt(dir, keys, '--strategy', 'three')
+  assert.equal(unknown.code, EXIT.usage)
+  assert.match(unknown.stderr, /--strategy: expected one of one, two, found "three"/)
+  const two = await halt(dir, keys, '--strategy', 'two')
+  assert.deepEqual([two.answer?.['cancelled'], two.answer?.['open']], [1, 0], two.stderr)
+  assert.match(String(two.answer?.['message']), /no process is running; two starts halted/)
+  assert.deepEqual((await openAt()).sort(), ['a-persons-own', clientOrderIdOf(mine, 1)].sort())
 
   const { answer, stderr } = await halt(dir, keys)
   assert.deepEqual([answer?.['cancelled'], answer?.['open']], [1, 0], stderr)
@@ -142,7 +156,7 @@ test('orders of ours are cancelled at the venue; those of others only where the 
   // The venue is away: said, and counted as the folder has it.
   await venue.stop()
   const away = await halt(dir, keys)
-  assert.deepEqual([away.answer?.['cancelled'], away.answer?.['open']], [0, 1], away.stderr)
+  assert.deepEqual([away.answer?.['cancelled'], away.answer?.['open']], [0, 2], away.stderr)
   assert.match(String(away.answer?.['message']), /sim.binance.main could not be asked/)
 })
 

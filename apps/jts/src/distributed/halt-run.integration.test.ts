@@ -34,8 +34,13 @@ const run: Omit<RunFile, 'databaseUrl'> = {
     broker: 'binance',
     play: { apiKey: 'key', apiSecret: 'secret' },
   })),
-  instances: [],
-  instruments: [],
+  instances: [
+    {
+      ...{ instance: 'ema', strategy: 'ema-cross', parameters: {}, timeframe: '1m' },
+      ...{ account: 'sim.binance.main', instrument: 'BINANCE:BTCUSDT' },
+    },
+  ],
+  instruments: [{ id: 'BINANCE:BTCUSDT' }],
   limits: {},
   runId: 'halt',
   sendWindowUs: 2_000_000,
@@ -70,17 +75,26 @@ test('every account has the halt on disk, also when the database has ended with 
     ],
   )
 
+  const ema = { strategy: 'ema', state: 'reducing', reason: 'a test', by: 'nobody' } as const
+  assert.deepEqual([...(await haltRun(folder, ema)).keys()], ['sim.binance.main'])
+  await assert.rejects(haltRun(folder, { ...ema, strategy: 'none' }), { message: /expected one of ema, found "none"/ })
+
   const second = await startPostgres({ dir })
   const sql = connectPostgres(second.url, 'test')
   const halts = new HaltTable(sql, NAMESPACE)
   for (const unit of UNITS) {
     const said = (await halts.of(unit)).map(({ number: _, ...rest }) => rest)
+    if (unit === UNITS[0]) assert.deepEqual(said.pop(), { account: 'sim.binance.main', ...ema })
     assert.deepEqual(said, [{ account: '', reason: 'a test', by: 'nobody', ...HALT_OF_ALL }], unit)
   }
   // Taken by one, and lifted for the other before it has heard of it.
   const [main, lifted] = UNITS as [string, string]
   await halts.taken((await halts.of(main))[0]!.number)
-  assert.deepEqual([(await halts.of(main)).length, (await halts.of(lifted)).length], [0, 1])
+  assert.deepEqual([(await halts.of(main)).length, (await halts.of(lifted)).length], [1, 1])
+  await halts.lift(UNITS, { account: 'sim.binance.main', strategy: '' })
+  assert.equal((await halts.of(main)).length, 1, 'a halt of a strategy is not lifted with its account')
+  await halts.lift(UNITS, { account: 'sim.binance.main', strategy: 'ema' })
+  assert.deepEqual(await halts.of(main), [])
   await halts.lift(UNITS, { account: 'sim.binance.second', strategy: '' })
   assert.equal((await halts.of(lifted)).length, 1, 'a halt of everything is not lifted with one account')
   await halts.lift(UNITS, { account: '', strategy: '' })

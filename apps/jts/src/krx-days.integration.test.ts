@@ -34,7 +34,7 @@ import { tellStory } from './why/story.ts'
 const SERVICE = join(import.meta.dirname, '../../brokers/creon-service/src/main.py')
 const { python } = environmentOf('apps/brokers/creon-service/requirements-dev.txt')
 const SAMSUNG = instrumentId('KRX:005930')
-const DAYS = ['2026-04-21', '2026-04-22', '2026-04-23', '2026-04-24'] as const
+const DAYS = ['2026-04-21', '2026-04-22', '2026-04-23', '2026-04-24', '2026-04-27'] as const
 const at = (date: string, time: string): number => kstInstantUs(date, secondsOfTime(time))
 
 /** In on the first day's bar, out on the second's, and so on. */
@@ -204,11 +204,19 @@ test('a signal of a day goes into the next opening auction once, and fills as a 
   await moveTo(at(DAYS[2], '15:34'))
   assert.deepEqual(await untilItWaits(trader), [`buy 10 ${at(DAYS[3], '08:30') + 5_000_000}`])
 
-  // Too late: what continuous trading would give is not what the strategy wanted.
-  trader = await overNight(trader, DAYS[3], '09:05')
-  const denial = await until('the third is denied', () => firstDenial(trader))
-  assert.match(denial, /^STALE_SIGNAL .* in time for the opening auction until 2026-04-24 08:59:55 KST, found one of/)
-  assert.deepEqual([await waiting(trader), await venueOrders()], [[], 2])
+  trader = await overNight(trader, DAYS[3], '08:29:57')
+  await moveTo(at(DAYS[3], '08:30:10'))
+  await until('the third order is at Creon', async () => ((await venueOrders()) === 3 ? true : undefined))
+  await moveTo(at(DAYS[3], '09:01'))
+  await untilFilled(trader, 3)
+  await moveTo(at(DAYS[3], '15:34'))
+  assert.deepEqual(await untilItWaits(trader), [`sell 10 ${at(DAYS[4], '08:30') + 5_000_000}`])
+
+  // Too late, after the weekend: what continuous trading would give is not what the strategy wanted.
+  trader = await overNight(trader, DAYS[4], '09:05')
+  const denial = await until('the fourth is denied', () => firstDenial(trader))
+  assert.match(denial, /^STALE_SIGNAL .* in time for the opening auction until 2026-04-27 08:59:55 KST, found one of/)
+  assert.deepEqual([await waiting(trader), await venueOrders()], [[], 3])
 
   const story = tellStory((await findStory(trader.bus, await firstSignal(trader)))!)
   assert.deepEqual(

@@ -10,7 +10,7 @@ import pytest
 
 from adapters.com import load_com
 from adapters.errors import NoRoomError
-from adapters.sta_thread import StaThread
+from adapters.sta_thread import Job, StaThread
 from creon_client import CreonClient, Waits
 from domain.words import Priority
 from rate_limiter import QUOTE_LIMIT, RateLimiter
@@ -24,9 +24,20 @@ class Desk:
         self.market = SimpleNamespace(quotes=lambda _codes: [], chart=lambda *_: lambda: page)
 
 
-def client_at(now: list[int], **waits: int) -> tuple[CreonClient, RateLimiter, StaThread]:
+class NoQueue(StaThread):
+    """Nobody may wait in it for room: that would end in the same words, later."""
+
+    may_queue = False
+
+    def submit(self, name: str, work: Any, priority: Priority, budget: Any, wait_us: int) -> Job[Any]:
+        if budget is not None and not self.may_queue:
+            pytest.fail(f"{name} waits for room")
+        return super().submit(name, work, priority, budget, wait_us)
+
+
+def client_at(now: list[int], **waits: int) -> tuple[CreonClient, RateLimiter, NoQueue]:
     limiter = RateLimiter(QUOTE_LIMIT, lambda: now[0])
-    sta = StaThread(load_com("simulated"), {"quote": limiter}, lambda: now[0])
+    sta = NoQueue(load_com("simulated"), {"quote": limiter}, lambda: now[0])
     return CreonClient(sta, cast(Any, Desk()), {"quote": limiter}, Waits(**waits)), limiter, sta
 
 
@@ -36,7 +47,6 @@ def test_it_is_refused_at_once_and_what_matters_more_still_has_room() -> None:
     while limiter.try_take(Priority.QUOTES):
         pass
     now[0] = 3_000_000
-    # The thread is not running: who waited for it would wait for ever.
     with pytest.raises(NoRoomError, match=r"^the quote budget has no room for MarketEye for another 12 s$") as refused:
         asyncio.run(client.quotes(["A005930"]))
     assert refused.value.retry_after_us == 12_000_000
@@ -52,7 +62,7 @@ def test_a_chart_waits_for_room_no_longer_than_its_asker_however_many_pages_it_h
             pass
         with pytest.raises(NoRoomError, match=r"no room for StockChart for another 15 s"):
             asyncio.run(client.chart("A005930", "1m", 0, 1, False, Priority.HISTORY))
-        now[0] = 15_000_000
+        now[0], sta.may_queue = 15_000_000, True
         assert asyncio.run(client.chart("A005930", "1m", 0, 1, False, Priority.HISTORY)) == []
     finally:
         sta.stop()

@@ -378,7 +378,7 @@ it('tells the first signal and the first state in which another strategy would h
 
 it('tells a cancel that was not asked for, and one that would have been', async () => {
   const w = await new World().start()
-  await w.hear(btc(1, 110), btc(2, 50), btc(3, 51))
+  await w.hear(btc(1, 110), btc(2, 49), btc(3, 50), btc(4, 51))
   const careful = strategyOf()
   const at = (close: number): AnyStrategy => ({
     ...careful,
@@ -394,8 +394,12 @@ it('tells a cancel that was not asked for, and one that would have been', async 
     late!.differences.slice(-1).map(({ recorded, replayed }) => [recorded, replayed]),
     [['a cancel of its order 1', 'nothing']],
   )
-  await w.hear(btc(4, 50))
-  assert.deepEqual((await w.replay('btc'))[0]!.differences, [])
+  const [early] = await w.replay('btc', at(49))
+  assert.deepEqual(
+    early!.differences.slice(-1).map(({ at: where, recorded, replayed }) => [where.at(-1), recorded, replayed]),
+    [['2', 'nothing', 'a cancel of its order 1']],
+  )
+  await w.replaysEqual('btc')
 })
 
 it('tells a state that was changed behind its back, with both figures', async () => {
@@ -409,6 +413,22 @@ it('tells a state that was changed behind its back, with both figures', async ()
   assert.deepEqual(
     differences.map(({ recorded, replayed }) => [recorded, replayed]),
     [['state.told = 5', 'state.told = 110']],
+  )
+})
+
+it('tells that an input is missing on the record when a signal came of it', async () => {
+  const w = await new World().start()
+  await w.hear(btc(1, 90), btc(2, 110))
+  await w.hear(w.fillOf('btc', '110'))
+  w.harness.store.flush()
+  const { database } = w.harness.store
+  const [row] = database.prepare('SELECT lines FROM strategy_inputs').all() as [{ lines: string }]
+  const [first, , third] = row.lines.split('\n')
+  database.prepare('UPDATE strategy_inputs SET lines = ?').run(`${first}\n${third}\n`)
+  const [{ differences }] = (await w.replay('btc')) as [Replayed]
+  assert.deepEqual(
+    differences.map(({ recorded, replayed }) => [recorded, replayed]),
+    [['1 signals since its first start', '0 signals']],
   )
 })
 

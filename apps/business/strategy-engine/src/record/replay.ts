@@ -101,7 +101,7 @@ class Replay {
     if (!this.endCancels()) return false
     const made = this.#options.segment.signals + this.#signals
     if (made !== signals) {
-      return this.#differs(`${signals} signals since its first start`, `${made}, as many as it is caused for`)
+      return this.#differs(`${signals} signals since its first start`, `${made} signals`)
     }
     const state = this.#instance.toText()
     const isEqual = whole === undefined ? hashOfState(state) === hash : state === whole

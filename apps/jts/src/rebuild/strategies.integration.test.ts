@@ -11,6 +11,8 @@ import { createStrategyEngine } from '@jts/strategy-engine'
 import { runJts } from '@jts/testkit'
 import { Harness, START_US } from '@jts/testkit/harness'
 import { candle, topicOf } from '@jts/testkit/order-events'
+import { Archive, ARCHIVE_FOLDER, Retention } from '@jts/transport'
+import { rebuildCommand } from '../commands/rebuild.ts'
 import { findStrategy, sourceOf } from '../strategies.ts'
 import { replayStrategies, type ReplayedInstance } from './strategies.ts'
 
@@ -38,7 +40,7 @@ export default defineStrategy({
 `
 
 /** An instance on ninety bars, the last of which lie beside its state. */
-async function run(): Promise<void> {
+async function run(harness: Harness): Promise<void> {
   writeFileSync(file, strategyAbove(130))
   const strategy = await findStrategy(file, { quantity: '0.5' })
   const { store, bus, marketClock, wallClock, activity, log } = harness
@@ -80,7 +82,7 @@ async function rebuildStrategies(): Promise<{ code: number | null; said: Said['i
 }
 
 test('a folder is replayed as it was recorded; a changed file, a file that is gone and an event that is missing are told', async () => {
-  await run()
+  await run(harness)
   const [asRecorded] = await replayStrategies(folder)
   const { inputs, signals, segments, differences, problems, notes } = asRecorded!
   assert.deepEqual([inputs, signals, segments, differences, problems, notes], [90, 1, 1, [], [], []])
@@ -95,10 +97,9 @@ test('a folder is replayed as it was recorded; a changed file, a file that is go
   assert.match(changed.said.notes.join(), /above\.ts has changed since: then its SHA-256 was [0-9a-f]{64}, now it is /)
 
   rmSync(file)
-  const gone = await rebuildStrategies()
-  assert.equal(gone.code, 1)
+  const [gone] = await replayStrategies(folder)
   assert.match(
-    gone.said.problems.join(),
+    gone!.problems.join(),
     /not replayed: expected the strategy's file .*above\.ts \(SHA-256 .*\), found none/,
   )
 
@@ -118,6 +119,20 @@ test('a folder is replayed as it was recorded; a changed file, a file that is go
   assert.match(passed!.notes.join(), /not replayed, because its market is no longer kept: .*found that it begins at 1$/)
 })
 
+test('events are found in the archive when they have left the log', async () => {
+  const archived = Harness.open()
+  await run(archived)
+  const { store, bus, log } = archived
+  const archive = new Archive(join(dirname(archived.file), ARCHIVE_FOLDER))
+  const retention = new Retention({ store, bus, archive, log, archiveToo: ['market-data.binance.candles'] })
+  assert.equal((await retention.pass(START_US + 20 * 86_400_000_000)).deleted, 90)
+  const [{ inputs, signals, differences, problems, notes }] = (await replayStrategies(dirname(archived.file))) as [
+    ReplayedInstance,
+  ]
+  assert.deepEqual([inputs, signals, differences, problems, notes], [90, 1, [], [], []])
+  await archived.remove()
+})
+
 test('a folder of an older version has no record yet, and that is no difference', async () => {
   const old = mkdtempSync(join(root, 'old-'))
   const recorded = readFileSync(join(import.meta.dirname, '../../fixtures/event-log-1/jts.sqlite.gz'))
@@ -134,7 +149,6 @@ test('a folder of an older version has no record yet, and that is no difference'
 })
 
 test('a replay writes nothing, so it applies nothing', async () => {
-  const { code, stderr } = await runJts(['rebuild', '--strategies', '--apply', '--data-dir', folder])
-  assert.equal(code, 2)
-  assert.match(stderr, /expected --apply or --strategies, found both/)
+  const both = rebuildCommand(['--strategies', '--apply', '--data-dir', folder])
+  await assert.rejects(both, /expected --apply or --strategies, found both/)
 })

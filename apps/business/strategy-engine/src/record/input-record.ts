@@ -6,7 +6,7 @@
 import type { Turn } from '@jts/transport'
 import { checkpoints, inputs } from '../adapters/tables.ts'
 import { packEntries, unpackEntries, type Entry, type PackedEntry } from './entry.ts'
-import { hashOfState, lineText } from './line.ts'
+import { hashOfState, lineText, parseLines } from './line.ts'
 
 export type RecordOptions = {
   readonly instance: string
@@ -49,7 +49,7 @@ export class InputRecord {
 
   /**
    * Goes on after a restart. `tail`: the entries since the state was written, as they lie beside their inputs; `kept` is that state.
-   * What another run or another file has made ends there, and a checkpoint follows.
+   * What another run or another file has made ends there, and what the record does not lead to begins anew.
    */
   restore(rows: readonly CheckpointRow[], lastPage: PageRow | undefined, tail: readonly string[], kept: Moment): void {
     const { runId, madeBy } = this.#options
@@ -60,9 +60,10 @@ export class InputRecord {
     if (tail.includes('')) return
     this.#pending = tail.flatMap((text) => unpackEntries(JSON.parse(text) as PackedEntry[]))
     this.#hasBegun = true
-    if (last?.run_id === runId && last.made_by === madeBy())
-      this.#lines = lastPage?.page === this.#page ? lastPage.lines : ''
-    else this.#begin = kept
+    this.#lines = lastPage?.page === this.#page ? lastPage.lines : ''
+    const written = parseLines(this.#lines).at(-1)?.hash ?? hashOfState(last?.snapshot ?? '')
+    const goesOn = last?.run_id === runId && last.made_by === madeBy() && written === hashOfState(kept.state)
+    if (!goesOn) this.#begin = kept
   }
 
   /** @param now the instance before the entry: where the record begins, if it has not begun */

@@ -300,6 +300,7 @@ it('replays an instance from what it had seen of the past, at its start and when
   w.isPastAway = false
   w.past = [past(1, 110), past(2, 90), past(3, 120)]
   await w.harness.run(600)
+  assert.deepEqual(await w.replaysEqual('btc'), { segments: 2, inputs: 3, signals: 1 }, 'it has heard nothing since')
   await w.restart()
   await w.hear(btc(4, 130), w.fillOf('btc', '210', 'sell'), btc(5, 500))
   assert.deepEqual(await w.replaysEqual('btc'), { segments: 3, inputs: 6, signals: 2 })

@@ -1,8 +1,9 @@
 /** The record of an instance as its rows hold it, cut where a replay has to begin again. */
 import type { instances, tails } from '../adapters/tables.ts'
+import type { Kept } from '../instance.ts'
 import { unpackEntries, type Entry, type PackedEntry } from './entry.ts'
 import type { CheckpointRow, PageRow } from './input-record.ts'
-import { hashOfState, parseLines, type Line } from './line.ts'
+import { parseLines, type Line } from './line.ts'
 import { parseMadeBy, type MadeBy } from './made-by.ts'
 
 export type RecordRows = {
@@ -54,7 +55,7 @@ export function segmentsOf({ checkpoints, pages, kept, tail }: RecordRows): Segm
       signals: row.signals,
       lines,
       tail: next === undefined ? entriesOf(later) : [],
-      end: endOf(lines.at(-1), next === undefined ? kept.snapshot : next.snapshot, next === undefined && row),
+      end: endOf(row, lines, next === undefined ? kept.snapshot : next.snapshot),
     }
   })
 }
@@ -65,14 +66,12 @@ function entriesOf(tail: RecordRows['tail']): Entry[] {
     .flatMap(({ entry }) => unpackEntries(JSON.parse(entry) as PackedEntry[]))
 }
 
-/** What is kept has to be the state at the last line, unless the instance has begun anew and heard nothing since. */
-function endOf(last: Line | undefined, state: string, checkpoint: CheckpointRow | false): string | undefined {
-  if (last === undefined) return undefined
-  if (hashOfState(state) === last.hash) return state
-  return checkpoint !== false && configurationOf(state) === configurationOf(checkpoint.snapshot) ? state : undefined
+/** What comes next begins with the state at the last line, unless the instance has begun anew or seen the past in between. */
+function endOf(checkpoint: CheckpointRow, lines: readonly Line[], next: string): string | undefined {
+  return lines.length > 0 && beginningOf(next) === beginningOf(checkpoint.snapshot) ? next : undefined
 }
 
-function configurationOf(snapshot: string): string {
-  const { strategy, parameters } = JSON.parse(snapshot) as { strategy: string; parameters: unknown }
-  return JSON.stringify([strategy, parameters])
+function beginningOf(snapshot: string): string {
+  const { strategy, parameters, warmUp } = JSON.parse(snapshot) as Kept
+  return JSON.stringify([strategy, parameters, warmUp])
 }

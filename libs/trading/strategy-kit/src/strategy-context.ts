@@ -57,6 +57,7 @@ export class Context implements StrategyContext<ParameterTable, unknown> {
     this.sell = (amount, order) => actions.place('sell', amount, order)
     this.cancel = (order) => actions.cancel(order)
     this.target = (quantity) => actions.target(quantity)
-    this.log = options.log ?? (() => undefined)
+    const { log = () => undefined } = options
+    this.log = (message) => log(this.isWarmingUp ? `warm-up: ${message}` : message)
   }
 }

@@ -148,6 +148,19 @@ describe('a runner that warms up', () => {
     assert.equal('warmUpLeft' in runner.snapshot(), false)
   })
 
+  it('tells what its strategy says of the past apart from what it says of the present', () => {
+    const said: string[] = []
+    const telling = defineStrategy({
+      ...{ name: 'telling', parameters: {}, state: () => ({}) },
+      onBar: (one: Bar, { log }: Context) => log(`bought at ${one.close}`),
+    })
+    const common = { definition: telling, parameters: {}, instance: strategyInstanceId('one'), instrument: BTCUSDT }
+    const runner = new StrategyRunner({ ...common, warmUpBars: 1, log: (message) => said.push(message) })
+    runner.onBar(bar(0, 100))
+    runner.onBar(bar(1, 101))
+    assert.deepEqual(said, ['warm-up: bought at 100', 'bought at 101'])
+  })
+
   it('is not warming up any more when a handler has thrown', () => {
     const throwing = defineStrategy({
       ...{ name: 'throwing', parameters: {}, state: () => ({}) },

@@ -193,6 +193,24 @@ test('a halt that is written and told is carried out once, and its teller has it
   assert.equal((await taken.halt(ENOUGH)).cancelled, 3)
 })
 
+test('a halt in the words of one that a person has lifted since is carried out anew', async () => {
+  const { halts, asked, taken } = unit()
+  await halts.write([MAIN], ENOUGH)
+  await taken.untilTaken()
+  await taken.resume({ account: '', by: 'a person', strategy: '' })
+  assert.equal((await taken.halt(ENOUGH)).cancelled, 3)
+  assert.deepEqual(asked, ['halt enough', 'resume', 'halt enough'])
+})
+
+test('a unit that cannot look does not answer a halt with what an earlier one in the same words was answered', async () => {
+  const { halts, asked, taken } = unit()
+  await halts.write([MAIN], ENOUGH)
+  await taken.untilTaken()
+  halts.isAway = true
+  assert.equal((await taken.halt(ENOUGH)).cancelled, 2)
+  assert.deepEqual(asked, ['halt enough', 'halt enough'])
+})
+
 test('a unit that cannot look is halted all the same when it is told', async () => {
   const { halts, taken } = unit()
   halts.isAway = true

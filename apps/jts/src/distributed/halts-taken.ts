@@ -50,16 +50,19 @@ export class HaltsTaken {
   /** As told: the same halt is mostly written, too, and is taken once. */
   async halt(request: HaltRequest): Promise<HaltResponse> {
     // A database that is silent must not keep the gate open: the halt shuts it before it is on disk.
-    await Promise.race([this.#takeOrSay(), new Promise((resolve) => setTimeout(resolve, TAKE_FIRST_MS))])
+    const late = new Promise<false>((resolve) => setTimeout(() => resolve(false), TAKE_FIRST_MS))
+    const hasLooked = await Promise.race([this.#takeOrSay(), late])
     const last = this.#last
     this.#last = undefined
-    if (last !== undefined && isSame(last.said, request)) return last.answer
+    // Who could not look does not know whether this one was taken, or an earlier one in the same words.
+    if (hasLooked && last !== undefined && isSame(last.said, request)) return last.answer
     return await this.#options.orders.halt(request)
   }
 
   /** A halt that is just being taken came before this. */
   async resume(request: ResumeRequest): Promise<HaltResponse> {
     await this.#taking?.catch(() => undefined)
+    this.#last = undefined
     return await this.#options.orders.resume(request)
   }
 

@@ -103,6 +103,9 @@ describe('an order that a bar has caused', () => {
       assert.equal(takesOrders(sessions.at(timeUs)!.phase), true)
       assert.equal(sessions.at(timeUs - 5_000_001), undefined)
       assert.ok(timeUs < kstInstantUs(kstDateOf(timeUs), secondsOfTime('10:00')))
+      const untilUs = openingAuctionUntilUs(timeUs, { sessions: 'KRX' }, sessions)!
+      assert.equal(sessions.at(untilUs + 4_999_999)!.phase, 'opening-auction')
+      assert.equal(sessions.at(untilUs + 5_000_000)!.phase, 'continuous')
       checked++
     }
     assert.ok(checked > 4000)
@@ -116,18 +119,17 @@ describe('an order that its opening auction still takes', () => {
   }
   type UntilCase = { signal: [KstDate, string]; venue?: KrxVenue | undefined; hours?: KrxHours; expected: string }
   const cases: [name: string, one: UntilCase][] = [
-    ['is told from its first second', { signal: ['2026-01-06', '08:30:00'], expected: '2026-01-06 08:59:55' }],
-    ['is told from the usual one', { signal: ['2026-01-06', '08:30:05'], expected: '2026-01-06 08:59:55' }],
-    ['is told to its last', { signal: ['2026-01-06', '08:59:59'], expected: '2026-01-06 08:59:55' }],
+    ['is taken until shortly before its end', { signal: ['2026-01-06', '08:30:05'], expected: '2026-01-06 08:59:55' }],
+    ['is none when its signal came in the midst of it', { signal: ['2026-01-06', '08:45:00'], expected: 'none' }],
     ['is none before it', { signal: ['2026-01-06', '08:29:59'], expected: 'none' }],
     ['is none after it', { signal: ['2026-01-06', '09:00:00'], expected: 'none' }],
-    ['is none in the closing auction', { signal: ['2026-01-06', '15:25:00'], expected: 'none' }],
-    ['is none on a holiday', { signal: ['2026-01-01', '08:45:00'], expected: 'none' }],
+    ['is none in the closing auction', { signal: ['2026-01-06', '15:20:05'], expected: 'none' }],
+    ['is none on a holiday', { signal: ['2026-01-01', '08:30:05'], expected: 'none' }],
     [
       'ends an hour late on the exam day (수능)',
       { signal: ['2025-11-13', '09:30:05'], expected: '2025-11-13 09:59:55' },
     ],
-    ['is none at the usual time of that day', { signal: ['2025-11-13', '08:45:00'], expected: 'none' }],
+    ['is none at the usual time of that day', { signal: ['2025-11-13', '08:30:05'], expected: 'none' }],
     ["ends late on a year's first", { signal: ['2026-01-02', '09:30:05'], expected: '2026-01-02 09:59:55' }],
     [
       'ends late on a day that is configured so',
@@ -135,12 +137,12 @@ describe('an order that its opening auction still takes', () => {
     ],
     [
       'is none where hours without an auction are configured',
-      { signal: ['2026-01-06', '08:45:00'], hours: elsewhere, expected: 'none' },
+      { signal: ['2026-01-06', '08:30:05'], hours: elsewhere, expected: 'none' },
     ],
-    ['is none at NXT, which has no auction', { signal: ['2026-01-06', '08:45:00'], venue: 'NXT', expected: 'none' }],
-    ['is none where nothing closes', { signal: ['2026-01-06', '08:45:00'], venue: undefined, expected: 'none' }],
-    ['is none in a year that is not known', { signal: ['2027-01-05', '08:45:00'], expected: 'none' }],
-    ['is none before all years that are', { signal: ['1970-01-01', '08:45:00'], expected: 'none' }],
+    ['is none at NXT, which has no auction', { signal: ['2026-01-06', '08:30:05'], venue: 'NXT', expected: 'none' }],
+    ['is none where nothing closes', { signal: ['2026-01-06', '08:30:05'], venue: undefined, expected: 'none' }],
+    ['is none in a year that is not known', { signal: ['2027-01-05', '08:30:05'], expected: 'none' }],
+    ['is none before all years that are', { signal: ['1970-01-01', '08:30:05'], expected: 'none' }],
   ]
   for (const [name, one] of cases) {
     it(`${name}: ${one.signal.join(' ')}, ${one.expected}`, () => {

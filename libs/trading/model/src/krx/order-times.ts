@@ -51,8 +51,9 @@ function takesFromUs(date: KstDate, venue: KrxVenue, kind: OrderKind, sessions: 
 }
 
 /**
- * Until when (µs, exclusive) an order goes into the opening auction that its signal was for; undefined when it was for none. All
- * orders of an auction meet one price, so until then nobody is late, however long ago the auction began.
+ * Until when (µs, exclusive) an order goes into the opening auction that its signal has waited for; undefined when that waited for
+ * none: its time is then another than `orderNotBeforeUs`, and it is for now or never. All orders of an auction meet one price, so
+ * until then nobody is late, however long ago the auction began.
  */
 export function openingAuctionUntilUs(
   signalTimeUs: number,
@@ -64,8 +65,7 @@ export function openingAuctionUntilUs(
   if (!sessions.calendar.knows(date)) return undefined
   for (const { venue: of, phase, from, to } of sessions.of(date)) {
     if (of !== venue || phase !== 'opening-auction') continue
-    const endUs = instantOf(date, to)
-    if (signalTimeUs >= instantOf(date, from) && signalTimeUs < endUs) return endUs - BEFORE_END_US
+    if (signalTimeUs === instantOf(date, from) + AFTER_BEGIN_US) return instantOf(date, to) - BEFORE_END_US
   }
   return undefined
 }

@@ -162,6 +162,12 @@ describe('risk on Korean shares', () => {
         ['that finds the auction of another day', at('08:30:05', '2026-01-02'), at('08:45'), /found one of \d+ s$/],
         ['of the first day, whose auction is late', at('09:30:05', '2026-01-02'), at('09:59', '2026-01-02'), undefined],
         ['after that', at('09:30:05', '2026-01-02'), at('10:01', '2026-01-02'), /2026-01-02 09:59:55 KST/],
+        [
+          'of the midst of an auction',
+          at('08:31'),
+          at('08:33'),
+          /expected a signal of at most 60 s, found one of 120 s/,
+        ],
         ['of before the auction', at('08:29'), at('08:31'), /expected a signal of at most 60 s, found one of 120 s/],
         ['of continuous trading', at('09:00:05'), at('09:02'), /expected a signal of at most 60 s, found one of 115 s/],
         [

@@ -67,6 +67,8 @@ type Group = {
   readonly cursors: Map<string, Cursor>
   /** Last sequence handled, by topic and stream. */
   readonly seen: Map<string, number>
+  /** Streams before whose next event some may be missing. */
+  readonly passing: Set<string>
   readonly dirtySeen: Set<string>
   reader: KafkaReader | undefined
 }
@@ -124,6 +126,7 @@ export class KafkaBus implements Bus, LogReader {
       subscription,
       cursors: new Map(),
       seen: new Map(),
+      passing: new Set(),
       dirtySeen: new Set(),
       reader: undefined,
     })
@@ -347,7 +350,7 @@ export class KafkaBus implements Bus, LogReader {
 
   /** Nobody brings back what is missing of market data: who says that it is to go on has it go on. */
   #passHole(group: Group, cursor: Cursor): void {
-    this.#beginAnew(group, cursor)
+    this.#letHolesPass(group, cursor)
     if (cursor.next > cursor.end) this.#moveTo(cursor, cursor.end)
   }
 
@@ -363,15 +366,15 @@ export class KafkaBus implements Bus, LogReader {
       },
       'events were deleted before they were read: going on from the first that is left',
     )
-    this.#beginAnew(group, cursor)
+    this.#letHolesPass(group, cursor)
     this.#moveTo(cursor, next)
   }
 
-  /** Whatever number comes next in a stream of this partition is taken. */
-  #beginAnew(group: Group, { topic, partition }: Cursor): void {
+  /** Of each stream of this partition the next new event is taken, whatever its number; what was seen is dropped still. */
+  #letHolesPass(group: Group, { topic, partition }: Cursor): void {
     for (const key of group.seen.keys()) {
       const [ofTopic, stream] = key.split('\n') as [string, string]
-      if (ofTopic === topic && partitionOf(stream, TOPICS[topic].partitions) === partition) group.seen.delete(key)
+      if (ofTopic === topic && partitionOf(stream, TOPICS[topic].partitions) === partition) group.passing.add(key)
     }
   }
 
@@ -386,7 +389,10 @@ export class KafkaBus implements Bus, LogReader {
       onRecords: (topic, partition, records, end) => this.#onRecords(group, topic, partition, records, end),
       onLost: (topic, partition, asked, range) => this.#onLost(group, topic, partition, asked, range),
     })
-    for (const { topic, partition, next } of group.cursors.values()) reader.add(topic, partition, next)
+    for (const { topic, partition, next, stopped } of group.cursors.values()) {
+      reader.add(topic, partition, next)
+      if (stopped !== undefined) reader.drop(topic, partition)
+    }
     return reader
   }
 
@@ -398,7 +404,7 @@ export class KafkaBus implements Bus, LogReader {
     end: number,
   ): Promise<void> {
     const cursor = group.cursors.get(`${topic}/${partition}`)!
-    cursor.end = Math.max(cursor.end, end)
+    if (cursor.stopped === undefined) cursor.end = Math.max(cursor.end, end)
     for (const record of records) {
       if (cursor.stopped || this.#stopped) return
       if (record.offset < cursor.next) continue
@@ -440,7 +446,8 @@ export class KafkaBus implements Bus, LogReader {
     const last = group.seen.get(key)
     if (last === undefined) return true
     if (event.sequence <= last) return false
-    if (event.sequence === last + 1 || mayHaveHoles(event.topic as Topic)) return true
+    const mayPass = group.passing.delete(key)
+    if (event.sequence === last + 1 || mayPass || mayHaveHoles(event.topic as Topic)) return true
     throw new BusError(
       'SEQUENCE_GAP',
       `expected ${event.topic}/${event.stream} sequence ${last + 1}, found ${event.sequence}`,

@@ -22,7 +22,14 @@ export type ReaderHandlers = {
 /** Offset of the first record that is kept, and of the next one to come. */
 export type LogRange = { readonly start: number; readonly end: number }
 
-type Position = { readonly topic: Topic; readonly partition: number; offset: number; stopped: boolean }
+type Position = {
+  readonly topic: Topic
+  readonly partition: number
+  offset: number
+  stopped: boolean
+  /** Of the poll under way. */
+  asked?: number
+}
 
 const WAIT_MS = 500
 const RETRY_MS = 100
@@ -126,7 +133,7 @@ export class KafkaReader {
           .map((position) => ({
             partition: position.partition,
             currentLeaderEpoch: -1,
-            fetchOffset: BigInt(position.offset),
+            fetchOffset: BigInt((position.asked = position.offset)),
             lastFetchedEpoch: -1,
             partitionMaxBytes: PARTITION_BYTES,
           })),
@@ -146,7 +153,8 @@ export class KafkaReader {
       for (const topic of response.responses) {
         for (const answer of topic.partitions) {
           const position = byId.get(topic.topicId)?.get(answer.partitionIndex)
-          if (position === undefined || position.stopped) continue
+          // Moved while it was asked: what came lies elsewhere.
+          if (position === undefined || position.stopped || position.asked !== position.offset) continue
           const records: KafkaRecord[] = []
           for (const batch of answer.records ?? []) {
             const first = Number(batch.firstOffset)

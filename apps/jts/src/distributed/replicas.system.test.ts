@@ -253,6 +253,11 @@ test('nothing was done twice, nothing left out, and the ledger is the venue’s'
   }
   const { equal, fills: folded } = await command('rebuild')
   assert.deepEqual([equal, folded], [true, fills])
+  // Whoever has had it, and wherever that one was killed: one record.
+  const { instances } = (await command('rebuild', '--strategies')) as {
+    instances: { signals: number; notes: string[] }[]
+  }
+  for (const { signals, notes } of instances) assert.ok(signals > 0 && notes.length === 0, JSON.stringify(instances))
   // The run archives by itself; without it a person does.
   up!.child.kill('SIGINT')
   await up!.ended

@@ -70,16 +70,16 @@ async function replayInstance(kept: RecordRows['kept'], rows: Rows, { log }: Mom
   const isOwn = (row: { readonly instance: string }): boolean => row.instance === instance
   const { strategy } = JSON.parse(kept.snapshot) as { strategy: string }
   const told = new Told(instance, strategy)
+  const recorded = new RecordedSignals()
   let segments: readonly Segment[]
   try {
     const [begins, tail] = [rows.checkpoints.filter(isOwn), rows.tails.filter(isOwn)]
     segments = segmentsOf({ checkpoints: begins, pages: rows.pages.filter(isOwn), kept, tail })
+    await recorded.read(instance, log.read(TOPIC, { partition: partitionOf(instance, TOPICS[TOPIC].partitions) }))
   } catch (error) {
     return told.problem((error as Error).message).result()
   }
   if (segments.length === 0) return told.note('nothing is recorded yet from which a replay could begin').result()
-  const recorded = new RecordedSignals()
-  await recorded.read(instance, log.read(TOPIC, { partition: partitionOf(instance, TOPICS[TOPIC].partitions) }))
   for (const row of rows.signals.filter(isOwn)) recorded.keep(JSON.parse(row.signal) as Signal)
   const places = new Places(log)
   try {

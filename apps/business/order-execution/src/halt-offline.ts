@@ -1,24 +1,30 @@
 /** A halt when the process that trades is dead or was ended: the row is set on its folder, so that it starts halted. */
+import type { TradingState } from '@jts/model'
 import type { Store } from '@jts/transport'
 import { accounts, strategyStates, tradingStates } from './adapters/tables.ts'
-import type { Scope } from './domain/account-states.ts'
+import { standsAfter, type Halted, type Scope } from './domain/account-states.ts'
 
 export type OfflineHalt = {
   /** Everything, or one strategy instance of the account that it trades. */
   readonly scope: Scope
-  readonly state: 'halted' | 'reducing'
+  readonly state: Halted
   readonly reason: string
   readonly by: string
   readonly nowUs: number
 }
 
-/** The store's bus must be plugged in. Writes the halt, and tells it on `orders.events` of each account that it is about and the folder knows. */
-export async function haltOffline(store: Store, { scope, state, reason, by, nowUs }: OfflineHalt): Promise<void> {
+/**
+ * The store's bus must be plugged in. Writes the halt, and tells it on `orders.events` of each account that it is about and the
+ * folder knows. Returns what stands.
+ */
+export async function haltOffline(store: Store, { scope, state, reason, by, nowUs }: OfflineHalt): Promise<Halted> {
   store.ensure([accounts, tradingStates, strategyStates] as never[])
   const { account, strategy } = scope
   const isOfStrategy = strategy !== ''
   const states = isOfStrategy ? await store.all(strategyStates) : await store.all(tradingStates)
   const before = states.find((row) => row.account === account && (!('strategy' in row) || row.strategy === strategy))
+  const stands = standsAfter((before?.state ?? 'active') as TradingState, state)
+  if (stands !== state) return stands
   const version = (before?.version ?? 0) + 1
   const known = isOfStrategy ? [{ account }] : await store.all(accounts)
   store.transact((turn) => {
@@ -46,4 +52,5 @@ export async function haltOffline(store: Store, { scope, state, reason, by, nowU
     }
   }, 'durable')
   await store.durable()
+  return state
 }

@@ -41,7 +41,7 @@ import {
   tradingStates,
 } from './adapters/tables.ts'
 import { Comparisons, type ComparisonTimes } from './comparisons.ts'
-import { isStoppedIn, isWithin, WHOLE, type Scope } from './domain/account-states.ts'
+import { isStoppedIn, isWithin, WHOLE, type Halted, type Scope } from './domain/account-states.ts'
 import type { ForeignOrders } from './domain/foreign-orders.ts'
 import type { OrderRecord, OrderTermsRecord } from './domain/order-record.ts'
 import { TradingStates } from './trading-states.ts'
@@ -298,10 +298,10 @@ class Service implements OrderExecutionApi {
   /** Answers when sends in flight have ended; cancels what is open; survives restarts; only a person lifts it. */
   async halt(request: HaltRequest): Promise<HaltResponse> {
     const scope = this.#scopeOf(request)
-    const state = haltState(request.state)
-    this.states.say(scope, state, request.reason || `${state} by a person`, request.by || 'person')
+    const asked = haltState(request.state)
+    const state = this.states.halt(scope, asked, request.reason || `${asked} by a person`, request.by || 'person')
     await this.#options.store.durable()
-    const isWhole = scope.strategy === '' && state === 'halted'
+    const isWhole = scope.strategy === '' && asked === 'halted'
     let cancelled = 0
     for (const execution of this.#executions.values()) {
       const { account } = execution
@@ -312,7 +312,8 @@ class Service implements OrderExecutionApi {
       }
     }
     await this.#options.store.durable()
-    return this.#haltView(scope, cancelled, ({ side }) => isStoppedIn(state, side))
+    const view = this.#haltView(scope, cancelled, ({ side }) => isStoppedIn(state, side))
+    return state === asked ? view : { ...view, message: stillHalted(view.message) }
   }
 
   async resume(request: ResumeRequest): Promise<HaltResponse> {
@@ -496,7 +497,7 @@ class Service implements OrderExecutionApi {
 }
 
 /** @throws RpcError for another word than a halt's */
-function haltState(state: string): TradingState {
+function haltState(state: string): Halted {
   if (state === '' || state === 'halted') return 'halted'
   if (state === 'reducing') return state
   throw new RpcError('INVALID_ARGUMENT', `state: expected halted or reducing, found ${JSON.stringify(state)}`)
@@ -505,6 +506,10 @@ function haltState(state: string): TradingState {
 /** Why accounts are held while this reader of the log stands still; the place follows. */
 function logOf(reader: string): string {
   return `event log of ${reader} at `
+}
+
+function stillHalted(reason: string): string {
+  return `it stays halted (${reason}): a halt that only reduces lets nothing through that a person has halted`
 }
 
 function barredHold({ account, strategy }: { readonly account: string; readonly strategy: string }) {

@@ -191,6 +191,29 @@ describe('a halt', () => {
     assert.equal(w.broker.gate, 'open')
   })
 
+  for (const [whose, scope] of [
+    ['everything', { account: '', strategy: '' }],
+    ['an account', { account: ACCOUNT, strategy: '' }],
+    ['a strategy', { account: ACCOUNT, strategy: 'one' }],
+  ] as const) {
+    it(`that only reduces leaves halted what a person has halted, of ${whose}, with a process and without`, async () => {
+      const w = await world()
+      const said = { ...scope, reason: 'enough', by: 'a person' }
+      await w.service.api.halt({ ...said, state: '' })
+      const before = [w.broker.gate, w.broker.gateVersion]
+      const answer = await w.service.api.halt({ ...said, reason: 'a script', by: 'a script', state: 'reducing' })
+      const message = 'it stays halted (enough): a halt that only reduces lets nothing through that a person has halted'
+      assert.deepEqual([answer.state, answer.message], ['halted', message])
+      assert.deepEqual([w.broker.gate, w.broker.gateVersion], before)
+      const offline = { scope, state: 'reducing', reason: 'a script', by: 'a script' } as const
+      assert.equal(await haltOffline(w.harness.store, { ...offline, nowUs: w.harness.wallClock.nowUs() }), 'halted')
+      await w.restart()
+      assert.deepEqual([w.broker.gate, w.broker.gateVersion], before)
+      await w.approve('s1', { side: 'sell' })
+      assert.deepEqual(await w.status(), ['denied 0'])
+    })
+  }
+
   it('of an account that does not exist is refused', async () => {
     const w = await world()
     await assert.rejects(

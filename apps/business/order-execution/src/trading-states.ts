@@ -6,7 +6,9 @@ import { holds, strategyStates, tradingStates } from './adapters/tables.ts'
 import {
   AccountStates,
   isStoppedIn,
+  standsAfter,
   WHOLE,
+  type Halted,
   type OrderState,
   type OwnState,
   type SaidState,
@@ -96,10 +98,13 @@ export class TradingStates {
     return this.#states.holdsOf(account).filter((hold) => hold.cause === cause)
   }
 
-  /** Said by a person. */
-  say(scope: Scope, state: TradingState, reason: string, by: string): void {
+  /** Said by a person. Returns what stands. */
+  halt(scope: Scope, asked: Halted, reason: string, by: string): Halted {
+    const state = standsAfter(this.#states.said(scope).state, asked)
+    if (state !== asked) return state
     this.#options.store.transact((turn) => this.#say(scope, { state, reason, by }, turn), 'durable')
     this.#options.onChange()
+    return state
   }
 
   /** By a person. For accounts, it also lifts what JTS holds them for until a person says so. */

@@ -28,6 +28,8 @@ export type HaltAnswer = {
 
 type SaidHalt = Halt & { readonly reason: string; readonly by: string }
 type Left = ReadonlyMap<AccountId, OpenOnDisk>
+/** How it starts now, and what is open, as the rows say it. */
+type Written = { readonly starts: string; readonly left: Left }
 type Reached = { readonly account: AccountId; readonly broker: ManagedBroker }
 
 const ENDED_WITHIN_MS = 5000
@@ -44,12 +46,12 @@ export async function haltWithout(folder: string, halt: Halt & { readonly reason
   }
   const lock = await lockWhenFree(folder)
   const said = { ...halt, by: 'command line' }
-  const left = await writeHalt(folder, running, account, said).finally(() => lock.release())
+  const { starts, left } = await writeHalt(folder, running, account, said).finally(() => lock.release())
   const { cancelled, open, reasons } = await cancelAtBrokers(running, folder, { account, halt, left })
   const unknown = [...left.values()].reduce((sum, one) => sum + one.unknown, 0)
   const ended = isOurs ? 'the process was ended' : 'no process is running'
-  const starts = `${halt.strategy === '' ? 'it' : halt.strategy} starts ${halt.state}`
-  return { tradingState: halt.state, cancelled, unknown, open, message: [ended, starts, ...reasons].join('; ') }
+  const message = [ended, `${halt.strategy === '' ? 'it' : halt.strategy} starts ${starts}`, ...reasons].join('; ')
+  return { tradingState: starts, cancelled, unknown, open, message }
 }
 
 /** Before anything is ended: the account of the strategy that is to be halted, empty for a halt of everything. */
@@ -61,19 +63,18 @@ function accountFor({ strategies = [] }: ProcessFile, { strategy }: Halt): strin
   throw new UserError(`--strategy: expected one of ${known}, found ${JSON.stringify(strategy)}`)
 }
 
-/** Returns what is open, as the rows say it. */
 async function writeHalt(
   folder: string,
   { isDistributed }: ProcessFile,
   account: string,
   halt: SaidHalt,
-): Promise<Left> {
+): Promise<Written> {
   if (isDistributed !== true) return await haltFolder(folder, account, halt)
   const { haltRun } = await import('../distributed/halt-run.ts')
-  return await haltRun(folder, halt)
+  return { starts: halt.state, left: await haltRun(folder, halt) }
 }
 
-async function haltFolder(folder: string, account: string, halt: SaidHalt): Promise<Left> {
+async function haltFolder(folder: string, account: string, halt: SaidHalt): Promise<Written> {
   const fatal = (why: string, cause: unknown): never => {
     throw new Error(why, { cause })
   }
@@ -82,19 +83,13 @@ async function haltFolder(folder: string, account: string, halt: SaidHalt): Prom
   void new EmbeddedBus({ store, log: silentLogger, fatal })
   store.ensure([ordersOpen] as never[])
   const { strategy, state, reason, by } = halt
-  await haltOffline(store, { scope: { account, strategy }, state, reason, by, nowUs: systemClock.nowUs() })
+  const said = { scope: { account, strategy }, state, reason, by, nowUs: systemClock.nowUs() }
+  const starts = await haltOffline(store, said)
   const rows = (await store.all(ordersOpen)).filter((row) => account === '' || row.account === account)
   await store.close()
   const accounts = [...new Set(rows.map((row) => row.account as AccountId))]
-  return new Map(
-    accounts.map((one) => [
-      one,
-      openOnDisk(
-        rows.filter((row) => row.account === one),
-        halt,
-      ),
-    ]),
-  )
+  const rowsOf = (one: string): typeof rows => rows.filter((row) => row.account === one)
+  return { starts, left: new Map(accounts.map((one) => [one, openOnDisk(rowsOf(one), halt)])) }
 }
 
 /** The halt is written, whatever fails here: what could not be asked or cancelled is counted as open, and said. */

@@ -166,4 +166,7 @@ test('what is open at a local venue of its own counts as open: the venue has end
   const { answer, stderr } = await halt(dir)
   assert.deepEqual([answer?.['cancelled'], answer?.['open']], [0, 1], stderr)
   assert.match(String(answer?.['message']), /cancelled at the start/)
+  const reduced = await halt(dir, {}, '--reduce')
+  assert.equal(reduced.answer?.['tradingState'], 'halted', reduced.stderr)
+  assert.match(String(reduced.answer?.['message']), /it starts halted/)
 })

@@ -119,6 +119,12 @@ test('a resume lifts what nobody has taken yet', async () => {
   assert.deepEqual(halts.rows, [])
 })
 
+test('a halt that only reduces is answered as halted where somebody stays so', async () => {
+  const answers = (state: string): Owner => ({ ...there, halt: () => Promise.resolve({ ...halted(0), state }) })
+  const { kept } = run({ main: answers('reducing'), other: answers('halted') })
+  assert.equal((await kept.halt({ ...ENOUGH, state: 'reducing' })).state, 'halted')
+})
+
 test('a halt of one strategy is written and told for its account alone, and lifted alone', async () => {
   const { halts, cancelled, kept } = run({ main: gone, other: gone })
   const rows = () => halts.rows.map(({ unit, account, strategy, state }) => [unit, account, strategy, state])

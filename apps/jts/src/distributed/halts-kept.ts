@@ -56,7 +56,8 @@ export function haltsKept(
       const sum = addedUp(answers.map(({ answer }) => answer))
       return {
         ...sum,
-        state: request.state,
+        // Who was halted stays so when it is to reduce.
+        state: sum.state === 'halted' ? sum.state : request.state,
         message: [sum.message, ...unconfirmed].filter((one) => one !== '').join('. '),
       }
     },

@@ -17,6 +17,9 @@ export type Scope = { readonly account: string; readonly strategy: string }
 
 export const WHOLE: Scope = { account: '', strategy: '' }
 
+/** What a person may halt to. */
+export type Halted = Exclude<TradingState, 'active'>
+
 /** What somebody has said. */
 export type SaidState = {
   readonly state: TradingState
@@ -109,6 +112,11 @@ export class AccountStates {
 /** Whether a word for this scope is about an order of this account and strategy. */
 export function isWithin(scope: Scope, account: string, strategy: string): boolean {
   return (scope.account === '' || scope.account === account) && (scope.strategy === '' || scope.strategy === strategy)
+}
+
+/** What stands after a halt: one that only reduces opens nothing that a person has halted. Only a resume does. */
+export function standsAfter(before: TradingState, asked: Halted): Halted {
+  return before === 'halted' ? before : asked
 }
 
 /** Whether an order of this side has no place in this state, and is cancelled when a person sets it. */

@@ -120,6 +120,7 @@ export class AccountExecution {
 
   async stop(): Promise<void> {
     this.#state.stopped = true
+    this.#sending.stop()
     await this.#stream?.stop()
   }
 

@@ -1,9 +1,10 @@
 /** From an approved order to its request: one at a time, the intent on disk before the wire, and written once. */
-import type { NotSent, PlaceOutcome } from '@jts/broker-kit'
+import type { NotSent, NotSentCode, PlaceOutcome } from '@jts/broker-kit'
 import type { Turn } from '@jts/transport'
 import { decideIntent } from '../domain/decisions.ts'
 import { clientOrderIdOf, type OrderRecord } from '../domain/order-record.ts'
 import type { AccountState } from './account-state.ts'
+import { BackingOff } from './backing-off.ts'
 import { CANCELLED_BEFORE_SENDING, deny, expire } from './own-endings.ts'
 
 /** What follows from the answer to a request, decided elsewhere. */
@@ -14,56 +15,85 @@ export type SendingEffects = {
   catchUp(): void
 }
 
-const CATCH_UP_DELAY_MS = 200
+/** The broker may send the same order later. */
+const AWAY: ReadonlySet<NotSentCode> = new Set(['BROKER_UNAVAILABLE', 'TOO_LATE'])
+
+/** So often not sent in a row, some 3 s after the first time, an order lets the others go first: it may be its own fault. */
+const REFUSALS_IN_TURN = 4
 
 export class OrderSending {
   readonly #state: AccountState
   readonly #effects: SendingEffects
-  readonly #queue: OrderRecord[] = []
+  readonly #backingOff: BackingOff
+  #queue: OrderRecord[] = []
+  /** Behind the queue: what the broker did not send again and again. */
+  #aside: OrderRecord[] = []
 
   constructor(state: AccountState, effects: SendingEffects) {
     this.#state = state
     this.#effects = effects
+    this.#backingOff = new BackingOff(state.options, () => effects.catchUp())
   }
 
   enqueue(record: OrderRecord): void {
     this.#queue.push(record)
+    this.#backingOff.alsoWaits(record)
   }
 
   dequeue(record: OrderRecord): void {
-    const at = this.#queue.indexOf(record)
-    if (at >= 0) this.#queue.splice(at, 1)
+    this.#keepOnly((one) => one !== record)
   }
 
   /** No request of it is at the venue, and that is certain: as long as its approval holds, it may be sent. */
   requeue(record: OrderRecord, turn: Turn): void {
-    record.life.status = 'approved'
-    this.#state.orders.keep(record, turn)
+    this.#approvedAgain(record, turn)
     this.#queue.unshift(record)
+    this.#backingOff.alsoWaits(record)
+  }
+
+  stop(): void {
+    this.#backingOff.stop()
   }
 
   sendNext(turn: Turn): void {
     const state = this.#state
     if (!state.ready || state.stopped) return
-    while (state.sending === undefined && this.#queue.length > 0) {
-      const record = this.#queue.shift()!
-      if (record.cancelWanted) {
-        deny(state, record, CANCELLED_BEFORE_SENDING, turn)
-        continue
-      }
-      const { marketClock, tradingState } = state.options
-      const nowUs = marketClock.nowUs()
-      const { instrument, strategy } = record.terms
-      const decision = decideIntent(record, tradingState(instrument, strategy), nowUs)
-      if (decision.kind === 'denied') deny(state, record, decision, turn)
-      else if (decision.kind === 'expired') expire(state, record, decision, turn)
-      else this.#writeIntent(record, nowUs, turn)
+    while (state.sending === undefined) {
+      const record = this.#queue.shift() ?? this.#aside.shift()
+      if (record === undefined) return this.#backingOff.over()
+      if (this.#mayBeSent(record, turn)) this.#writeIntent(record, turn)
     }
   }
 
-  /** The intent is on disk before the wire sees it; the request is signed with the intent's time. */
-  #writeIntent(record: OrderRecord, marketNowUs: number, turn: Turn): void {
+  /** Ends it when it may not. */
+  #mayBeSent(record: OrderRecord, turn: Turn): boolean {
     const state = this.#state
+    if (record.cancelWanted) {
+      deny(state, record, CANCELLED_BEFORE_SENDING, turn)
+      return false
+    }
+    const { marketClock, tradingState } = state.options
+    const { instrument, strategy } = record.terms
+    const decision = decideIntent(record, tradingState(instrument, strategy), marketClock.nowUs())
+    if (decision.kind === 'denied') deny(state, record, decision, turn)
+    if (decision.kind === 'expired') expire(state, record, decision, turn)
+    return decision.kind === 'write'
+  }
+
+  #keepOnly(isKept: (record: OrderRecord) => boolean): void {
+    this.#queue = this.#queue.filter(isKept)
+    this.#aside = this.#aside.filter(isKept)
+  }
+
+  #approvedAgain(record: OrderRecord, turn: Turn): void {
+    record.life.status = 'approved'
+    this.#state.orders.keep(record, turn)
+  }
+
+  /** The intent is on disk before the wire sees it; the request is signed with the intent's time. */
+  #writeIntent(record: OrderRecord, turn: Turn): void {
+    const state = this.#state
+    const marketNowUs = state.options.marketClock.nowUs()
     const number = (record.request?.number ?? 0) + 1
     const intentTimeUs = state.venueNowUs()
     record.request = {
@@ -131,6 +161,8 @@ export class OrderSending {
 
   #onPlaced(record: OrderRecord, outcome: PlaceOutcome, turn: Turn): void {
     const state = this.#state
+    const isAway = outcome.kind === 'not_sent' && AWAY.has(outcome.code)
+    if (!isAway) this.#backingOff.over()
     switch (outcome.kind) {
       case 'accepted':
         return this.#effects.onAccepted(record, outcome, turn)
@@ -171,13 +203,18 @@ export class OrderSending {
     // Something was said since its intent, of it or of another strategy: it is decided anew.
     const isBehind = (record.request?.tradingStateVersion ?? 0) < state.options.tradingStateVersion()
     if (outcome.code === 'STALE_TRADING_STATE' && isBehind) return this.requeue(record, turn)
-    if (outcome.code === 'BROKER_UNAVAILABLE' || outcome.code === 'TOO_LATE') {
-      this.requeue(record, turn)
-      state.notReady()
-      state.options.wallClock.after(CATCH_UP_DELAY_MS, () => this.#effects.catchUp())
-      return
-    }
+    if (AWAY.has(outcome.code)) return this.#backOff(record, turn)
     const code = outcome.code === 'GATE_HALTED' ? 'TRADING_HALTED' : outcome.code
     deny(state, record, { code, reason: outcome.message }, turn)
+  }
+
+  /** What can be sent no more is told now: it may be long until its turn comes. */
+  #backOff(record: OrderRecord, turn: Turn): void {
+    this.#approvedAgain(record, turn)
+    if (this.#backingOff.refusals < REFUSALS_IN_TURN) this.#queue.unshift(record)
+    else this.#aside.push(record)
+    this.#keepOnly((one) => this.#mayBeSent(one, turn))
+    this.#state.notReady()
+    this.#backingOff.refused([...this.#queue, ...this.#aside])
   }
 }

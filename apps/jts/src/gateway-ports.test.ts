@@ -126,7 +126,7 @@ function strategiesRig() {
         if (request.strategy === 'none') return Promise.reject(new RpcError('NOT_FOUND', 'expected one of one, two'))
         return Promise.resolve({ ...answer, state: request.state })
       },
-      resume: (request: unknown) => (said.push(request), Promise.resolve({ ...answer, state: 'active' })),
+      resumeStrategy: (request: unknown) => (said.push(request), Promise.resolve({ ...answer, state: 'active' })),
       getTradingState: () =>
         Promise.resolve({
           ...{ state: 'active', version: 1, reason: '', accounts },

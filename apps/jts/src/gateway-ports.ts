@@ -210,11 +210,11 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
       ),
     decisions: ({ limit }) => Promise.resolve(decisions.slice(-limit).reverse()),
     halt: (request) => halted(system.orders.halt({ ...ALL, ...request })),
-    resume: ({ by }) => halted(system.orders.resume({ ...ALL, by })),
+    resume: ({ by }) => halted(system.orders.resume({ account: '', by })),
     haltStrategy: ({ instance, ...request }) =>
       halted(refusedAs(system.orders.halt({ ...ALL, strategy: instance, ...request }))),
     resumeStrategy: async ({ instance, by }) => {
-      const lifted = await halted(refusedAs(system.orders.resume({ ...ALL, strategy: instance, by })))
+      const lifted = await halted(refusedAs(system.orders.resumeStrategy({ ...ALL, strategy: instance, by })))
       const { state, message } = await startedAgain(system, instance)
       return { ...lifted, instance, state, message: [lifted.message, message].filter((one) => one !== '').join('. ') }
     },

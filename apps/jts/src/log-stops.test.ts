@@ -64,7 +64,7 @@ test('a poison event of an order in one process: reducing, a light, and read aga
       /^(risk-management|portfolio-tracker): it stands still in orders.events at orders.events\/sim.binance.main\/1/,
     )
 
-  const refused = await system.orders.resume({ account: '', by: 'a person', strategy: '' })
+  const refused = await system.orders.resume({ account: '', by: 'a person' })
   await settled()
   assert.match(refused.message, /portfolio-tracker: it stands still .*; its accounts only reduce/)
   assert.deepEqual(states(), ['reducing', 'active'])
@@ -77,7 +77,7 @@ test('a poison event of an order in one process: reducing, a light, and read aga
   const row = trader.store.database.prepare('SELECT id FROM bus_log WHERE id >= ? ORDER BY id LIMIT 1')
   const at = row.get((place!['log'] as number) * OFFSET_SPAN)!['id'] as number
   trader.store.database.prepare('UPDATE bus_log SET event = ? WHERE id = ?').run(encodeEvent(balance('5'), id, 1), at)
-  const resumed = await system.orders.resume({ account: '', by: 'a person', strategy: '' })
+  const resumed = await system.orders.resume({ account: '', by: 'a person' })
   await settled()
   assert.equal(resumed.message, '')
   assert.deepEqual(states(), ['active', 'active'])

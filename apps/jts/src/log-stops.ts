@@ -18,10 +18,11 @@ export function readingAgain(
     listOrders: (request) => orders.listOrders(request),
     cancelOrder: (request) => orders.cancelOrder(request),
     halt: (request) => orders.halt(request),
+    resumeStrategy: (request) => orders.resumeStrategy(request),
     getTradingState: (request) => orders.getTradingState(request),
     adjustBalance: (request) => orders.adjustBalance(request),
     async resume(request) {
-      const stops = request.strategy === '' ? await readAgain() : []
+      const stops = await readAgain()
       const answer = await orders.resume(request)
       const still = stops.map((stop) => `${stop.reader}: ${stopReason(stop)}; its accounts only reduce`)
       return { ...answer, message: [answer.message, ...still].filter((one) => one !== '').join('. ') }

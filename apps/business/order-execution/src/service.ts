@@ -23,6 +23,7 @@ import type {
   ListOrdersRequest,
   ListOrdersResponse,
   ResumeRequest,
+  ResumeStrategyRequest,
   TradingState as TradingStateView,
 } from '@jts/contracts/orders-api'
 import type { AccountId, Hold, HoldCode, InstrumentId, SignalId, StrategyInstanceId, TradingState } from '@jts/model'
@@ -316,11 +317,13 @@ class Service implements OrderExecutionApi {
     return state === asked ? view : { ...view, message: stillHalted(view.message) }
   }
 
-  async resume(request: ResumeRequest): Promise<HaltResponse> {
-    const scope = this.#scopeOf(request)
-    this.states.resume(scope, request.by || 'person')
-    await this.#options.store.durable()
-    return this.#haltView(scope, 0)
+  resume({ account, by }: ResumeRequest): Promise<HaltResponse> {
+    return this.#resume({ account, strategy: '' }, by)
+  }
+
+  async resumeStrategy(request: ResumeStrategyRequest): Promise<HaltResponse> {
+    if (request.strategy === '') throw new RpcError('INVALID_ARGUMENT', 'strategy: expected one, found none')
+    return await this.#resume(request, request.by)
   }
 
   async adjustBalance(request: AdjustBalanceRequest): Promise<AdjustBalanceResponse> {
@@ -352,6 +355,13 @@ class Service implements OrderExecutionApi {
       })),
     )
     return Promise.resolve({ state, version, reason, accounts, strategies })
+  }
+
+  async #resume(asked: Scope, by: string): Promise<HaltResponse> {
+    const scope = this.#scopeOf(asked)
+    this.states.resume(scope, by || 'person')
+    await this.#options.store.durable()
+    return this.#haltView(scope, 0)
   }
 
   /** Returns how many were cancelled or are about to be; adopted orders belong to no strategy. */
@@ -386,7 +396,7 @@ class Service implements OrderExecutionApi {
    * A strategy's account need not be named. Where it is, the strategy may have left the configuration since its halt was written:
    * it is halted when it is back. @throws RpcError for one that is not there
    */
-  #scopeOf({ account, strategy }: { readonly account: string; readonly strategy: string }): Scope {
+  #scopeOf({ account, strategy }: Scope): Scope {
     this.#checkAccount(account)
     if (strategy === '' || account !== '') return { account, strategy }
     const { accounts: known } = this.#options

@@ -120,7 +120,7 @@ it('stays reducing when a person resumes while risk is silent', async () => {
   const w = await listening()
   await w.run(6000)
   await w.service.api.halt({ account: ACCOUNT, reason: 'enough', by: 'a person', strategy: '', state: '' })
-  const answer = await w.service.api.resume({ account: ACCOUNT, by: 'a person', strategy: '' })
+  const answer = await w.service.api.resume({ account: ACCOUNT, by: 'a person' })
   assert.equal(answer.state, 'reducing')
   assert.match(answer.message, /^expected a heartbeat of risk-management/)
   await w.approve('s1')

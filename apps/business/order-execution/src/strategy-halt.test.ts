@@ -13,7 +13,7 @@ const HALT = { account: '', strategy: 'one', state: '', reason: 'enough', by: 'a
 const halt = (w: World, change: Partial<typeof HALT> = {}): Promise<HaltResponse> =>
   w.service.api.halt({ ...HALT, ...change })
 const resume = (w: World, strategy = 'one'): Promise<HaltResponse> =>
-  w.service.api.resume({ account: '', strategy, by: 'a person' })
+  w.service.api.resumeStrategy({ account: '', strategy, by: 'a person' })
 
 async function orders(w: World): Promise<string[]> {
   const found = await w.service.api.listOrders({ account: '', openOnly: false, limit: 0, orderId: '' })
@@ -70,7 +70,7 @@ describe('a halt of one strategy', () => {
     const w = await world()
     await halt(w)
     await w.restart()
-    await w.service.api.resume({ account: '', strategy: '', by: 'a person' })
+    await w.service.api.resume({ account: '', by: 'a person' })
     await w.approve('s1')
     assert.deepEqual(await orders(w), ['one buy denied'])
     assert.equal((await resume(w)).state, 'active')
@@ -148,6 +148,7 @@ describe('a halt of one strategy', () => {
     const message = 'strategy: expected one of one, two, found "three"'
     await assert.rejects(halt(w, { strategy: 'three' }), { message })
     await assert.rejects(resume(w, 'three'), { message })
+    await assert.rejects(resume(w, ''), { code: 'INVALID_ARGUMENT' })
   })
 })
 

@@ -43,7 +43,7 @@ class Halts {
   }
 }
 
-type Owner = Pick<OrderExecutionApi, 'halt' | 'resume'>
+type Owner = Pick<OrderExecutionApi, 'halt' | 'resume' | 'resumeStrategy'>
 
 function run({ main, other }: { main: Owner; other: Owner }) {
   const halts = new Halts()
@@ -65,8 +65,13 @@ function run({ main, other }: { main: Owner; other: Owner }) {
 const gone: Owner = {
   halt: () => Promise.reject(new RpcError('UNAVAILABLE', 'gone')),
   resume: () => Promise.reject(new RpcError('UNAVAILABLE', 'gone')),
+  resumeStrategy: () => Promise.reject(new RpcError('UNAVAILABLE', 'gone')),
 }
-const there: Owner = { halt: () => Promise.resolve(halted(1)), resume: () => Promise.resolve(halted(0)) }
+const there: Owner = {
+  halt: () => Promise.resolve(halted(1)),
+  resume: () => Promise.resolve(halted(0)),
+  resumeStrategy: () => Promise.resolve(halted(0)),
+}
 
 test('who does not answer has the halt on disk, is named, and its orders are cancelled from here', async () => {
   const { halts, cancelled, kept } = run({ main: gone, other: there })
@@ -115,7 +120,7 @@ test('without a database, whoever answers is halted; it is refused where somebod
 test('a resume lifts what nobody has taken yet', async () => {
   const { halts, kept } = run({ main: gone, other: there })
   await kept.halt(ENOUGH)
-  await assert.rejects(kept.resume({ account: '', by: 'a person', strategy: '' }), { code: 'UNAVAILABLE' })
+  await assert.rejects(kept.resume({ account: '', by: 'a person' }), { code: 'UNAVAILABLE' })
   assert.deepEqual(halts.rows, [])
 })
 
@@ -135,7 +140,7 @@ test('a halt of one strategy is written and told for its account alone, and lift
   assert.deepEqual(cancelled, ['sim.binance.main ema'])
   assert.deepEqual(rows(), [[MAIN, 'sim.binance.main', 'ema', 'reducing']])
   await kept.halt({ ...ENOUGH, account: 'sim.binance.main' })
-  await assert.rejects(kept.resume({ account: '', strategy: 'ema', by: '' }), { code: 'UNAVAILABLE' })
+  await assert.rejects(kept.resumeStrategy({ account: '', strategy: 'ema', by: '' }), { code: 'UNAVAILABLE' })
   assert.deepEqual(rows(), [[MAIN, 'sim.binance.main', '', 'halted']])
 })
 
@@ -147,7 +152,7 @@ for (const [what, request] of [
     const { halts, kept } = run({ main: there, other: there })
     const message = /^strategy: expected one of (ema|no strategy at all), found "(other|ema)"$/
     await assert.rejects(kept.halt({ ...ENOUGH, ...request }), { code: 'NOT_FOUND', message })
-    await assert.rejects(kept.resume({ by: '', account: '', ...request }), { code: 'NOT_FOUND', message })
+    await assert.rejects(kept.resumeStrategy({ by: '', account: '', ...request }), { code: 'NOT_FOUND', message })
     assert.deepEqual(halts.rows, [])
   })
 }
@@ -158,6 +163,7 @@ function unit() {
   const orders = {
     halt: ({ reason }: HaltRequest) => (asked.push(`halt ${reason}`), Promise.resolve(halted(asked.length))),
     resume: () => (asked.push('resume'), Promise.resolve({ ...halted(0), state: 'active' })),
+    resumeStrategy: () => (asked.push('resume'), Promise.resolve({ ...halted(0), state: 'active' })),
   }
   const taken = new HaltsTaken({ halts, unit: MAIN, orders, log: silentLogger })
   return { halts, asked, taken }

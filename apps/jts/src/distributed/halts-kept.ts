@@ -29,10 +29,12 @@ const CANCELLED_WITHIN_MS = 5000
 export function haltsKept(
   orders: OrderExecutionApi,
   { owners, accounts, halts, cancelWithout }: HaltsKeptOptions,
-): Pick<OrderExecutionApi, 'halt' | 'resume'> {
+): Pick<OrderExecutionApi, 'halt' | 'resume' | 'resumeStrategy'> {
   const accountsOf = (account: string): string[] => (owners.has(account) ? [account] : [...owners.keys()])
   const unitsOf = (account: string): string[] => accountsOf(account).map((one) => unitOfAccount('order-execution', one))
   const isKnown = (account: string): boolean => account === '' || owners.has(account)
+  const lift = (scope: { readonly account: string; readonly strategy: string }): Promise<void> =>
+    within(WRITTEN_WITHIN_MS, halts.lift(unitsOf(scope.account), scope))
   return {
     async halt(asked) {
       const request = { ...placed(asked, accounts), state: asked.state || 'halted' }
@@ -61,10 +63,15 @@ export function haltsKept(
         message: [sum.message, ...unconfirmed].filter((one) => one !== '').join('. '),
       }
     },
-    async resume(asked) {
-      const request = placed(asked, accounts)
-      if (isKnown(request.account)) await within(WRITTEN_WITHIN_MS, halts.lift(unitsOf(request.account), request))
+    async resume(request) {
+      const { account } = request
+      if (isKnown(account)) await lift({ account, strategy: '' })
       return await orders.resume(request)
+    },
+    async resumeStrategy(asked) {
+      const request = placed(asked, accounts)
+      await lift(request)
+      return await orders.resumeStrategy(request)
     },
   }
 }

@@ -3,14 +3,14 @@
  * and every half second, should nobody have been able to tell it.
  */
 import type { OrderExecutionApi } from '@jts/contracts'
-import type { HaltRequest, HaltResponse, ResumeRequest } from '@jts/contracts/orders-api'
+import type { HaltRequest, HaltResponse, ResumeRequest, ResumeStrategyRequest } from '@jts/contracts/orders-api'
 import type { Logger } from '@jts/runtime'
 import type { HaltTable } from '@jts/transport/store/halt-table'
 
 export type HaltsTakenOptions = {
   readonly halts: Pick<HaltTable, 'of' | 'taken'>
   readonly unit: string
-  readonly orders: Pick<OrderExecutionApi, 'halt' | 'resume'>
+  readonly orders: Pick<OrderExecutionApi, 'halt' | 'resume' | 'resumeStrategy'>
   readonly log: Logger
 }
 
@@ -64,6 +64,11 @@ export class HaltsTaken {
     await this.#taking?.catch(() => undefined)
     this.#last = undefined
     return await this.#options.orders.resume(request)
+  }
+
+  async resumeStrategy(request: ResumeStrategyRequest): Promise<HaltResponse> {
+    await this.#taking?.catch(() => undefined)
+    return await this.#options.orders.resumeStrategy(request)
   }
 
   async #takeOrSay(): Promise<boolean> {

@@ -134,6 +134,7 @@ export const HOSTED: Readonly<Record<ServiceName, (context: HostContext) => Host
         cancelOrder: execution.api.cancelOrder.bind(execution.api),
         halt: taken.halt.bind(taken),
         resume: taken.resume.bind(taken),
+        resumeStrategy: taken.resumeStrategy.bind(taken),
         getTradingState: execution.api.getTradingState.bind(execution.api),
         adjustBalance: execution.api.adjustBalance.bind(execution.api),
       } satisfies OrderExecutionApi,

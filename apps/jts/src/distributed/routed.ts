@@ -55,9 +55,10 @@ export function routedOrders(
       const request = placed(asked, accounts)
       return await commanded(of(request.account), (owner) => owner.halt(request))
     },
-    async resume(asked) {
+    resume: (request) => commanded(of(request.account), (owner) => owner.resume(request)),
+    async resumeStrategy(asked) {
       const request = placed(asked, accounts)
-      return await commanded(of(request.account), (owner) => owner.resume(request))
+      return await commanded(of(request.account), (owner) => owner.resumeStrategy(request))
     },
     adjustBalance: async (request) => await ownerOf(owners, request.account).adjustBalance(request),
     /** Whose owner does not answer is told as unknown: the others' states are worth as much while one is away. */

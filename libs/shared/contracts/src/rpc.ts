@@ -20,6 +20,7 @@ export interface OrderExecutionApi {
   cancelOrder(request: orders.CancelOrderRequest): Promise<orders.CancelOrderResponse>
   halt(request: orders.HaltRequest): Promise<orders.HaltResponse>
   resume(request: orders.ResumeRequest): Promise<orders.HaltResponse>
+  resumeStrategy(request: orders.ResumeStrategyRequest): Promise<orders.HaltResponse>
   getTradingState(request: orders.GetTradingStateRequest): Promise<orders.TradingState>
   adjustBalance(request: orders.AdjustBalanceRequest): Promise<orders.AdjustBalanceResponse>
 }
@@ -55,7 +56,7 @@ export const IDEMPOTENT = {
   // books nothing.
   orders: {
     ...{ listOrders: true, cancelOrder: false, halt: false, resume: false, getTradingState: true },
-    adjustBalance: true,
+    ...{ resumeStrategy: false, adjustBalance: true },
   },
   // A late repetition would undo the opposite command that came between.
   strategy: { listStrategies: true, startStrategy: false, stopStrategy: false },

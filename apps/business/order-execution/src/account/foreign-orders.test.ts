@@ -91,7 +91,7 @@ describe('an open order that JTS has not made', () => {
     assert.equal(await accountState(w), 'reducing FOREIGN_ORDER')
     await w.approve('s1')
     assert.deepEqual((await w.said()).slice(-1), ['OrderDenied'])
-    await w.service.api.resume({ account: '', by: 'person', strategy: '' })
+    await w.service.api.resume({ account: '', by: 'person' })
     await w.service.reconcile(ACCOUNT)
     assert.equal(await accountState(w), 'active')
     placeForeign(w, 'by-hand-2')

@@ -102,7 +102,13 @@ export const said = [
     request: { account: '', reason: 'a', by: 'b', strategy: 'ema', state: 'reducing' },
     answer: halted,
   },
-  { api: 'orders', method: 'resume', request: { account: '', by: 'b', strategy: 'ema' }, answer: halted },
+  { api: 'orders', method: 'resume', request: { account: '', by: 'b' }, answer: halted },
+  {
+    api: 'orders',
+    method: 'resumeStrategy',
+    request: { account: '', by: 'b', strategy: 'ema' },
+    answer: halted,
+  },
   {
     api: 'orders',
     method: 'getTradingState',
@@ -163,6 +169,7 @@ export class ScriptedApis implements Apis {
     cancelOrder: this.#scripted('orders.cancelOrder'),
     halt: this.#scripted('orders.halt'),
     resume: this.#scripted('orders.resume'),
+    resumeStrategy: this.#scripted('orders.resumeStrategy'),
     getTradingState: this.#scripted('orders.getTradingState'),
     adjustBalance: this.#scripted('orders.adjustBalance'),
   }

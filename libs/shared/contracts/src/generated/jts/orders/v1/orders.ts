@@ -78,8 +78,13 @@ export interface HaltRequest {
 export interface ResumeRequest {
   account: string;
   by: string;
-  /** Set: this strategy instance alone. */
+}
+
+export interface ResumeStrategyRequest {
   strategy: string;
+  /** Need not be named. */
+  account: string;
+  by: string;
 }
 
 export interface HaltResponse {
@@ -1020,7 +1025,7 @@ export const HaltRequest: MessageFns<HaltRequest> = {
 };
 
 function createBaseResumeRequest(): ResumeRequest {
-  return { account: "", by: "", strategy: "" };
+  return { account: "", by: "" };
 }
 
 export const ResumeRequest: MessageFns<ResumeRequest> = {
@@ -1030,9 +1035,6 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     }
     if (message.by !== "") {
       writer.uint32(18).string(message.by);
-    }
-    if (message.strategy !== "") {
-      writer.uint32(26).string(message.strategy);
     }
     return writer;
   },
@@ -1066,14 +1068,6 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
             message.by = reader.string();
             continue;
           }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.strategy = reader.string();
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1090,7 +1084,6 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     return {
       account: isSet(object.account) ? globalThis.String(object.account) : "",
       by: isSet(object.by) ? globalThis.String(object.by) : "",
-      strategy: isSet(object.strategy) ? globalThis.String(object.strategy) : "",
     };
   },
 
@@ -1102,9 +1095,6 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     if (message.by !== "") {
       obj.by = message.by;
     }
-    if (message.strategy !== "") {
-      obj.strategy = message.strategy;
-    }
     return obj;
   },
 
@@ -1115,7 +1105,107 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     const message = createBaseResumeRequest();
     message.account = object.account ?? "";
     message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseResumeStrategyRequest(): ResumeStrategyRequest {
+  return { strategy: "", account: "", by: "" };
+}
+
+export const ResumeStrategyRequest: MessageFns<ResumeStrategyRequest> = {
+  encode(message: ResumeStrategyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.strategy !== "") {
+      writer.uint32(10).string(message.strategy);
+    }
+    if (message.account !== "") {
+      writer.uint32(18).string(message.account);
+    }
+    if (message.by !== "") {
+      writer.uint32(26).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeStrategyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeStrategyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.strategy = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResumeStrategyRequest {
+    return {
+      strategy: isSet(object.strategy) ? globalThis.String(object.strategy) : "",
+      account: isSet(object.account) ? globalThis.String(object.account) : "",
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+    };
+  },
+
+  toJSON(message: ResumeStrategyRequest): unknown {
+    const obj: any = {};
+    if (message.strategy !== "") {
+      obj.strategy = message.strategy;
+    }
+    if (message.account !== "") {
+      obj.account = message.account;
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ResumeStrategyRequest>, I>>(base?: I): ResumeStrategyRequest {
+    return ResumeStrategyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ResumeStrategyRequest>, I>>(object: I): ResumeStrategyRequest {
+    const message = createBaseResumeStrategyRequest();
     message.strategy = object.strategy ?? "";
+    message.account = object.account ?? "";
+    message.by = object.by ?? "";
     return message;
   },
 };
@@ -2100,6 +2190,17 @@ export const OrderExecutionServiceService = {
     responseSerialize: (value: HaltResponse): Buffer => Buffer.from(HaltResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): HaltResponse => HaltResponse.decode(value),
   },
+  /** A call of its own: who does not know of strategies would resume all of the account. */
+  resumeStrategy: {
+    path: "/jts.orders.v1.OrderExecutionService/ResumeStrategy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResumeStrategyRequest): Buffer =>
+      Buffer.from(ResumeStrategyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResumeStrategyRequest => ResumeStrategyRequest.decode(value),
+    responseSerialize: (value: HaltResponse): Buffer => Buffer.from(HaltResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): HaltResponse => HaltResponse.decode(value),
+  },
   getTradingState: {
     path: "/jts.orders.v1.OrderExecutionService/GetTradingState" as const,
     requestStream: false as const,
@@ -2129,6 +2230,8 @@ export interface OrderExecutionServiceServer extends UntypedServiceImplementatio
   /** Stops new orders; answers when sends in flight have ended. */
   halt: handleUnaryCall<HaltRequest, HaltResponse>;
   resume: handleUnaryCall<ResumeRequest, HaltResponse>;
+  /** A call of its own: who does not know of strategies would resume all of the account. */
+  resumeStrategy: handleUnaryCall<ResumeStrategyRequest, HaltResponse>;
   getTradingState: handleUnaryCall<GetTradingStateRequest, TradingState>;
   /** Books what moved without a trade as a person says it: exactly what the broker has more or less than the ledger, or nothing. */
   adjustBalance: handleUnaryCall<AdjustBalanceRequest, AdjustBalanceResponse>;
@@ -2189,6 +2292,22 @@ export interface OrderExecutionServiceClient extends Client {
   ): ClientUnaryCall;
   resume(
     request: ResumeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: HaltResponse) => void,
+  ): ClientUnaryCall;
+  /** A call of its own: who does not know of strategies would resume all of the account. */
+  resumeStrategy(
+    request: ResumeStrategyRequest,
+    callback: (error: ServiceError | null, response: HaltResponse) => void,
+  ): ClientUnaryCall;
+  resumeStrategy(
+    request: ResumeStrategyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: HaltResponse) => void,
+  ): ClientUnaryCall;
+  resumeStrategy(
+    request: ResumeStrategyRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: HaltResponse) => void,

@@ -29,7 +29,7 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** An answer later than this is silence: longer than a busy machine keeps a process waiting. */
 const KEEP_ALIVE = { timeMs: 100, timeoutMs: 400 }
-const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [] }
+const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [], strategies: [] }
 const [{ request, answer }] = said
 const signals = (count: number): string[] => Array.from({ length: count }, (_, n) => `signal-${n}`)
 

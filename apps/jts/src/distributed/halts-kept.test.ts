@@ -205,14 +205,19 @@ test('a halt that is written and told is carried out once, and its teller has it
   assert.equal((await taken.halt(ENOUGH)).cancelled, 3)
 })
 
-test('a halt in the words of one that a person has lifted since is carried out anew', async () => {
-  const { halts, asked, taken } = unit()
-  await halts.write([MAIN], ENOUGH)
-  await taken.untilTaken()
-  await taken.resume({ account: '', by: 'a person', strategy: '' })
-  assert.equal((await taken.halt(ENOUGH)).cancelled, 3)
-  assert.deepEqual(asked, ['halt enough', 'resume', 'halt enough'])
-})
+for (const strategy of ['', 'ema']) {
+  const whose = strategy === '' ? '' : ' of one strategy'
+  test(`a halt${whose} in the words of one that a person has lifted since is carried out anew`, async () => {
+    const { halts, asked, taken } = unit()
+    const enough = { ...ENOUGH, strategy }
+    await halts.write([MAIN], enough)
+    await taken.untilTaken()
+    const by = { account: '', by: 'a person' }
+    await (strategy === '' ? taken.resume(by) : taken.resumeStrategy({ ...by, strategy }))
+    assert.equal((await taken.halt(enough)).cancelled, 3)
+    assert.deepEqual(asked, ['halt enough', 'resume', 'halt enough'])
+  })
+}
 
 test('a unit that cannot look does not answer a halt with what an earlier one in the same words was answered', async () => {
   const { halts, asked, taken } = unit()

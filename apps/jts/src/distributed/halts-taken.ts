@@ -68,6 +68,7 @@ export class HaltsTaken {
 
   async resumeStrategy(request: ResumeStrategyRequest): Promise<HaltResponse> {
     await this.#taking?.catch(() => undefined)
+    this.#last = undefined
     return await this.#options.orders.resumeStrategy(request)
   }
 

@@ -18,6 +18,7 @@ import { defineStrategy, integer, type AnyStrategy } from '@jts/strategy-kit'
 import { Harness } from '@jts/testkit/harness'
 import { candle, orderFilled, topicOf } from '@jts/testkit/order-events'
 import { createStrategyEngine, type StrategyEngine } from './index.ts'
+import { replayed } from './testing/replayed.ts'
 
 const ACCOUNT = 'sim.creon.krx'
 const SAMSUNG = instrumentId('KRX:005930')
@@ -46,6 +47,11 @@ const open: Harness[] = []
 afterEach(async () => {
   for (const harness of open.splice(0)) {
     assert.deepEqual(harness.poison, [])
+    // Whatever became of what waited is on the record of its instance.
+    for (const instance of ['one', 'two']) {
+      const parts = await replayed(harness, instance, strategy as unknown as AnyStrategy)
+      for (const { differences } of parts) assert.deepEqual(differences, [])
+    }
     await harness.remove()
   }
 })

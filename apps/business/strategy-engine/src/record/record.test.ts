@@ -6,16 +6,13 @@ import type { LatestCandlesResponse } from '@jts/contracts/collection-api'
 import type { RiskCheckRequest, RiskCheckResponse } from '@jts/contracts/risk-api'
 import { accountId, shippedInstrument, strategyInstanceId } from '@jts/model'
 import { defineStrategy, ema, integer, type AnyStrategy } from '@jts/strategy-kit'
-import type { Table } from '@jts/transport'
 import { Harness, START_US } from '@jts/testkit/harness'
 import { candle, orderEnded, orderFilled, orderRef, publicTrade, topicOf } from '@jts/testkit/order-events'
-import { checkpoints, inputs, instances, signals, tails } from '../adapters/tables.ts'
-import type { Signal } from '../domain/signal.ts'
 import { createStrategyEngine, type StrategyEngine, type StrategyInstance } from '../index.ts'
-import { MissingEventError, Places } from './places.ts'
-import { RecordedSignals } from './recorded-signals.ts'
-import { replaySegment, type Replayed } from './replay.ts'
-import { segmentsOf, type Segment } from './segments.ts'
+import { recordOf, replayed } from '../testing/replayed.ts'
+import type { MissingEventError } from './places.ts'
+import type { Replayed } from './replay.ts'
+import type { Segment } from './segments.ts'
 
 const ACCOUNT = 'sim.binance.main'
 const [BTC, ETH] = ['BINANCE:BTCUSDT', 'BINANCE:ETHUSDT']
@@ -126,43 +123,23 @@ class World {
   }
 
   segments(instance: string): readonly Segment[] {
-    const rows = <R extends Row>({ name }: Table<R>): R[] => {
-      const select = `SELECT * FROM ${name} WHERE instance = ?`
-      return this.harness.store.database.prepare(select).all(instance) as R[]
-    }
-    const [kept] = rows(instances)
-    return segmentsOf({ kept: kept!, checkpoints: rows(checkpoints), pages: rows(inputs), tail: rows(tails) })
+    return recordOf(this.harness, instance)
   }
 
-  /** Every segment of an instance, with the strategy as it was configured then unless another is given. */
-  async replay(instance: string, definition = this.definition): Promise<Replayed[]> {
-    this.harness.store.flush()
-    const recorded = new RecordedSignals()
-    await recorded.read(instance, this.harness.bus.read('strategy.signals'))
-    for (const row of await this.harness.store.all(signals)) {
-      if (row.instance === instance) recorded.keep(JSON.parse(row.signal) as Signal)
-    }
-    const places = new Places(this.harness.bus)
-    const replayed: Replayed[] = []
-    for (const segment of this.segments(instance)) {
-      const config = this.configs().find((one) => one.instance === instance)!
-      const parameters = { level: Number(segment.madeBy.parameters['level']) }
-      const eventAt = places.at.bind(places)
-      replayed.push(await replaySegment({ config: { ...config, definition, parameters }, segment, eventAt, recorded }))
-    }
-    await places.close()
-    return replayed
+  /** Every segment of an instance, with its strategy unless another is given. */
+  replay(instance: string, definition = this.definition): Promise<Replayed[]> {
+    return replayed(this.harness, instance, definition)
   }
 
   /** All its segments as one; equal to what was recorded. */
   async replaysEqual(instance: string): Promise<{ segments: number; inputs: number; signals: number }> {
-    const replayed = await this.replay(instance)
+    const found = await this.replay(instance)
     assert.deepEqual(
-      replayed.flatMap(({ differences }) => differences),
+      found.flatMap(({ differences }) => differences),
       [],
     )
-    const sum = (of: (one: Replayed) => number): number => replayed.reduce((total, one) => total + of(one), 0)
-    return { segments: replayed.length, inputs: sum((one) => one.inputs), signals: sum((one) => one.signals) }
+    const sum = (of: (one: Replayed) => number): number => found.reduce((total, one) => total + of(one), 0)
+    return { segments: found.length, inputs: sum((one) => one.inputs), signals: sum((one) => one.signals) }
   }
 
   told(instance: string): number {
@@ -175,8 +152,6 @@ class World {
     return this.harness.store.database.prepare(`SELECT count(*) AS n FROM ${table}`).get()!['n'] as number
   }
 }
-
-type Row = Record<string, string | number | null>
 
 function answerTo(request: RiskCheckRequest, denialCode = ''): RiskCheckResponse {
   return {

@@ -183,21 +183,21 @@ test('two gateways show the same, and a halt through one is seen through the oth
     const { strategies } = await get<Status>(url, 'status')
     return strategies.flatMap((one) => (one.tradingState ? `${one.instance} ${one.tradingState}` : [])).join()
   }
+  type Decision = { strategy: string; approved: boolean; reasonCode?: string; timeUs: number }
+  const before = (await get<Decision[]>(first, 'risk-decisions?limit=500')).map(({ timeUs }) => timeUs)
+  const sinceUs = Math.max(0, ...before)
   assert.equal((await command(first, `${path}/halt`)).status, 200)
   const owned = await ownersOf('order-execution')
   const { owner } = owned.find(({ unit }) => unit === unitOfAccount('order-execution', 'sim.binance.main'))!
   signal(processes()[owner]!.pid, 'SIGKILL')
-  await untilShared()
-  await until('the other sees it halted', async () => (await stoppedAt(second)) === 'main-BTCUSDT halted')
-  type Decision = { strategy: string; approved: boolean; reasonCode?: string; timeUs: number }
-  const before = (await get<Decision[]>(first, 'risk-decisions?limit=500')).map(({ timeUs }) => timeUs)
-  const sinceUs = Math.max(0, ...before)
   await until('it is denied by name while its neighbour goes on', async () => {
     const decisions = await get<Decision[]>(first, 'risk-decisions?limit=500')
     const later = decisions.filter(({ timeUs }) => timeUs > sinceUs)
     const isDenied = later.some((one) => one.strategy === 'main-BTCUSDT' && one.reasonCode === 'STRATEGY_HALTED')
     return isDenied && later.some(({ strategy, approved }) => strategy === 'main-ETHUSDT' && approved)
   })
+  await untilShared()
+  await until('the other sees it halted', async () => (await stoppedAt(second)) === 'main-BTCUSDT halted')
   assert.equal((await command(second, `${path}/resume`)).status, 200)
   await until('the first sees that lifted, too', async () => (await stoppedAt(first)) === '')
   for (const { child } of started) child.kill('SIGTERM')

@@ -90,7 +90,9 @@ async function ask(url: string, path: string, body: object): Promise<HaltAnswer>
   })
   const answer = (await response.json()) as { data?: HaltAnswer; detail?: string; title?: string }
   if (!response.ok || answer.data === undefined) {
-    throw new UserError(`${path} was refused: ${answer.detail ?? answer.title ?? response.status}`)
+    throw new UserError(
+      `${path.slice(path.lastIndexOf('/') + 1)} was refused: ${answer.detail ?? answer.title ?? response.status}`,
+    )
   }
   return answer.data
 }

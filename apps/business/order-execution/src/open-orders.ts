@@ -20,6 +20,10 @@ export type OpenOnDisk = {
   readonly open: number
   /** Of these, without an answer of the venue. */
   readonly unknown: number
+  /** The last moment at which one of these may be written to the wire, by the clock of its broker; 0 without any. */
+  readonly sendBeforeUs: number
+  /** The newest trading state that one of these was decided under. */
+  readonly decidedUnder: number | undefined
 }
 
 export function openOnDisk(
@@ -30,11 +34,19 @@ export function openOnDisk(
     record === undefined ||
     ((strategy === '' || record.terms.strategy === strategy) && isStoppedIn(state, record.terms.side))
   const records = rows.map(({ record }) => read(record)).filter(isMeant)
+  const unsettled = records.filter((record) => record?.isUnsettled ?? true)
+  const versions = unsettled.flatMap((record) => record?.request?.tradingStateVersion ?? [])
   return {
     clientOrderIds: new Set(records.flatMap((record) => record?.clientOrderIds() ?? [])),
     open: records.length,
-    unknown: records.filter((record) => record?.isUnsettled ?? true).length,
+    unknown: unsettled.length,
+    sendBeforeUs: Math.max(0, ...unsettled.map(sendBeforeUsOf)),
+    decidedUnder: versions.length === 0 ? undefined : Math.max(...versions),
   }
+}
+
+function sendBeforeUsOf(record: OrderRecord | undefined): number {
+  return record === undefined ? Infinity : (record.request?.sendBeforeUs ?? 0)
 }
 
 /** A halt is not to fail at a row that this version cannot read: its order counts as open and unknown. */

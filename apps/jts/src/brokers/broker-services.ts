@@ -33,8 +33,12 @@ const STREAM_TIMINGS = { silenceMs: 3 * HEARTBEAT_MS, backoffMinMs: 50, backoffM
 
 export function createApartBroker(broker: string, account: AccountId, parts: Parts): ManagedBroker {
   const client = clientOf(broker, account, parts)
-  const life = { start: () => client.start(), stop: () => client.stop() }
-  return parts.isGuarded ? { ...guardOf(broker, parts).guardBroker(client), ...life } : client
+  const own = {
+    start: () => client.start(),
+    stop: () => client.stop(),
+    refuseOlder: (version: number) => client.refuseOlder(version),
+  }
+  return parts.isGuarded ? { ...guardOf(broker, parts).guardBroker(client), ...own } : client
 }
 
 export function createApartMarketData(broker: string, parts: Parts): MarketData {

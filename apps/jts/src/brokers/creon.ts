@@ -26,7 +26,12 @@ export function createCreonMarketData(address: CreonAddress, key: BrokerAccount,
 
 export function createCreonBroker(address: CreonAddress, key: BrokerAccount, parts: Parts): ManagedBroker {
   const client = clientOf(address, key, parts, key.account)
-  return { ...guardOf('creon', parts).guardBroker(client), start: () => client.start(), stop: () => client.stop() }
+  return {
+    ...guardOf('creon', parts).guardBroker(client),
+    start: () => client.start(),
+    stop: () => client.stop(),
+    refuseOlder: (version) => client.refuseOlder(version),
+  }
 }
 
 function clientOf(

@@ -17,6 +17,7 @@ import { UserError } from '../cli.ts'
 import { accountsAt, foreignOrdersOf, readConfig } from '../config.ts'
 import { isUsedBy, processOf, type ProcessFile } from '../running.ts'
 import { keysFromEnvironment } from '../venue.ts'
+import { within } from '../within.ts'
 
 export type HaltAnswer = {
   readonly tradingState: string
@@ -163,18 +164,6 @@ async function brokersOf(running: ProcessFile, folder: string): Promise<{ reache
     })
   }
   return { reached, reasons }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms / 1000} s`)), ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 async function lockWhenFree(folder: string): Promise<{ release(): void }> {

@@ -5,6 +5,7 @@ import { RpcError, type OrderExecutionApi } from '@jts/contracts'
 import type { HaltRequest } from '@jts/contracts/orders-api'
 import { silentLogger } from '@jts/runtime'
 import type { SaidHalt } from '@jts/transport/store/halt-table'
+import type { CancelledWithout } from './cancel-without.ts'
 import { haltsKept } from './halts-kept.ts'
 import { HaltsTaken } from './halts-taken.ts'
 import { routedOrders } from './routed.ts'
@@ -45,7 +46,7 @@ class Halts {
 
 type Owner = Pick<OrderExecutionApi, 'halt' | 'resume' | 'resumeStrategy'>
 
-function run({ main, other }: { main: Owner; other: Owner }) {
+function run({ main, other }: { main: Owner; other: Owner }, found: Partial<CancelledWithout> = {}) {
   const halts = new Halts()
   const cancelled: string[] = []
   const owners = new Map(Object.entries({ 'sim.binance.main': main, 'sim.binance.other': other }))
@@ -56,7 +57,7 @@ function run({ main, other }: { main: Owner; other: Owner }) {
     halts,
     cancelWithout: (account, { strategy }) => {
       cancelled.push(`${account} ${strategy}`.trim())
-      return Promise.resolve({ cancelled: 2, open: 3 })
+      return Promise.resolve({ cancelled: 2, open: 3, unknown: 1, ...found })
     },
   })
   return { halts, cancelled, kept }
@@ -77,10 +78,17 @@ test('who does not answer has the halt on disk, is named, and its orders are can
   const { halts, cancelled, kept } = run({ main: gone, other: there })
   const answer = await kept.halt(ENOUGH)
   const { message, ...counts } = answer
-  assert.deepEqual(counts, { state: 'halted', cancelled: 3, unknown: 0, open: 4 })
+  assert.deepEqual(counts, { state: 'halted', cancelled: 3, unknown: 1, open: 4 })
   assert.match(message, /the order execution of sim.binance.main has not confirmed it \(gone\)/)
   assert.deepEqual(cancelled, ['sim.binance.main'])
   assert.ok(halts.rows.some(({ unit, reason, by }) => unit === MAIN && reason === 'enough' && by === 'a person'))
+})
+
+test('where its broker is silent, too, the counts are what its rows say, and the answer says so', async () => {
+  const { kept } = run({ main: gone, other: there }, { cancelled: 0, unasked: 'it is away' })
+  const { message, ...counts } = await kept.halt(ENOUGH)
+  assert.deepEqual(counts, { state: 'halted', cancelled: 1, unknown: 1, open: 4 })
+  assert.match(message, /main has not confirmed it .*; what is open at its broker could not be asked \(it is away\)/)
 })
 
 test('it is written before anybody is told', async () => {

@@ -5,7 +5,8 @@
 import { RpcError, type OrderExecutionApi } from '@jts/contracts'
 import type { HaltRequest, HaltResponse } from '@jts/contracts/orders-api'
 import type { HaltTable } from '@jts/transport/store/halt-table'
-import type { CancelCounts } from '../cancel-open.ts'
+import { within } from '../within.ts'
+import type { CancelledWithout } from './cancel-without.ts'
 import { addedUp, placed } from './routed.ts'
 import { unitOfAccount } from './units.ts'
 
@@ -16,14 +17,14 @@ export type HaltsKeptOptions = {
   readonly accounts: ReadonlyMap<string, string>
   readonly halts: Pick<HaltTable, 'write' | 'lift'>
   /** Cancels at the broker what the account has open and the halt stops, without its order execution. */
-  readonly cancelWithout: (account: string, halt: HaltRequest) => Promise<CancelCounts>
+  readonly cancelWithout: (account: string, halt: HaltRequest) => Promise<CancelledWithout>
 }
 
 /** What a halt may say; who keeps the state refuses any other. */
 const STATES: ReadonlySet<string> = new Set(['halted', 'reducing'])
 const WRITTEN_WITHIN_MS = 3000
-/** With the rest of a halt, inside the time that a person waits for the answer. */
-const CANCELLED_WITHIN_MS = 5000
+/** Longer than it takes where the rows can be read; with the rest of a halt, inside the time that a person waits for the answer. */
+const CANCELLED_WITHIN_MS = 6000
 
 /** @param orders answers everything else, and refuses an account that is none */
 export function haltsKept(
@@ -89,26 +90,12 @@ async function haltOne(
   } catch (error) {
     const why = `the order execution of ${account} has not confirmed it (${(error as Error).message}) and takes it when it is back`
     const silent = { state: request.state, cancelled: 0, unknown: 0, open: 0, message: '' }
+    const andUnasked = (cause: string): string => `${why}; what is open at its broker could not be asked (${cause})`
     try {
-      return {
-        answer: { ...silent, ...(await within(CANCELLED_WITHIN_MS, cancelWithout(account, request))) },
-        unconfirmed: why,
-      }
+      const { unasked, ...counts } = await within(CANCELLED_WITHIN_MS, cancelWithout(account, request))
+      return { answer: { ...silent, ...counts }, unconfirmed: unasked === undefined ? why : andUnasked(unasked) }
     } catch (cause) {
-      const asked = `what is open at its broker could not be asked (${(cause as Error).message})`
-      return { answer: silent, unconfirmed: `${why}; ${asked}` }
+      return { answer: silent, unconfirmed: andUnasked((cause as Error).message) }
     }
-  }
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new RpcError('UNAVAILABLE', `no answer within ${ms / 1000} s`)), ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

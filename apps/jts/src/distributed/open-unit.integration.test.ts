@@ -98,8 +98,8 @@ test('a halt while order execution is dead holds when it is back, and one that n
     accounts: new Map(),
     halts: new HaltTable(sql, namespace),
     cancelWithout: async (account) => {
-      const { open: count } = await openInUnit(sql, namespace, account as typeof ACCOUNT, HALT_OF_ALL)
-      return { cancelled: 0, open: count }
+      const { open: count, unknown } = await openInUnit(sql, namespace, account as typeof ACCOUNT, HALT_OF_ALL)
+      return { cancelled: 0, open: count, unknown }
     },
   })
   const { state, message } = await kept.halt({ account: '', reason: 'enough', by: 'a person', strategy: '', state: '' })

@@ -30,7 +30,7 @@ import { createBroker, createMarkets, untilAvailable, untilItStarts, type RunSet
 import { creonLightOf, type ServiceLight, type System } from '../system.ts'
 import { brokerServicesOf } from './broker-whereabouts.ts'
 import { readingAgain } from '../log-stops.ts'
-import { cancelOpen } from '../cancel-open.ts'
+import { cancelWithout } from './cancel-without.ts'
 import { haltsKept } from './halts-kept.ts'
 import { openInUnit } from './open-in-unit.ts'
 import { DistributedRest } from './rest.ts'
@@ -116,9 +116,10 @@ export function openRunView({ run, settings, databaseUrl, archive, name, log }: 
     cancelWithout: async (name, { strategy, state }) => {
       const account = name as AccountId
       const halt = { strategy, state: state === 'reducing' ? state : 'halted' } as const
-      const { clientOrderIds: ours } = await openInUnit(sql, run.namespace, account, halt)
       const adopts = isOfAll(halt) && settings.foreignOrders?.[account] === 'adopt'
-      return await cancelOpen({ broker: brokers.get(account)!, ours, adopts })
+      const openInRows = () => openInUnit(sql, run.namespace, account, halt)
+      const parts = { wallClock: systemClock, log: log.child({ account }) }
+      return await cancelWithout({ broker: brokers.get(account)!, halt, openInRows, adopts, ...parts })
     },
   })
   const portfolio = routedPortfolio(byAccount('portfolio-tracker', portfolioClient))

@@ -61,6 +61,16 @@ export class AccountGate {
   }
 
   /**
+   * What waits at the service and was decided under an older trading state is not sent any more: said for an owner that does not
+   * answer. No gate is left closed by it that nobody would open: the next owner counts from its own versions. @throws BrokerError
+   */
+  async refuseOlder(tradingStateVersion: number): Promise<void> {
+    const { account } = this.#link.options
+    const found = (await this.#link.health()).accounts.find((one) => one.account === account)
+    await this.#sayLease({ epoch: found?.leaseEpoch ?? 0, tradingStateVersion })
+  }
+
+  /**
    * Who owns the account, and how its gate is to stand, for a service that has not heard it or has forgotten it. A gate that was
    * closed from here under an older trading state is opened: a person has said so since, and this word of it was lost.
    */

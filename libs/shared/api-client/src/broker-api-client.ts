@@ -107,6 +107,11 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
     return this.#gate.announceLease(epoch)
   }
 
+  /** What waits at the service and was decided under an older trading state is not sent any more. @throws BrokerError */
+  refuseOlder(tradingStateVersion: number): Promise<void> {
+    return this.#gate.refuseOlder(tradingStateVersion)
+  }
+
   placeOrder(intent: PlaceOrderIntent, beforeWrite?: BeforeWrite): Promise<PlaceOutcome> {
     return this.#orders.placeOrder(intent, beforeWrite)
   }

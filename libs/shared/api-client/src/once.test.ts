@@ -165,6 +165,28 @@ test('a word of one strategy reaches the service at once: what waits there and w
   assert.equal(server.health().accounts[0]!.gate, 'open')
 })
 
+test('what waits at the service and was decided before a halt that its owner cannot say is not sent; the next owner sends', async (t) => {
+  const { broker, server } = await serve(undefined)
+  t.after(() => server.stop())
+  const owner = await connect(t, server.url, { leaseEpoch: () => 3 })
+  const other = await connect(t, server.url)
+  let write: () => void = () => undefined
+  broker.untilWritten = () => new Promise((resolve) => (write = resolve))
+  const waiting = owner.placeOrder(order('waiting-1', { tradingStateVersion: 5 }))
+  while (broker.placed.length === 0) await setTimeout(5)
+  await other.refuseOlder(6)
+  await other.refuseOlder(6)
+  broker.untilWritten = undefined
+  write()
+  assert.equal(told(await waiting), 'not_sent STALE_TRADING_STATE')
+  assert.equal(broker.orders.size, 0)
+  const { gate, leaseEpoch, tradingStateVersion } = server.health().accounts[0]!
+  assert.deepEqual({ gate, leaseEpoch, tradingStateVersion }, { gate: 'open', leaseEpoch: 3, tradingStateVersion: 6 })
+  assert.equal((await owner.placeOrder(order('waiting-2', { tradingStateVersion: 6 }))).kind, 'accepted')
+  const next = await connect(t, server.url, { leaseEpoch: () => 4 })
+  assert.equal((await next.placeOrder(order('waiting-3', { tradingStateVersion: 5 }))).kind, 'accepted')
+})
+
 test('a gate whose opening was never heard is opened by who comes back under a later state, and no other', async (t) => {
   const { server } = await serve(undefined)
   t.after(() => server.stop())

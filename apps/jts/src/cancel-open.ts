@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import type { BrokerPort } from '@jts/broker-kit'
 import type { ClientOrderId } from '@jts/model'
-import { systemClock } from '@jts/runtime'
+import type { OpenOnDisk } from '@jts/order-execution/open-orders'
+import { systemClock, type WallClock } from '@jts/runtime'
 
 export type CancelCounts = { readonly cancelled: number; readonly open: number }
 
@@ -15,6 +16,18 @@ export type OpenOrders = {
 }
 
 const SEND_WINDOW_US = 5_000_000
+/** Of a request that may still be sent. A row that nobody can read, or of a replay, may say any time. */
+const SENT_WITHIN_MS = 2000
+
+/** What was decided before a halt may wait at a broker service, or be on its way: nobody looks for what is open before its time is over. */
+export async function untilSent(
+  left: Pick<OpenOnDisk, 'sendBeforeUs'> | undefined,
+  { broker, wallClock }: { readonly broker: Pick<BrokerPort, 'clockOffsetUs'>; readonly wallClock: WallClock },
+): Promise<void> {
+  const timeUs = (left?.sendBeforeUs ?? 0) - broker.clockOffsetUs()
+  const ms = Math.min(SENT_WITHIN_MS, (timeUs - wallClock.nowUs()) / 1000)
+  if (ms > 0) await new Promise<void>((resolve) => wallClock.after(Math.ceil(ms), resolve))
+}
 
 /** @throws Error when the broker does not say what is open */
 export async function cancelOpen({ broker, ours, adopts }: OpenOrders): Promise<CancelCounts> {

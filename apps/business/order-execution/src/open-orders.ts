@@ -2,7 +2,7 @@
 import { isStoppedIn } from './domain/account-states.ts'
 import { OrderRecord } from './domain/order-record.ts'
 
-export { ordersOpen } from './adapters/tables.ts'
+export { ordersOpen, strategyStates, tradingStates } from './adapters/tables.ts'
 
 /** Which orders are asked about: those that a halt of everything, of an account or of one strategy stops. */
 export type Halt = { readonly strategy: string; readonly state: 'halted' | 'reducing' }

@@ -12,7 +12,7 @@ import { EmbeddedBus, lockFolder, SqliteStore } from '@jts/transport'
 import { createCreonBroker } from '../brokers/creon.ts'
 import type { ManagedBroker } from '../brokers/managed-broker.ts'
 import { givenAddress, openCreon } from '../brokers/open-creon.ts'
-import { cancelOpen } from '../cancel-open.ts'
+import { cancelOpen, untilSent } from '../cancel-open.ts'
 import { UserError } from '../cli.ts'
 import { accountsAt, foreignOrdersOf, readConfig } from '../config.ts'
 import { isUsedBy, processOf, type ProcessFile } from '../running.ts'
@@ -72,7 +72,7 @@ async function writeHalt(
 ): Promise<Written> {
   if (isDistributed !== true) return await haltFolder(folder, account, halt)
   const { haltRun } = await import('../distributed/halt-run.ts')
-  return { starts: halt.state, left: await haltRun(folder, halt) }
+  return await haltRun(folder, halt)
 }
 
 async function haltFolder(folder: string, account: string, halt: SaidHalt): Promise<Written> {
@@ -108,7 +108,10 @@ async function cancelAtBrokers(
   for (const { account, broker } of reached) {
     const ours = left.get(account)?.clientOrderIds ?? new Set<string>()
     const adopts = isOfAll(halt) && handling[account] === 'adopt'
-    const asked = broker.start().then(() => cancelOpen({ broker, ours, adopts }))
+    const asked = broker
+      .start()
+      .then(() => untilSent(left.get(account), { broker, wallClock: systemClock }))
+      .then(() => cancelOpen({ broker, ours, adopts }))
     try {
       const { cancelled, open } = await within(BROKER_WITHIN_MS, asked)
       counts.cancelled += cancelled

@@ -5,7 +5,7 @@
 import { isOfAll, type Halt, type OpenOnDisk } from '@jts/order-execution/open-orders'
 import type { Logger, WallClock } from '@jts/runtime'
 import type { ManagedBroker } from '../brokers/managed-broker.ts'
-import { cancelOpen, type CancelCounts } from '../cancel-open.ts'
+import { cancelOpen, untilSent, type CancelCounts } from '../cancel-open.ts'
 import { within } from '../within.ts'
 
 export type CancelledWithout = CancelCounts & {
@@ -14,6 +14,9 @@ export type CancelledWithout = CancelCounts & {
   /** Why the broker could not be asked, and the counts are what the rows say. */
   readonly unasked?: string
 }
+
+/** With what stands: a halt that only reduces opens nothing that its unit has as halted. */
+export type HaltedWithout = CancelledWithout & { readonly state: string }
 
 export type CancelWithoutOptions = {
   readonly broker: Pick<ManagedBroker, 'openOrders' | 'cancelOrder' | 'clockOffsetUs' | 'refuseOlder'>
@@ -26,8 +29,6 @@ export type CancelWithoutOptions = {
   readonly log: Logger
 }
 
-/** Of a request that may still be sent. A row that nobody can read, or of a replay, may say any time. */
-const SENT_WITHIN_MS = 2000
 /** With the wait, inside the time that a person waits for the answer. */
 const BROKER_WITHIN_MS = 3000
 
@@ -37,7 +38,7 @@ export async function cancelWithout(options: CancelWithoutOptions): Promise<Canc
   const before = await openInRows()
   // A halt of less is said by no gate: what else waits may be sent.
   if (isOfAll(halt) && before.decidedUnder !== undefined) void refuse(options, before.decidedUnder)
-  await untilOver(before.sendBeforeUs - broker.clockOffsetUs(), wallClock)
+  await untilSent(before, { broker, wallClock })
   // It may have heard of the halt meanwhile, and gone on.
   const { clientOrderIds: ours, open, unknown } = await openInRows()
   try {
@@ -54,9 +55,4 @@ async function refuse({ broker, log }: CancelWithoutOptions, decidedUnder: numbe
   } catch (error) {
     log.warn({ err: error }, 'the broker service does not hear that what waits there is not to be sent')
   }
-}
-
-async function untilOver(timeUs: number, wallClock: WallClock): Promise<void> {
-  const ms = Math.min(SENT_WITHIN_MS, (timeUs - wallClock.nowUs()) / 1000)
-  if (ms > 0) await new Promise<void>((resolve) => wallClock.after(Math.ceil(ms), resolve))
 }

@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { HALT_OF_ALL } from '@jts/order-execution/open-orders'
+import { HALT_OF_ALL, strategyStates } from '@jts/order-execution/open-orders'
 import { silentLogger, systemClock } from '@jts/runtime'
 import { startPostgres } from '@jts/servers'
 import { HaltTable } from '@jts/transport/store/halt-table'
@@ -63,12 +63,22 @@ test('every account has the halt on disk, also when the database has ended with 
     fatal: () => undefined,
     leaseMs: 600_000,
   })
+  const taken = await PostgresStore.open({
+    ...{ url: first.url, namespace: NAMESPACE, unit: UNITS[0]!, owner: 'ended', leaseMs: 600_000 },
+    ...{ log: silentLogger, wallClock: systemClock, fatal: () => undefined },
+  })
+  taken.ensure([strategyStates] as never[])
+  const account = 'sim.binance.main'
+  const row = { account, strategy: 'ema', state: 'halted', version: 1, reason: 'a test', changed_by: 'nobody' }
+  taken.transact((turn) => turn.put(strategyStates, row), 'durable')
+  await taken.durable()
+  await taken.close()
   await first.stop()
   await left.abandon()
 
-  const open = await haltRun(folder, { ...HALT_OF_ALL, reason: 'a test', by: 'nobody' })
+  const { left: open } = await haltRun(folder, { ...HALT_OF_ALL, reason: 'a test', by: 'nobody' })
   assert.deepEqual(
-    [...open].map(([account, { open: count }]) => [account, count]),
+    [...open].map(([one, { open: count }]) => [one, count]),
     [
       ['sim.binance.main', 0],
       ['sim.binance.second', 0],
@@ -76,7 +86,10 @@ test('every account has the halt on disk, also when the database has ended with 
   )
 
   const ema = { strategy: 'ema', state: 'reducing', reason: 'a test', by: 'nobody' } as const
-  assert.deepEqual([...(await haltRun(folder, ema)).keys()], ['sim.binance.main'])
+  const reduced = await haltRun(folder, ema)
+  assert.deepEqual([reduced.starts, ...reduced.left.keys()], ['halted', account], 'it has taken a halt')
+  const whole = await haltRun(folder, { ...ema, strategy: '' })
+  assert.equal(whole.starts, 'halted', 'a halt is written that nobody has taken')
   await assert.rejects(haltRun(folder, { ...ema, strategy: 'none' }), { message: /expected one of ema, found "none"/ })
 
   const second = await startPostgres({ dir })
@@ -84,21 +97,22 @@ test('every account has the halt on disk, also when the database has ended with 
   const halts = new HaltTable(sql, NAMESPACE)
   for (const unit of UNITS) {
     const said = (await halts.of(unit)).map(({ number: _, ...rest }) => rest)
-    if (unit === UNITS[0]) assert.deepEqual(said.pop(), { account: 'sim.binance.main', ...ema })
+    assert.deepEqual(said.pop(), { account: '', ...ema, strategy: '' })
+    if (unit === UNITS[0]) assert.deepEqual(said.pop(), { account, ...ema })
     assert.deepEqual(said, [{ account: '', reason: 'a test', by: 'nobody', ...HALT_OF_ALL }], unit)
   }
   // Taken by one, and lifted for the other before it has heard of it.
   const [main, lifted] = UNITS as [string, string]
   await halts.taken((await halts.of(main))[0]!.number)
-  assert.deepEqual([(await halts.of(main)).length, (await halts.of(lifted)).length], [1, 1])
+  assert.deepEqual([(await halts.of(main)).length, (await halts.of(lifted)).length], [2, 2])
   await halts.lift(UNITS, { account: 'sim.binance.main', strategy: '' })
-  assert.equal((await halts.of(main)).length, 1, 'a halt of a strategy is not lifted with its account')
+  assert.equal((await halts.of(main)).length, 2, 'a halt of a strategy is not lifted with its account')
   await halts.lift(UNITS, { account: 'sim.binance.main', strategy: 'ema' })
-  assert.deepEqual(await halts.of(main), [])
+  assert.equal((await halts.of(main)).length, 1)
   await halts.lift(UNITS, { account: 'sim.binance.second', strategy: '' })
-  assert.equal((await halts.of(lifted)).length, 1, 'a halt of everything is not lifted with one account')
+  assert.equal((await halts.of(lifted)).length, 2, 'a halt of everything is not lifted with one account')
   await halts.lift(UNITS, { account: '', strategy: '' })
-  assert.deepEqual(await halts.of(lifted), [])
+  assert.deepEqual([...(await halts.of(main)), ...(await halts.of(lifted))], [])
   await sql.end()
   await second.stop()
 })

@@ -9,7 +9,7 @@ import type { Halt, OpenOnDisk } from '@jts/order-execution/open-orders'
 import { startPostgres, type PostgresServer } from '@jts/servers'
 import { HaltTable } from '@jts/transport/store/halt-table'
 import { connectPostgres, migrate } from '@jts/transport/store/postgres-connection'
-import { openInUnit } from './open-in-unit.ts'
+import { isHaltedInUnit, openInUnit } from './open-in-unit.ts'
 import { databaseUrlOf, readRunFile, RUN_FILE, settingsOf } from './run-file.ts'
 import { placed } from './routed.ts'
 import { unitOfAccount } from './units.ts'
@@ -18,11 +18,17 @@ import { unitOfAccount } from './units.ts'
 const STARTED_WITHIN_MS = 15_000
 const AGAIN_MS = 200
 
-/** Returns what is open, as the rows say it. */
+export type WrittenHalt = {
+  /** What stands: a unit that a person has halted is not opened by a halt that only reduces. */
+  readonly starts: Halt['state']
+  /** What is open, as the rows say it. */
+  readonly left: ReadonlyMap<AccountId, OpenOnDisk>
+}
+
 export async function haltRun(
   folder: string,
   said: Halt & { readonly reason: string; readonly by: string },
-): Promise<ReadonlyMap<AccountId, OpenOnDisk>> {
+): Promise<WrittenHalt> {
   const run = readRunFile(join(folder, RUN_FILE))
   const settings = await settingsOf(run)
   const strategies = new Map(settings.instances.map(({ instance, account }) => [instance as string, account as string]))
@@ -36,9 +42,13 @@ export async function haltRun(
     await migrate(sql, run.namespace)
     const units = accounts.map((account) => unitOfAccount('order-execution', account))
     await new HaltTable(sql, run.namespace).write(units, halt)
-    const open = new Map<AccountId, OpenOnDisk>()
-    for (const account of accounts) open.set(account, await openInUnit(sql, run.namespace, account, halt))
-    return open
+    let starts = halt.state
+    const left = new Map<AccountId, OpenOnDisk>()
+    for (const account of accounts) {
+      left.set(account, await openInUnit(sql, run.namespace, account, halt))
+      if (await isHaltedInUnit(sql, run.namespace, account, halt)) starts = 'halted'
+    }
+    return { starts, left }
   } finally {
     await sql.end({ timeout: 2 })
     await own?.stop()

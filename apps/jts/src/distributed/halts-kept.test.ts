@@ -5,7 +5,7 @@ import { RpcError, type OrderExecutionApi } from '@jts/contracts'
 import type { HaltRequest } from '@jts/contracts/orders-api'
 import { silentLogger } from '@jts/runtime'
 import type { SaidHalt } from '@jts/transport/store/halt-table'
-import type { CancelledWithout } from './cancel-without.ts'
+import type { HaltedWithout } from './cancel-without.ts'
 import { haltsKept } from './halts-kept.ts'
 import { HaltsTaken } from './halts-taken.ts'
 import { routedOrders } from './routed.ts'
@@ -46,7 +46,7 @@ class Halts {
 
 type Owner = Pick<OrderExecutionApi, 'halt' | 'resume' | 'resumeStrategy'>
 
-function run({ main, other }: { main: Owner; other: Owner }, found: Partial<CancelledWithout> = {}) {
+function run({ main, other }: { main: Owner; other: Owner }, found: Partial<HaltedWithout> = {}) {
   const halts = new Halts()
   const cancelled: string[] = []
   const owners = new Map(Object.entries({ 'sim.binance.main': main, 'sim.binance.other': other }))
@@ -55,9 +55,9 @@ function run({ main, other }: { main: Owner; other: Owner }, found: Partial<Canc
     owners,
     accounts,
     halts,
-    cancelWithout: (account, { strategy }) => {
+    cancelWithout: (account, { strategy, state }) => {
       cancelled.push(`${account} ${strategy}`.trim())
-      return Promise.resolve({ cancelled: 2, open: 3, unknown: 1, ...found })
+      return Promise.resolve({ cancelled: 2, open: 3, unknown: 1, state, ...found })
     },
   })
   return { halts, cancelled, kept }
@@ -136,6 +136,8 @@ test('a halt that only reduces is answered as halted where somebody stays so', a
   const answers = (state: string): Owner => ({ ...there, halt: () => Promise.resolve({ ...halted(0), state }) })
   const { kept } = run({ main: answers('reducing'), other: answers('halted') })
   assert.equal((await kept.halt({ ...ENOUGH, state: 'reducing' })).state, 'halted')
+  const silent = run({ main: answers('reducing'), other: gone }, { state: 'halted' })
+  assert.equal((await silent.kept.halt({ ...ENOUGH, state: 'reducing' })).state, 'halted')
 })
 
 test('a halt of one strategy is written and told for its account alone, and lifted alone', async () => {

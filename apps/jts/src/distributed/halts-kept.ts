@@ -6,7 +6,7 @@ import { RpcError, type OrderExecutionApi } from '@jts/contracts'
 import type { HaltRequest, HaltResponse } from '@jts/contracts/orders-api'
 import type { HaltTable } from '@jts/transport/store/halt-table'
 import { within } from '../within.ts'
-import type { CancelledWithout } from './cancel-without.ts'
+import type { HaltedWithout } from './cancel-without.ts'
 import { addedUp, placed } from './routed.ts'
 import { unitOfAccount } from './units.ts'
 
@@ -17,7 +17,7 @@ export type HaltsKeptOptions = {
   readonly accounts: ReadonlyMap<string, string>
   readonly halts: Pick<HaltTable, 'write' | 'lift'>
   /** Cancels at the broker what the account has open and the halt stops, without its order execution. */
-  readonly cancelWithout: (account: string, halt: HaltRequest) => Promise<CancelledWithout>
+  readonly cancelWithout: (account: string, halt: HaltRequest) => Promise<HaltedWithout>
 }
 
 /** What a halt may say; who keeps the state refuses any other. */

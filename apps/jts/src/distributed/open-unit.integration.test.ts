@@ -97,9 +97,9 @@ test('a halt while order execution is dead holds when it is back, and one that n
     owners,
     accounts: new Map(),
     halts: new HaltTable(sql, namespace),
-    cancelWithout: async (account) => {
+    cancelWithout: async (account, { state: asked }) => {
       const { open: count, unknown } = await openInUnit(sql, namespace, account as typeof ACCOUNT, HALT_OF_ALL)
-      return { cancelled: 0, open: count, unknown }
+      return { cancelled: 0, open: count, unknown, state: asked }
     },
   })
   const { state, message } = await kept.halt({ account: '', reason: 'enough', by: 'a person', strategy: '', state: '' })

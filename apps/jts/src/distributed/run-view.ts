@@ -32,7 +32,7 @@ import { brokerServicesOf } from './broker-whereabouts.ts'
 import { readingAgain } from '../log-stops.ts'
 import { cancelWithout } from './cancel-without.ts'
 import { haltsKept } from './halts-kept.ts'
-import { openInUnit } from './open-in-unit.ts'
+import { isHaltedInUnit, openInUnit } from './open-in-unit.ts'
 import { DistributedRest } from './rest.ts'
 import { routedCollections, routedOrders, routedPortfolio, routedStrategies } from './routed.ts'
 import { SERVICE_NAMES, tlsOf, type RunFile, type ServiceName } from './run-file.ts'
@@ -113,13 +113,15 @@ export function openRunView({ run, settings, databaseUrl, archive, name, log }: 
     owners: executions,
     accounts,
     halts: new HaltTable(sql, run.namespace),
-    cancelWithout: async (name, { strategy, state }) => {
+    cancelWithout: async (name, { account: of, strategy, state }) => {
       const account = name as AccountId
       const halt = { strategy, state: state === 'reducing' ? state : 'halted' } as const
       const adopts = isOfAll(halt) && settings.foreignOrders?.[account] === 'adopt'
       const openInRows = () => openInUnit(sql, run.namespace, account, halt)
       const parts = { wallClock: systemClock, log: log.child({ account }) }
-      return await cancelWithout({ broker: brokers.get(account)!, halt, openInRows, adopts, ...parts })
+      const found = await cancelWithout({ broker: brokers.get(account)!, halt, openInRows, adopts, ...parts })
+      const isHalted = await isHaltedInUnit(sql, run.namespace, account, { account: of, strategy })
+      return { ...found, state: isHalted ? 'halted' : state }
     },
   })
   const portfolio = routedPortfolio(byAccount('portfolio-tracker', portfolioClient))

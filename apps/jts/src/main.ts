@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     summary: 'collect past candles from the brokers, and write them as files: data collect, data export',
     run: async (argv) => (await import('./commands/data.ts')).dataCommand(argv),
   },
+  status: {
+    summary: 'tell what trades, and what is halted, held, stopped or down',
+    run: async (argv) => (await import('./commands/status.ts')).statusCommand(argv),
+  },
   halt: {
     summary: 'refuse new orders and cancel what is open',
     run: async (argv) => (await import('./commands/halt.ts')).haltCommand('halt', argv),

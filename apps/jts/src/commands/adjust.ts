@@ -3,6 +3,7 @@ import type { AccountView, AdjustmentView, PortfolioView } from '@jts/contracts/
 import { ADJUSTMENT_REASONS, formatUnits, isAdjustmentReason, parseUnits } from '@jts/model'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { folderOf, urlOf } from '../running.ts'
+import { askGateway } from './ask-gateway.ts'
 
 const REASONS = ADJUSTMENT_REASONS.join(', ')
 const SPEC = {
@@ -23,7 +24,7 @@ const SPEC = {
 } as const
 
 /** Two looks at the broker, and what a slow machine adds. */
-const ANSWER_WITHIN_MS = 40_000
+const ASKED = { withinMs: 40_000, refused: 'nothing is booked' }
 
 export async function adjustCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseCommand(SPEC, argv)
@@ -41,7 +42,7 @@ export async function adjustCommand(argv: readonly string[]): Promise<number> {
     throw new UserError('--words: expected what you know about it, for the record, found nothing')
   const body = { asset, amount, reason, words }
   const path = `accounts/${encodeURIComponent(account)}/adjustments`
-  const answer = await ask<AdjustmentView>(url, path, { method: 'POST', body: JSON.stringify(body) })
+  const answer = await askGateway<AdjustmentView>({ url, path, body, ...ASKED })
   const did = answer.outcome === 'booked' ? 'is booked' : 'has been booked before; nothing differs any more'
   process.stdout.write(
     options.json
@@ -52,7 +53,7 @@ export async function adjustCommand(argv: readonly string[]): Promise<number> {
 }
 
 async function showDifferences(url: string, account: string, json: boolean): Promise<number> {
-  const { accounts } = await ask<PortfolioView>(url, 'portfolio', { method: 'GET' })
+  const { accounts } = await askGateway<PortfolioView>({ url, path: 'portfolio', ...ASKED })
   const found = accounts.find((one) => one.account === account)
   if (found === undefined) {
     const known = accounts.map((one) => one.account).join(', ') || 'none that has a ledger'
@@ -72,19 +73,4 @@ function linesOf({ account, differences }: AccountView): string {
     return `  ${currency}: ledger ${ours}, broker ${venue}\n    if it moved without a trade: ${book}`
   })
   return `${account} differed in the last comparison with the broker:\n${lines.join('\n')}\n`
-}
-
-async function ask<T>(url: string, path: string, init: RequestInit): Promise<T> {
-  const response = await fetch(new URL(`/api/v1/${path}`, url), {
-    ...init,
-    headers: { 'content-type': 'application/json' },
-    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-  }).catch((cause: unknown) => {
-    throw new UserError(`expected JTS to answer at ${url}, found that it does not`, { cause })
-  })
-  const body = (await response.json()) as { data?: T; detail?: string; title?: string }
-  if (!response.ok || body.data === undefined) {
-    throw new UserError(`nothing is booked: ${body.detail ?? body.title ?? response.status}`)
-  }
-  return body.data
 }

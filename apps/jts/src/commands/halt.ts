@@ -4,6 +4,7 @@
  */
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { folderOf, isUsedBy, processOf, urlOf } from '../running.ts'
+import { askGateway } from './ask-gateway.ts'
 import { doesAnswer, isDeadOrStopped } from './does-answer.ts'
 import { haltWithout, type HaltAnswer } from './halt-without.ts'
 
@@ -56,7 +57,10 @@ export async function haltCommand(name: 'halt' | 'resume', argv: readonly string
   }
   const path = strategy === '' ? name : `strategies/${encodeURIComponent(strategy)}/${name}`
   const answer = isAnswering
-    ? await ask(url(), path, name === 'halt' ? { reason, state } : {})
+    ? await askGateway<HaltAnswer>({
+        ...{ url: url(), path, body: name === 'halt' ? { reason, state } : {} },
+        ...{ withinMs: ANSWER_WITHIN_MS, refused: `${name} was refused` },
+      })
     : await haltWithout(folder!, { strategy, state, reason })
   process.stdout.write(
     options.json
@@ -79,20 +83,4 @@ async function answers(url: () => string, folder: string | undefined): Promise<b
     isGone: () => pid !== null && isDeadOrStopped(pid),
     onSilence: (misses) => process.stderr.write(`jts: no answer for ${misses} s; asking again\n`),
   })
-}
-
-async function ask(url: string, path: string, body: object): Promise<HaltAnswer> {
-  const response = await fetch(new URL(`/api/v1/${path}`, url), {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-    signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-  })
-  const answer = (await response.json()) as { data?: HaltAnswer; detail?: string; title?: string }
-  if (!response.ok || answer.data === undefined) {
-    throw new UserError(
-      `${path.slice(path.lastIndexOf('/') + 1)} was refused: ${answer.detail ?? answer.title ?? response.status}`,
-    )
-  }
-  return answer.data
 }

@@ -40,9 +40,10 @@ export type OpenSignalsOptions = {
 }
 
 /**
- * `waiting` has not been asked about; `pending` has no answer yet; `unwanted` neither, and the strategy has cancelled it meanwhile.
+ * `waiting` has not been asked about; `pending` has no answer yet; `unwanted` neither, and nobody wants it meanwhile; `working` is
+ * approved; `accepted` rests in the market, which is told apart only of a signal that has waited.
  */
-type OpenSignal = { readonly signal: Signal; status: 'waiting' | 'pending' | 'unwanted' | 'working' }
+type OpenSignal = { readonly signal: Signal; status: 'waiting' | 'pending' | 'unwanted' | 'working' | 'accepted' }
 
 /** Time between two questions to a risk service that does not answer. */
 const ASK_AGAIN_MS = 500
@@ -69,9 +70,11 @@ export class OpenSignals {
     for (const one of kept.sort(
       (a, b) => a.signal.timeUs - b.signal.timeUs || a.signal.orderNumber - b.signal.orderNumber,
     )) {
-      this.#signals.set(one.signal.signalId, one)
-      if (one.status === 'waiting') this.#waitOn(one.signal, begunAnew)
-      else if (one.status !== 'working') this.#ask(one.signal)
+      const { signal } = one
+      this.#signals.set(signal.signalId, one)
+      if (this.#isDropped(one, begunAnew)) continue
+      if (one.status === 'waiting') this.#waiting.add({ ...signal, notBeforeUs: askedFromUs(signal) })
+      else if (one.status === 'pending' || one.status === 'unwanted') this.#ask(signal)
     }
   }
 
@@ -121,19 +124,23 @@ export class OpenSignals {
     this.#waiting.add({ ...signal, notBeforeUs })
   }
 
-  /** After a restart. What its strategy has not asked for as it now is, is not sent. */
-  #waitOn(signal: Signal, begunAnew: ReadonlySet<string>): void {
-    const running = this.#running.get(signal.instance)
-    const isMeant = running?.state === 'running' && !begunAnew.has(signal.instance)
-    if (isMeant) return this.#waiting.add({ ...signal, notBeforeUs: askedFromUs(signal) })
-    const found =
-      running === undefined
-        ? 'that it is not configured'
-        : `it ${begunAnew.has(signal.instance) ? 'begun anew' : running.state}`
+  /** After a restart. What its strategy has not asked for as it now is, is not sent. True when it has ended with that. */
+  #isDropped(open: OpenSignal, begunAnew: ReadonlySet<string>): boolean {
+    const { instance, signalId } = open.signal
+    const found = this.#foundInstead(instance, begunAnew)
+    if (found === undefined) return false
     this.#options.store.transact((turn) => {
-      this.#withdraw(signal, found, turn)
-      running?.keep(turn)
+      this.#withdraw(open, found, turn)
+      if (!this.#signals.has(signalId)) this.#running.get(instance)?.keep(turn)
     })
+    return !this.#signals.has(signalId)
+  }
+
+  #foundInstead(instance: string, begunAnew: ReadonlySet<string>): string | undefined {
+    const running = this.#running.get(instance)
+    if (running === undefined) return 'that it is not configured'
+    if (begunAnew.has(instance)) return 'it begun anew'
+    return running.state === 'running' ? undefined : `it ${running.state}`
   }
 
   /** Its market takes orders now: from here on it is a signal like any other. */
@@ -144,8 +151,7 @@ export class OpenSignals {
     queueMicrotask(() => {
       const pending = this.#signals.get(signal.signalId)
       if (!this.#stopped && pending?.status === 'waiting') {
-        pending.status = 'pending'
-        store.transact((turn) => this.#keep(pending.signal, 'pending', turn))
+        store.transact((turn) => this.#move(pending, 'pending', turn))
         this.#options.onSignal?.(pending.signal)
         this.#ask(pending.signal)
       }
@@ -153,16 +159,34 @@ export class OpenSignals {
     })
   }
 
-  /** A strategy that does not run wants nothing any more: what waits for it is not sent. */
+  /** A strategy that does not run wants nothing any more. */
   withdrawAll(instance: string, why: string, turn: Turn): void {
-    for (const { signal, status } of [...this.#signals.values()]) {
-      if (status === 'waiting' && signal.instance === instance) this.#withdraw(signal, why, turn)
+    for (const open of [...this.#signals.values()]) {
+      if (open.signal.instance === instance) this.#withdraw(open, why, turn)
     }
   }
 
-  #withdraw(signal: Signal, found: string, turn: Turn): void {
-    const reason = `expected ${signal.instance} to be running until its market takes orders, found ${found}`
-    this.deny(signal, refusal(signal, 'STRATEGY_NOT_RUNNING', reason), turn)
+  /**
+   * What waits for its market, or has waited and goes into its auction as soon as the broker is there, is not sent: that may be long
+   * after. What the broker has taken stays in the market; where that is not heard of yet, it is cancelled there.
+   */
+  #withdraw(open: OpenSignal, found: string, turn: Turn): void {
+    const { signal, status } = open
+    if (signal.notBeforeUs === undefined) return
+    if (status === 'waiting') {
+      const reason = `expected ${signal.instance} to be running until its market takes orders, found ${found}`
+      this.deny(signal, refusal(signal, 'STRATEGY_NOT_RUNNING', reason), turn)
+    } else if (status === 'pending') this.#move(open, 'unwanted', turn)
+    else if (status === 'working') {
+      const nowUs = this.#options.marketClock.nowUs()
+      this.#publishCancel(signal, signal.causationId, Math.max(nowUs, signal.notBeforeUs), turn)
+    }
+  }
+
+  /** The broker has taken it. */
+  accepted({ signalId, notBeforeUs }: Signal, turn: Turn): void {
+    const open = this.#signals.get(signalId)
+    if (notBeforeUs !== undefined && open?.status === 'working') this.#move(open, 'accepted', turn)
   }
 
   /** Order execution hears of a signal by its approval, so a cancel waits for that. */
@@ -170,7 +194,9 @@ export class OpenSignals {
     for (const pending of this.#signals.values()) {
       const { signal } = pending
       if (signal.instance !== instance || signal.orderNumber !== order) continue
-      if (pending.status === 'working') return this.#publishCancel(signal, event.eventId, event.timeEventUs, turn)
+      if (pending.status === 'working' || pending.status === 'accepted') {
+        return this.#publishCancel(signal, event.eventId, event.timeEventUs, turn)
+      }
       if (pending.status === 'waiting') {
         this.#publishDecision(
           signal,
@@ -179,8 +205,7 @@ export class OpenSignals {
         )
         return this.end(signal, turn)
       }
-      pending.status = 'unwanted'
-      return this.#keep(signal, 'unwanted', turn)
+      return this.#move(pending, 'unwanted', turn)
     }
   }
 
@@ -274,6 +299,11 @@ export class OpenSignals {
       stream: signal.instance,
       payload: strategySignal(signal, answer),
     })
+  }
+
+  #move(open: OpenSignal, status: OpenSignal['status'], turn: Turn): void {
+    open.status = status
+    this.#keep(open.signal, status, turn)
   }
 
   #keep(signal: Signal, status: OpenSignal['status'], turn: Turn): void {

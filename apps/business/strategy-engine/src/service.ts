@@ -134,11 +134,12 @@ class Service implements StrategyApi {
       if (how !== 'anew') continue
       const { instance: strategy } = running.config
       this.#options.log.warn({ strategy }, 'its parameters or its file changed: it begins anew, with what it holds')
-      store.transact((turn) => running.keep(turn))
       begunAnew.add(strategy)
     }
     for (const { instrument } of await store.all(openMarkets)) this.#openMarkets.add(instrument)
     await this.#open.restore(begunAnew)
+    // Not before: killed by then, it begins anew once more, and what it asked for before is dropped.
+    for (const strategy of begunAnew) store.transact((turn) => this.#byInstance.get(strategy)!.keep(turn))
   }
 
   warmUp(): void {
@@ -332,7 +333,13 @@ class Service implements StrategyApi {
   #onOrder(strategy: string | undefined, signalId: string | undefined, event: BusEvent, turn: Turn): void {
     const running = this.#byInstance.get(strategy ?? '')
     const signal = this.#open.get((signalId ?? '') as SignalId)
-    if (running === undefined || (signal === undefined && event.type !== 'OrderFilled')) return
+    const isAtVenue = event.type === 'OrderAccepted' || event.type === 'OrderFilled'
+    if (isAtVenue && signal !== undefined) this.#open.accepted(signal, turn)
+    if (running === undefined) {
+      if (signal !== undefined && isEnd(event)) this.#open.end(signal, turn)
+      return
+    }
+    if (signal === undefined && event.type !== 'OrderFilled') return
     const order = signal?.orderNumber ?? 0
     if (event.type === 'OrderFilled') {
       const fill = fillOfEvent(event)
@@ -418,6 +425,12 @@ class Service implements StrategyApi {
 
 function aboutOf({ correlationId, eventId: causationId, timeEventUs }: BusEvent): About {
   return { correlationId, causationId, timeEventUs }
+}
+
+/** Of an order, after what `Service.handle` hears of it. */
+function isEnd(event: BusEvent): boolean {
+  if (event.type === 'OrderFilled') return event.payload.leavesQuantity === '0'
+  return event.type !== 'OrderAccepted' && event.type !== 'OrderUnknown'
 }
 
 /** As long as the log keeps the market that an instance hears. */

@@ -16,7 +16,8 @@ import {
 } from '@jts/model'
 import { defineStrategy, integer, type AnyStrategy } from '@jts/strategy-kit'
 import { Harness } from '@jts/testkit/harness'
-import { candle, orderFilled, topicOf } from '@jts/testkit/order-events'
+import { candle, orderAccepted, orderEnded, orderFilled, topicOf } from '@jts/testkit/order-events'
+import { signals } from './adapters/tables.ts'
 import { createStrategyEngine, type StrategyEngine } from './index.ts'
 import { replayed } from './testing/replayed.ts'
 
@@ -104,6 +105,20 @@ class World {
     this.engine.stop()
     this.harness = this.harness.killed()
     await this.harness.run(awayMs)
+    await this.start()
+  }
+
+  /** Killed once more, before it has read what its instances have asked for. */
+  async restartTwice(): Promise<void> {
+    await this.harness.run()
+    this.engine.stop()
+    this.harness = this.harness.killed()
+    const { store } = this.harness
+    const all = store.all.bind(store)
+    store.all = (table) => ((table as unknown) === signals ? Promise.reject(new Error('killed')) : all(table))
+    await assert.rejects(this.start(), /killed/)
+    store.all = all
+    this.harness = this.harness.killed()
     await this.start()
   }
 
@@ -332,6 +347,126 @@ describe('a signal of a whole day', () => {
     await closed.day(110)
     assert.deepEqual([closed.asked.length, (await closed.waiting()).length], [0, 1])
   })
+})
+
+describe('a signal that has waited, is approved, and that the broker has not taken yet', () => {
+  const TAKEN_BACK = [...SENT, 'CancelRequested']
+  const said = { account: ACCOUNT, instrument: SAMSUNG, strategy: 'one' }
+
+  /** A broker that is away has kept it for a minute. */
+  async function approved(): Promise<World & { signalId: string }> {
+    const w = await world()
+    await w.day(110)
+    await w.until(OPENING_US + 60_000_000)
+    assert.deepEqual(await w.said(), SENT)
+    return Object.assign(w, { signalId: w.asked[0]!.signalId })
+  }
+
+  const stop = (w: World): Promise<unknown> => w.engine.api.stopStrategy({ instance: 'one' })
+
+  it('is taken back when a person stops its strategy, at the time at which that was said', async () => {
+    const w = await approved()
+    await stop(w)
+    assert.deepEqual(await w.said(), TAKEN_BACK)
+    const [cancel] = await w.harness.events('orders.signals', 'CancelRequested')
+    const { signalId, strategy: instance, account, instrument } = cancel!.payload
+    assert.deepEqual([signalId, instance, account, instrument], [w.signalId, 'one', ACCOUNT, SAMSUNG])
+    assert.equal(cancel!.timeEventUs, OPENING_US + 60_000_000)
+  })
+
+  it('is taken back when its strategy is barred', async () => {
+    const w = await approved()
+    await w.day(777, '2026-01-06')
+    assert.deepEqual(await w.said(), [...TAKEN_BACK, 'StrategyBarred'])
+  })
+
+  it('is taken back when its strategy is another after a restart, or none, and no second time after the next', async () => {
+    const changes: ((w: World) => void)[] = [(w) => (w.level = 200), (w) => (w.instances = ['two'])]
+    for (const change of changes) {
+      const w = await approved()
+      change(w)
+      await w.restart()
+      assert.deepEqual(await w.said(), TAKEN_BACK)
+      await w.hear(orderEnded({ ...said, signalId: w.signalId }, 'OrderDenied'))
+      await w.restart()
+      assert.deepEqual(await w.said(), TAKEN_BACK)
+    }
+  })
+
+  it('is taken back, as one that waits, when the first process with other parameters is killed before it has read of them', async () => {
+    const w = await approved()
+    w.level = 200
+    await w.restartTwice()
+    assert.deepEqual(await w.said(), TAKEN_BACK)
+    const waiting = await world()
+    await waiting.day(110)
+    waiting.level = 200
+    await waiting.restartTwice()
+    assert.deepEqual(await waiting.said(), ['SignalWaiting', 'StrategySignal STRATEGY_NOT_RUNNING'])
+  })
+
+  it('stays wanted over a restart that changes nothing', async () => {
+    const w = await approved()
+    await w.restart()
+    assert.deepEqual(await w.said(), SENT)
+  })
+
+  it('is taken back as soon as risk has answered, when it was asked about and its strategy was stopped meanwhile', async () => {
+    for (const change of [stop, (w: World) => ((w.level = 200), w.restart())]) {
+      const w = await world()
+      await w.day(110)
+      w.answer = () => new Promise(() => undefined)
+      await w.until(OPENING_US)
+      await change(w)
+      assert.deepEqual(await w.said(), ['SignalWaiting'])
+      w.answer = new World().answer
+      await w.restart()
+      assert.deepEqual(await w.said(), TAKEN_BACK)
+    }
+  })
+
+  for (const [what, event] of [
+    ['accepted', orderAccepted],
+    ['filled in part', (of: typeof said) => orderFilled({ ...of, quantity: '0.5', price: '111', leaves: '0.5' })],
+  ] as const) {
+    it(`stays in the market once it is ${what}, over restarts and a stop, and its strategy itself may take it back`, async () => {
+      const w = await approved()
+      await w.hear(event({ ...said, signalId: w.signalId }))
+      const before = await w.said()
+      await w.restart()
+      await stop(w)
+      await w.restart()
+      assert.deepEqual(await w.said(), before)
+      await w.engine.api.startStrategy({ instance: 'one' })
+      await w.day(49, '2026-01-06')
+      assert.deepEqual(await w.said(), [...before, 'CancelRequested'])
+    })
+
+    it(`stays in the market once it is ${what}, when its strategy begins anew`, async () => {
+      const w = await approved()
+      await w.hear(event({ ...said, signalId: w.signalId }))
+      const before = await w.said()
+      w.level = 200
+      await w.restart()
+      assert.deepEqual(await w.said(), before)
+    })
+  }
+
+  it('whose order has ended is not taken back any more', async () => {
+    const w = await approved()
+    await w.hear(orderEnded({ ...said, signalId: w.signalId }, 'OrderRejected'))
+    await stop(w)
+    assert.deepEqual(await w.said(), SENT)
+  })
+})
+
+it('a signal that has not waited is left to its order when its strategy is stopped', async () => {
+  const w = new World()
+  w.timeframe = '1m'
+  await w.start()
+  await w.day(110)
+  await w.engine.api.stopStrategy({ instance: 'one' })
+  assert.deepEqual(await w.said(), ['StrategySignal', 'ApprovedSignal'])
 })
 
 it('a signal of a minute, or upon a fill, does not wait: it is for now or never', async () => {

@@ -41,6 +41,11 @@ export function balanceAdjusted(account: string, currency: string, amount: strin
   return { ...about(account, timeUs), type: 'BalanceAdjusted', payload: { ...told, currency, amount, reason } }
 }
 
+export function orderAccepted(said: SaidOfOrder, timeUs = 1): NewEvent {
+  const payload = { ref: orderRef(said), clientOrderId: 'c1', venueOrderId: '1' }
+  return { ...about(said.account, timeUs), type: 'OrderAccepted', payload }
+}
+
 let trades = 0
 
 export function orderFilled(

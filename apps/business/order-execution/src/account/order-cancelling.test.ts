@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { PlaceOutcome } from '@jts/broker-kit'
 import { deferred } from '@jts/testkit/fake-broker'
-import { UNKNOWN, world } from '../testing/world.ts'
+import { SECOND, UNKNOWN, notSent, world } from '../testing/world.ts'
 
 describe('cancels', () => {
   it('end an open order when the venue has carried them out', async () => {
@@ -42,6 +42,35 @@ describe('cancels', () => {
     await w.run()
     assert.deepEqual(await w.said(), ['OrderDenied'])
     assert.equal(w.broker.placed.length, 0)
+  })
+
+  it('keep an order from being sent again that the broker has not sent yet, and are told as that', async () => {
+    const w = await world()
+    w.broker.onPlace = () => notSent('BROKER_UNAVAILABLE')
+    await w.approve('s1', { validForUs: 1_790 * SECOND })
+    await w.run(30_000)
+    const tried = w.broker.placed.length
+    await w.cancel('s1')
+    w.broker.onPlace = (intent) => w.broker.take(intent)
+    await w.run(60_000)
+    assert.deepEqual([w.broker.placed.length, w.broker.orders.size, await w.status()], [tried, 0, ['denied 0']])
+    const [denied] = await w.harness.events('orders.events', 'OrderDenied')
+    assert.equal(denied!.payload.reasonCode, 'CANCELLED_BEFORE_SENDING')
+    await w.approve('s2')
+    assert.deepEqual(await w.status(), ['accepted 0', 'denied 0'])
+  })
+
+  it('of an order that is on its way deny it at once when the broker has not sent it', async () => {
+    const w = await world()
+    const reply = deferred<PlaceOutcome>()
+    w.broker.onPlace = () => reply.promise
+    await w.approve('s1')
+    await w.cancel('s1')
+    reply.resolve(notSent('BROKER_UNAVAILABLE'))
+    await w.run()
+    assert.deepEqual([await w.said(), await w.status()], [['OrderSubmitting', 'OrderDenied'], ['denied 0']])
+    await w.run(60_000)
+    assert.deepEqual([w.broker.placed.length, w.broker.cancels.length], [1, 0])
   })
 
   it('of an order that is on its way are carried out as soon as it is known', async () => {

@@ -6,7 +6,7 @@ export const instances = defineTable(
   { instance: 'text', snapshot: 'text', inputs: 'integer', signals: 'integer', state: 'text' },
   ['instance'],
 )
-/** A signal from the moment it is made until its order has ended; `waiting` has not been asked about, `pending` not answered. */
+/** A signal from the moment it is made until its order has ended; its status is that of `OpenSignals`. */
 export const signals = defineTable(
   'strategy_signals',
   { signal_id: 'text', instance: 'text', order_number: 'integer', status: 'text', signal: 'text' },

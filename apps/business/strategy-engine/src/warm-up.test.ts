@@ -5,6 +5,7 @@ import { RpcError, type NewEvent } from '@jts/contracts'
 import type { LatestCandlesRequest } from '@jts/contracts/collection-api'
 import type { RiskCheckRequest } from '@jts/contracts/risk-api'
 import { accountId, instrumentVenue, krxInstrument, shippedInstrument, strategyInstanceId, type Bar } from '@jts/model'
+import { silentLogger } from '@jts/runtime'
 import { defineStrategy, ema, flag, integer, type AnyStrategy } from '@jts/strategy-kit'
 import { Harness, START_US } from '@jts/testkit/harness'
 import { settled } from '@jts/testkit/manual-clock'
@@ -54,6 +55,8 @@ class World {
   engine!: StrategyEngine
   asked: LatestCandlesRequest[] = []
   risked: RiskCheckRequest[] = []
+  /** Reasons of its warnings. */
+  warned: string[] = []
   past = new Map<number, number>()
   missing = 0
   /** What the history says instead of an answer. */
@@ -71,8 +74,11 @@ class World {
 
   async start(): Promise<this> {
     open.push(this.harness)
+    const log = Object.create(silentLogger) as typeof silentLogger
+    log.warn = (fields: unknown) => void this.warned.push((fields as { reason: string }).reason)
     this.engine = createStrategyEngine({
       ...this.harness,
+      log,
       risk: { checkTradingRisk: (request) => (this.risked.push(request), new Promise(() => undefined)) },
       runId: 'run',
       marketTopics: ['market-data.binance.candles', 'market-data.krx.candles'],
@@ -254,10 +260,22 @@ describe('an instance that starts for the first time', () => {
     assert.ok(w.asked.length > 100)
     assert.deepEqual([w.absent, await w.state()], [['strategy-engine: warm-up of one'], 'warming_up'])
     assert.deepEqual([w.risked.length, w.kept()], [0, undefined])
+    assert.deepEqual(w.warned, ['its source has not answered'])
     w.engine.stop()
     const asked = w.asked.length
     await w.harness.run(60_000)
     assert.equal(w.asked.length, asked)
+  })
+
+  it('says so as well where whoever knows the past does not answer at all', async () => {
+    const w = new World()
+    w.onItsWay = new Promise(() => undefined)
+    await w.start()
+    await w.harness.run(4000)
+    assert.deepEqual(w.warned, [], 'a start takes its time')
+    await w.harness.run(60_000)
+    assert.deepEqual([w.warned, w.asked.length], [['nobody has answered'], 1])
+    assert.deepEqual([w.absent, await w.state()], [['strategy-engine: warm-up of one'], 'warming_up'])
   })
 
   const short: [string, Record<number, number>, number, string | undefined][] = [

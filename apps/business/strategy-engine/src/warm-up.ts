@@ -30,11 +30,11 @@ export type WarmUpsOptions = {
   readonly onWarm: (running: Running, warm: Instance, mark: WarmUp, missing: number, held: readonly Held[]) => void
 }
 
-type Round = { readonly running: Running; reason: string; asked: number }
+type Round = { readonly running: Running; reason: string }
 
 const ASK_AGAIN_MS = 500
-/** Five seconds. */
-const LONG_ASKED = 10
+/** At a start the source is never there at once. */
+const PATIENCE_MS = 5000
 /** Bars between two looks at what else there is to do: a halt does not wait for a week of minutes. */
 const PIECE = 16
 /** Of what waits longer than this the beginning is in the past that is asked for. */
@@ -51,7 +51,7 @@ export class WarmUps {
 
   begin(running: Running): void {
     if (!running.isWarmUpDue || running.state !== 'running' || this.#rounds.has(running)) return
-    const round: Round = { running, reason: '', asked: 0 }
+    const round: Round = { running, reason: 'nobody has answered' }
     this.#rounds.set(running, round)
     this.#options.activity.absent(participantOf(running))
     void this.#carryOut(round)
@@ -79,7 +79,9 @@ export class WarmUps {
     const { attempt, onWarm, log } = this.#options
     const { running } = round
     const { instance: strategy } = running.config
+    const patience = this.#options.wallClock.after(PATIENCE_MS, () => this.#sayWaiting(round, 'warn'))
     const history = await this.#history(round)
+    patience.cancel()
     if (history === undefined) return
     const warm = running.atStart()
     const bars = history.candles as unknown as readonly Bar[]
@@ -119,20 +121,21 @@ export class WarmUps {
         return this.#isGoingOn(round) ? answer : undefined
       } catch (error) {
         if (!this.#isGoingOn(round)) return undefined
-        this.#sayWaiting(round, (error as Error).message)
+        const { message } = error as Error
+        const isNew = message !== round.reason
+        round.reason = message
+        if (isNew) this.#sayWaiting(round, 'info')
         await this.#pause(ASK_AGAIN_MS)
       }
     }
     return undefined
   }
 
-  /** At a start the source is never there at once. */
-  #sayWaiting(round: Round, reason: string): void {
-    const { instance: strategy } = round.running.config
-    const isLong = ++round.asked === LONG_ASKED
-    if (reason === round.reason && !isLong) return
-    round.reason = reason
-    this.#options.log[round.asked < LONG_ASKED ? 'info' : 'warn'](
+  #sayWaiting(round: Round, level: 'info' | 'warn'): void {
+    if (!this.#isGoingOn(round)) return
+    const { reason, running } = round
+    const { instance: strategy } = running.config
+    this.#options.log[level](
       { strategy, reason },
       'its bars of warm-up are not to be had yet: it waits, and does not trade',
     )

@@ -179,7 +179,8 @@ export class OpenSignals {
     } else if (status === 'pending') this.#move(open, 'unwanted', turn)
     else if (status === 'working') {
       const nowUs = this.#options.marketClock.nowUs()
-      this.#publishCancel(signal, signal.causationId, Math.max(nowUs, signal.notBeforeUs), turn)
+      const reason = `expected ${signal.instance} to be running until the broker takes its order, found ${found}`
+      this.#publishCancel(signal, signal.causationId, Math.max(nowUs, signal.notBeforeUs), turn, reason)
     }
   }
 
@@ -209,7 +210,7 @@ export class OpenSignals {
     }
   }
 
-  #publishCancel(signal: Signal, causationId: string, timeEventUs: number, turn: Turn): void {
+  #publishCancel(signal: Signal, causationId: string, timeEventUs: number, turn: Turn, reason = ''): void {
     const { signalId, instance: strategy, account, instrument, correlationId } = signal
     turn.publish('orders.signals', {
       type: 'CancelRequested',
@@ -218,7 +219,7 @@ export class OpenSignals {
       correlationId,
       causationId,
       timeEventUs,
-      payload: { signalId, strategy, account, instrument },
+      payload: { signalId, strategy, account, instrument, reason },
     })
   }
 

@@ -372,6 +372,8 @@ describe('a signal that has waited, is approved, and that the broker has not tak
     const { signalId, strategy: instance, account, instrument } = cancel!.payload
     assert.deepEqual([signalId, instance, account, instrument], [w.signalId, 'one', ACCOUNT, SAMSUNG])
     assert.equal(cancel!.timeEventUs, OPENING_US + 60_000_000)
+    const { reason } = cancel!.payload
+    assert.equal(reason, 'expected one to be running until the broker takes its order, found a person has stopped it')
   })
 
   it('is taken back when its strategy is barred', async () => {

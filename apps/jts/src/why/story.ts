@@ -99,8 +99,10 @@ function wordsOf(event: BusEvent): readonly Words[] {
         { kind: 'approval', text: `${event.payload.side} ${size} ${symbol}; valid until ${timeText(validUntilUs)}` },
       ]
     }
-    case 'CancelRequested':
-      return [{ kind: 'cancel', text: 'the strategy no longer wants it' }]
+    case 'CancelRequested': {
+      const { reason } = event.payload
+      return [{ kind: 'cancel', text: reason === '' ? 'no longer wanted' : `no longer wanted: ${reason}` }]
+    }
     // The signal has said it already.
     case 'RiskAlert':
       return []

@@ -156,6 +156,7 @@ export class World {
           strategy: 'one' as StrategyInstanceId,
           account: ACCOUNT,
           instrument: BTC,
+          reason: '',
         },
       })
     })

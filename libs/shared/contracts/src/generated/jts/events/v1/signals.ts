@@ -85,12 +85,14 @@ export interface ApprovedSignal {
   validUntilUs: number;
 }
 
-/** Topic orders.signals: the strategy no longer wants this order. */
+/** Topic orders.signals: this order is no longer wanted. */
 export interface CancelRequested {
   signalId: string;
   strategy: string;
   account: string;
   instrument: string;
+  /** Why, where it was not the strategy itself that took it back. */
+  reason: string;
 }
 
 /** Topic risk.alerts. */
@@ -1261,7 +1263,7 @@ export const ApprovedSignal: MessageFns<ApprovedSignal> = {
 };
 
 function createBaseCancelRequested(): CancelRequested {
-  return { signalId: "", strategy: "", account: "", instrument: "" };
+  return { signalId: "", strategy: "", account: "", instrument: "", reason: "" };
 }
 
 export const CancelRequested: MessageFns<CancelRequested> = {
@@ -1277,6 +1279,9 @@ export const CancelRequested: MessageFns<CancelRequested> = {
     }
     if (message.instrument !== "") {
       writer.uint32(34).string(message.instrument);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
     }
     return writer;
   },
@@ -1326,6 +1331,14 @@ export const CancelRequested: MessageFns<CancelRequested> = {
             message.instrument = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1348,6 +1361,7 @@ export const CancelRequested: MessageFns<CancelRequested> = {
       strategy: isSet(object.strategy) ? globalThis.String(object.strategy) : "",
       account: isSet(object.account) ? globalThis.String(object.account) : "",
       instrument: isSet(object.instrument) ? globalThis.String(object.instrument) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
     };
   },
 
@@ -1365,6 +1379,9 @@ export const CancelRequested: MessageFns<CancelRequested> = {
     if (message.instrument !== "") {
       obj.instrument = message.instrument;
     }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
     return obj;
   },
 
@@ -1377,6 +1394,7 @@ export const CancelRequested: MessageFns<CancelRequested> = {
     message.strategy = object.strategy ?? "";
     message.account = object.account ?? "";
     message.instrument = object.instrument ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };

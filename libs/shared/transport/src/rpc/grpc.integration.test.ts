@@ -76,8 +76,8 @@ const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [], strategi
 
 describe('a deadline', () => {
   for (const [name, options, call] of [
-    ['of the connection', { deadlineMs: 60 }, {}],
-    ['of one call', {}, { deadlineMs: 60 }],
+    ['of the connection', { deadlineMs: 500 }, {}],
+    ['of one call', {}, { deadlineMs: 500 }],
   ] as const) {
     it(`${name} ends a slow call with DEADLINE_EXCEEDED, and its handler is told`, async () => {
       const { scripted, apis } = await started(options)
@@ -88,7 +88,7 @@ describe('a deadline', () => {
       }
       const begun = performance.now()
       await assert.rejects(apis.orders.listOrders(LIST, call), { name: 'RpcError', code: 'DEADLINE_EXCEEDED' })
-      assert.ok(performance.now() - begun < 1000)
+      assert.ok(performance.now() - begun < 4500, 'the deadline that nobody has set is 5 s')
       await until(() => told)
       assert.equal(scripted.calls.length, 1, 'a call that ran out of time is not repeated')
     })

@@ -43,11 +43,13 @@ test('given servers are used and not stopped; all end with a command that is kil
     await provided.stop()
   }
 
+  const identitiesOf = (pids: readonly number[]): string[] => pids.flatMap((pid) => identityOf(pid) ?? [])
   const servers = [line.kafka.pid, line.redis.pid, line.postgres.pid]
-  const identities = [...servers, ...servers.flatMap(descendantsOf)].map((pid) => identityOf(pid) ?? 'ended')
-  assert.deepEqual(await leftOf(identities, 0), identities)
+  const identities = identitiesOf([...servers, ...servers.flatMap(descendantsOf)])
+  // Some of PostgreSQL's own processes come and go.
+  assert.equal((await leftOf(identitiesOf(servers), 0)).length, 3)
   command.kill('SIGKILL')
-  assert.deepEqual(await leftOf(identities, 5000), [])
+  assert.deepEqual(await leftOf(identities, 20_000), [])
 })
 
 test('starts only what is named, on the addresses it had, and stops it when interrupted', async () => {
@@ -83,7 +85,7 @@ test('the temporary folder of a process that was killed goes when the next one i
   const other = await startRedis()
   assert.ok(existsSync(line.dir))
   parent.kill('SIGKILL')
-  assert.deepEqual(await leftOf([line.identity], 5000), [])
+  assert.deepEqual(await leftOf([line.identity], 20_000), [])
   const next = await startRedis()
   assert.ok(!existsSync(line.dir) && existsSync(other.dir))
   await Promise.all([other.stop(), next.stop()])
@@ -131,6 +133,6 @@ test('a server ends, and its temporary folder goes, with a process that forgets 
   )
   assert.ok(existsSync(line.dir))
   await once(parent, 'exit')
-  assert.deepEqual(await leftOf([line.identity], 5000), [])
+  assert.deepEqual(await leftOf([line.identity], 20_000), [])
   assert.ok(!existsSync(line.dir))
 })

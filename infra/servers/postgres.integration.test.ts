@@ -113,5 +113,5 @@ test('ends with whoever started it, also when it was paused', async () => {
   assert.ok(line.length > 3)
   assert.deepEqual(await leftOf(line, 0), line)
   parent.kill('SIGKILL')
-  assert.deepEqual(await leftOf(line, 5000), [])
+  assert.deepEqual(await leftOf(line, 20_000), [])
 })

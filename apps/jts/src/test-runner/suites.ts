@@ -69,7 +69,7 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'integration',
       about: 'several parts over real files, sockets, processes and servers',
-      budgetSeconds: 210,
+      budgetSeconds: 240,
       needs: ['openssl', 'shellcheck', 'redis-server', 'postgresql', 'java', 'kafka', 'creon-service'],
       steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 200 }],
     },
@@ -93,7 +93,7 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'system',
       about: 'the whole system: replays and kills, two files at a time',
-      budgetSeconds: 720,
+      budgetSeconds: 690,
       needs: ['python3', 'python-venv', 'openssl', 'redis-server', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'system', atOnce: 2, fileSeconds: 600 }],
     },

@@ -264,6 +264,14 @@ describe('api gateway', () => {
     assert.deepEqual((await call(`${url}/health`)).json, { success: true, data: { status: 'up' } })
   })
 
+  it('says below /api why a light is not green', async () => {
+    const { json } = await call(`${url}/api/v1/health`)
+    assert.equal(json.success, true)
+    assert.equal(json.data.status, 'degraded')
+    const late = json.data.services.find(({ name }: { name: string }) => name === 'kis-service')
+    assert.deepEqual(late, { name: 'kis-service', state: 'starting', reason: 'connecting to the stream' })
+  })
+
   it('answers an unknown path below /api with a problem document', async () => {
     const answer = await call(`${url}/api/v1/nothing`, { headers: { accept: 'text/html' } })
     assert.equal(answer.status, 404)

@@ -110,6 +110,15 @@ export type StatusView = {
   readonly collections: readonly CollectionView[]
 }
 
+/** Why a light is not green. `down`: a service is; `degraded`: one is not up yet, a breaker is open, or an account does not trade freely. */
+export type HealthView = {
+  readonly status: 'up' | 'degraded' | 'down'
+  readonly tradingState: TradingState
+  readonly tradingStateReason?: string
+  readonly services: readonly ServiceView[]
+  readonly accountStates: readonly AccountStateView[]
+}
+
 export type PositionView = {
   readonly strategy: string
   readonly instrument: string

@@ -1,4 +1,4 @@
-/** Up or down and nothing more: anyone may ask. `/api/v1/status` says why. */
+/** Up or down and nothing more: anyone may ask. `/api/v1/health` says why. */
 import type { FastifyInstance } from 'fastify'
 import { withDeadline } from '../deadline.ts'
 import type { GatewayPorts } from '../ports.ts'

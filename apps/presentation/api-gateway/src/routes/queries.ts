@@ -1,6 +1,7 @@
 /** The questions a person asks: what runs, what is held, what happened. */
 import type { FastifyInstance } from 'fastify'
 import { withDeadline } from '../deadline.ts'
+import { healthOf } from '../health-of.ts'
 import type { GatewayPorts } from '../ports.ts'
 import { CandlesQuery, EmptyQuery, FillsQuery, ListQuery } from '../schemas.ts'
 
@@ -12,6 +13,7 @@ async function answer<T>(what: string, work: Promise<T>): Promise<{ success: tru
 
 export function registerQueries(app: FastifyInstance, ports: GatewayPorts): void {
   app.get('/status', { schema: { querystring: EmptyQuery } }, () => answer('status', ports.status()))
+  app.get('/health', { schema: { querystring: EmptyQuery } }, () => answer('health', ports.status().then(healthOf)))
   app.get('/collections', { schema: { querystring: EmptyQuery } }, () => answer('collections', ports.collections()))
   app.get('/portfolio', { schema: { querystring: EmptyQuery } }, () => answer('portfolio', ports.portfolio()))
   app.get<{ Querystring: CandlesQuery }>('/candles', { schema: { querystring: CandlesQuery } }, ({ query }) =>

@@ -1,6 +1,7 @@
 /** A person books what moved without a trade: the whole difference, once, or nothing; then the ledger equals the broker. */
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
+import { BrokerError } from '@jts/broker-kit'
 import type { AdjustRequestView } from '@jts/contracts/gateway'
 import { accountId, instrumentId, shippedInstrument } from '@jts/model'
 import { createOrderExecution } from '@jts/order-execution'
@@ -183,6 +184,28 @@ test('what can never be is refused before anybody is asked', async () => {
   w.broker.down()
   await refuses(w.says({}), 'REFUSED', /order stream is not up/)
 })
+
+for (const [what, at] of [
+  ['fills', 1],
+  ['balances', 1],
+  ['balances', 2],
+  ['fills', 4],
+] as const) {
+  test(`a broker that fails while its ${what} are read for the ${at}. time is told of, and nothing is booked`, async () => {
+    const w = await held(({ broker }) => broker.move('USDT', '250.5'))
+    let reads = 0
+    w.broker.onRead = (read) => {
+      if (read === what && ++reads === at) throw new BrokerError('RATE_BUDGET', 'no room', { retryable: true })
+    }
+    await refuses(
+      w.says({}),
+      'REFUSED',
+      /^sim.binance.main: expected an answer of the broker, found no room; ask again$/,
+    )
+    assert.deepEqual(await w.adjusted(), [])
+    assert.equal((await w.says({})).outcome, 'booked')
+  })
+}
 
 test('a difference that only one look finds is not booked', async () => {
   const w = await world()

@@ -42,10 +42,7 @@ export async function adjust(
         throw new GatewayError('REFUSED', otherAmount(request, ledger, answer))
     }
   }
-  throw new GatewayError(
-    'UNAVAILABLE',
-    `${account}: expected the account to hold still, found that it does not; ask again`,
-  )
+  throw new GatewayError('REFUSED', `${account}: expected the account to hold still, found that it does not; ask again`)
 }
 
 /** What the ledger has of it, and by what order execution knows the moment. */

@@ -24,7 +24,11 @@ const SPEC = {
 } as const
 
 /** Two looks at the broker, and what a slow machine adds. */
-const ASKED = { withinMs: 40_000, refused: 'nothing is booked' }
+const ASKED = {
+  withinMs: 40_000,
+  refused: 'nothing is booked',
+  unknown: 'it is not known whether it is booked; asked again, it is booked once at most',
+}
 
 export async function adjustCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseCommand(SPEC, argv)
@@ -53,7 +57,12 @@ export async function adjustCommand(argv: readonly string[]): Promise<number> {
 }
 
 async function showDifferences(url: string, account: string, json: boolean): Promise<number> {
-  const { accounts } = await askGateway<PortfolioView>({ url, path: 'portfolio', ...ASKED })
+  const { accounts } = await askGateway<PortfolioView>({
+    url,
+    path: 'portfolio',
+    ...ASKED,
+    refused: 'what differs is not told',
+  })
   const found = accounts.find((one) => one.account === account)
   if (found === undefined) {
     const known = accounts.map((one) => one.account).join(', ') || 'none that has a ledger'

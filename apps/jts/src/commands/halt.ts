@@ -60,6 +60,7 @@ export async function haltCommand(name: 'halt' | 'resume', argv: readonly string
     ? await askGateway<HaltAnswer>({
         ...{ url: url(), path, body: name === 'halt' ? { reason, state } : {} },
         ...{ withinMs: ANSWER_WITHIN_MS, refused: `${name} was refused` },
+        unknown: `it is not known whether ${name} came through; ./jts status tells`,
       })
     : await haltWithout(folder!, { strategy, state, reason })
   process.stdout.write(

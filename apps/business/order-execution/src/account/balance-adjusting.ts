@@ -1,5 +1,5 @@
 /** Books money that moves without a trade, once: as the broker tells of it, or as a person says after a comparison. */
-import type { AdjustmentReport } from '@jts/broker-kit'
+import { BrokerError, type AdjustmentReport } from '@jts/broker-kit'
 import { RpcError } from '@jts/contracts'
 import type { AdjustBalanceRequest, AdjustBalanceResponse } from '@jts/contracts/orders-api'
 import {
@@ -18,7 +18,7 @@ import type { Adjustment } from '../domain/adjustments.ts'
 import type { AccountState } from './account-state.ts'
 import type { FillSearch } from './fill-search.ts'
 import { ATTEMPTS, reportBalances } from './reconciliation.ts'
-import { holdingsOf } from './totals.ts'
+import { holdingsOf, type Holdings } from './totals.ts'
 
 export class BalanceAdjusting {
   readonly #state: AccountState
@@ -57,7 +57,7 @@ export class BalanceAdjusting {
   async bookDifference(request: AdjustBalanceRequest): Promise<AdjustBalanceResponse> {
     const state = this.#state
     const { account, adjustments: known, options } = state
-    const { activity, broker, marketClock, store } = options
+    const { activity, store } = options
     const { currency, reason } = request
     const amount = amountOf(request)
     if (!state.opened || !state.ready) {
@@ -73,11 +73,9 @@ export class BalanceAdjusting {
       // A ledger that is behind costs the broker no question.
       if (!isNow()) return moved
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        await this.#fillSearch.everywhere()
-        const before = state.bookings
-        const readUs = marketClock.nowUs()
-        const holdings = await holdingsOf(broker)
-        if (!(await this.#fillSearch.everywhere()) || before !== state.bookings) continue
+        const read = await this.#holdings()
+        if (read === undefined) continue
+        const { holdings, readUs } = read
         const venue = parseUnits(holdings.totals.find((one) => one.currency === currency)?.amount ?? '0')
         const difference = venue - parseUnits(request.ledger)
         const figures = { adjustmentId: '', venue: formatUnits(venue), difference: formatUnits(difference) }
@@ -102,10 +100,31 @@ export class BalanceAdjusting {
         return { ...figures, outcome: 'booked', adjustmentId }
       }
       throw new RpcError(
-        'UNAVAILABLE',
+        'FAILED_PRECONDITION',
         `${account}: expected the account to hold still, found fills coming in; ask again`,
       )
     })
+  }
+
+  /**
+   * Read between two readings of the fills; undefined where one came meanwhile.
+   *
+   * @throws RpcError while the broker does not answer: nothing has been booked
+   */
+  async #holdings(): Promise<{ holdings: Holdings; readUs: number } | undefined> {
+    const state = this.#state
+    const { broker, marketClock } = state.options
+    try {
+      await this.#fillSearch.everywhere()
+      const before = state.bookings
+      const readUs = marketClock.nowUs()
+      const holdings = await holdingsOf(broker)
+      return (await this.#fillSearch.everywhere()) && before === state.bookings ? { holdings, readUs } : undefined
+    } catch (error) {
+      if (!(error instanceof BrokerError)) throw error
+      const found = `${state.account}: expected an answer of the broker, found ${error.message}`
+      throw new RpcError('FAILED_PRECONDITION', error.retryable ? `${found}; ask again` : found, { cause: error })
+    }
   }
 
   #book(adjustment: Adjustment, turn: Turn): void {

@@ -131,7 +131,7 @@ class BrokerApi:
         act = _act(query.cancel_id, content, query)
         code = to_code(query.instrument) or "?"
         target = self._service.record.get(client_order_id)
-        if target is None and trading.is_pending(client_order_id):
+        if target is None and self._service.settling.is_pending(client_order_id):
             words = "the number of that order is not known yet"
             return self._told(trading.refuse(act, "cancel", code, "?", _not_sent("ORDER_IN_FLIGHT", words)))
         if target is None or not target.open or target.code != code:
@@ -154,7 +154,7 @@ class BrokerApi:
         invalid = self._why_amend_invalid(body)
         if invalid is not None:
             return self._told(trading.refuse(act, "amend", code, "?", _not_sent("INVALID", invalid)))
-        if target is None and trading.is_pending(client_order_id):
+        if target is None and self._service.settling.is_pending(client_order_id):
             words = "the number of that order is not known yet"
             return self._told(trading.refuse(act, "amend", code, "?", _not_sent("ORDER_IN_FLIGHT", words)))
         if target is None or not target.open or target.code != code:
@@ -181,7 +181,7 @@ class BrokerApi:
         if record is None or not service.record.is_final(client_order_id):
             await service.reconcile()
             record = service.record.get(client_order_id)
-        if service.trading.is_ambiguous(client_order_id):
+        if service.settling.is_ambiguous(client_order_id):
             raise AmbiguousError(f"several of today's orders fit {client_order_id}")
         if record is None or to_instrument(record.code) != instrument:
             raise ProblemError("ORDER_NOT_FOUND", f"expected {client_order_id} among today's orders in {instrument}")

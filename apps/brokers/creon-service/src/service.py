@@ -26,7 +26,7 @@ from record import AccountRecord
 from reports import fill_json, order_json
 from session import Session, SessionTimings, Starter
 from stream_hub import StreamHub
-from trading import Fences, Timings, Trading
+from trading import Fences, Settling, Timings, Trading
 
 log = logging.getLogger("creon.service")
 VERSION = "0.1.0"
@@ -90,12 +90,14 @@ class CreonService:
             self._on_session_open,
             self._on_session_lost,
         )
+        self.settling = Settling(store, self.record, _monotonic_us, options.timings.absent_us)
         self.trading = Trading(
             store,
             self.record,
             self.client,
             self.sta,
             self.fences,
+            self.settling,
             self.session.why_unavailable,
             self.reconcile,
             venue_now_us,
@@ -146,12 +148,12 @@ class CreonService:
         start = self._first_number()
         mark = self.record.mark()
         orders = await self.client.orders_from(start)
-        self.trading.match(orders)
-        held = self.trading.held_numbers()
+        self.settling.match(orders)
+        held = self.settling.held_numbers()
         self.record.apply(orders, mark, held)
         self.record.release_waiting(held | {n for n in self._numbers_in_flight()})
         self._first_list_of = self.record.date
-        ambiguous = self.trading.ambiguous_requests()
+        ambiguous = self.settling.ambiguous_requests()
         if ambiguous:
             self.alerts["ORDER_AMBIGUOUS"] = (
                 f"requests {', '.join(ambiguous)} fit several orders: a person has to decide"
@@ -162,16 +164,16 @@ class CreonService:
     def _first_number(self) -> int:
         if self._first_list_of != self.record.date:
             return 0
-        numbers = [self.record.lowest_unsettled(), self.trading.lowest_number_sought(), self.record.highest]
+        numbers = [self.record.lowest_unsettled(), self.settling.lowest_number_sought(), self.record.highest]
         return min(number for number in numbers if number is not None)
 
     def _numbers_in_flight(self) -> set[int]:
         """Notices of a request that is under way wait for its reply."""
-        return {number for number, code, side in self.record.waiting() if self.trading.may_be_ours(code, side)}
+        return {number for number, code, side in self.record.waiting() if self.settling.may_be_ours(code, side)}
 
     async def _look_regularly(self) -> None:
         while True:
-            busy = self.record.lowest_unsettled() is not None or self.trading.lowest_number_sought() is not None
+            busy = self.record.lowest_unsettled() is not None or self.settling.lowest_number_sought() is not None
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._look.wait(), LOOK_OPEN_S if busy else LOOK_IDLE_S)
                 await asyncio.sleep(NOTICE_PAUSE_S)
@@ -203,7 +205,7 @@ class CreonService:
             self._loop.call_soon_threadsafe(work, *args)
 
     def _on_notice(self, notice: Notice) -> None:
-        may_be_ours = self.trading.may_be_ours(notice.code, notice.side)
+        may_be_ours = self.settling.may_be_ours(notice.code, notice.side)
         self.record.notice(notice, may_be_ours)
         # That our own order was taken is told by its reply: no list is spent on it.
         if notice.flag != "4" or not (may_be_ours or self.record.known(notice.number)):
@@ -300,7 +302,7 @@ class CreonService:
             "gate": self.fences.gate,
             "leaseEpoch": self.fences.lease_epoch,
             "tradingStateVersion": self.fences.trading_version,
-            "ordersUnknown": self.trading.unknown_count(),
+            "ordersUnknown": self.settling.unknown_count(),
         }
         if self.fences.gate_reason:
             state["gateReason"] = self.fences.gate_reason

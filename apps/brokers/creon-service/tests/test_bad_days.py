@@ -353,7 +353,7 @@ async def test_what_is_unknown_when_its_day_ends_blocks_no_other_day(world: Worl
 
     async def free() -> bool:
         await world.query("never")
-        return not world.service.trading.is_pending("never")
+        return not world.service.settling.is_pending("never")
 
     await until_async(free)
     assert (await world.place("today", type="market", limitPrice=None))["kind"] == "accepted"

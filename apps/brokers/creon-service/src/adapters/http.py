@@ -131,7 +131,7 @@ def create_app(service: CreonService, gatekeeper_keys: Any, lifespan: Any = None
     @app.put("/api/v1/accounts/{account}/lease", dependencies=nothing)
     async def lease(account: str, key: WithKey, body: Annotated[m.Lease, Depends(body_of(m.Lease))]) -> Response:
         own(account, key)
-        if not service.trading.set_lease(body.epoch, body.trading_state_version):
+        if not service.fences.set_lease(body.epoch, body.trading_state_version):
             seen = service.fences.lease_epoch
             raise ProblemError("STALE_LEASE", f"expected an epoch of at least {seen}, found {body.epoch}")
         return answer(service.account_state())

@@ -358,3 +358,50 @@ async def test_what_is_unknown_when_its_day_ends_blocks_no_other_day(world: Worl
     await until_async(free)
     assert (await world.place("today", type="market", limitPrice=None))["kind"] == "accepted"
     assert len(world.venue_orders()) == 1
+
+
+async def hang(world: World) -> asyncio.Task[object]:
+    """A question that keeps the COM thread until it is released; what is asked meanwhile waits behind it."""
+    world.terminal.faults.set("hang", 1, match="marketeye.blockrequest")
+    asking = asyncio.create_task(world.call("GET", f"/api/v1/market-data/quotes?instrument={KRX_SAMSUNG}"))
+    await until(world.terminal.faults.hanging.is_set)
+    return asking
+
+
+@scenario()
+async def test_what_waits_for_the_com_thread_when_the_gate_is_halted_is_not_sent(world: World) -> None:
+    """Whatever the door has let in: the last word is spoken on that thread, right before the call."""
+    assert (await world.place("open", limitPrice="60000"))["kind"] == "accepted"
+    in_time = {"sendBeforeUs": world.terminal.clock.now_us() + 60_000_000}
+    asking = await hang(world)
+    selling = asyncio.create_task(world.place("sells", side="sell", reduceOnly=True, **in_time))
+    amending = asyncio.create_task(world.amend("open", "amends", limitPrice="60100", **in_time))
+    cancelling = asyncio.create_task(world.cancel("open", "cancels", **in_time))
+    await until(lambda: all(world.service.settling.is_pending(one) for one in ("sells", "amends", "cancels")))
+    halting = asyncio.create_task(
+        world.call("PUT", f"/api/v1/accounts/{ACCOUNT}/gate", {"state": "halted", "reason": "stop"})
+    )
+    await until(lambda: world.service.fences.gate == "halted")
+    world.terminal.faults.released.set()
+    assert (await selling)["code"] == (await amending).json()["data"]["code"] == "GATE_HALTED"
+    assert (await cancelling)["kind"] == "cancelled"
+    assert (await halting).status_code == 200
+    await asking
+    assert [len(world.venue_orders(kind)) for kind in "123"] == [1, 0, 1]
+
+
+@scenario()
+async def test_what_waits_for_the_com_thread_and_was_decided_before_a_newer_word_is_not_sent(world: World) -> None:
+    in_time = {"sendBeforeUs": world.terminal.clock.now_us() + 60_000_000}
+    asking = await hang(world)
+    older = asyncio.create_task(world.place("older", tradingStateVersion=1, **in_time))
+    newer = asyncio.create_task(world.place("newer", side="sell", tradingStateVersion=2, **in_time))
+    await until(lambda: world.service.settling.is_pending("older") and world.service.settling.is_pending("newer"))
+    word = {"epoch": 0, "tradingStateVersion": 2}
+    assert (await world.call("PUT", f"/api/v1/accounts/{ACCOUNT}/lease", word)).status_code == 200
+    world.terminal.faults.released.set()
+    assert (await older)["code"] == "STALE_TRADING_STATE"
+    # It went to the wire: there is nothing to sell.
+    assert (await newer)["kind"] == "rejected"
+    await asking
+    assert not world.venue_orders()

@@ -12,6 +12,8 @@ export type JtsProcess = {
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>
   /** The first line on standard output. */
   readonly firstLine: Promise<string>
+  /** What its log has said of errors so far: for the words of a failing test. */
+  readonly errors: () => string
 }
 
 /** Runs `jts …` as a process of its own. @param stdin `pipe` for a process that is told something there */
@@ -45,7 +47,14 @@ export function startJts(
       done({ code, signal, stdout, stderr })
     })
   })
-  return { child, ended, firstLine }
+  return { child, ended, firstLine, errors: () => errorsIn(stderr) }
+}
+
+/** The last lines of a log that are errors, or no lines of a log. */
+function errorsIn(log: string): string {
+  const isError = (line: string): boolean =>
+    line !== '' && (!line.startsWith('{') || /"level":"?(error|fatal|50|60)/.test(line))
+  return log.split('\n').filter(isError).slice(-20).join('\n')
 }
 
 export async function runJts(args: readonly string[], env: Readonly<Record<string, string>> = {}) {

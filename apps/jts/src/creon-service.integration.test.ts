@@ -1,11 +1,8 @@
 /** The broker contract suite against creon-service, the real one over HTTP, on its simulated COM under our control. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { BrokerApiClient } from '@jts/api-client'
 import { CASES, RawApi, runSuite, type VenueControl } from '@jts/broker-kit/contract-suite'
@@ -15,23 +12,17 @@ import { silentLogger, systemClock } from '@jts/runtime'
 import { environmentOf } from '@jts/servers/python'
 import { runJts } from '@jts/testkit'
 import { collected } from './testing/collected.ts'
+import { startCreonService } from './testing/creon-service.ts'
 
-const SERVICE = join(import.meta.dirname, '../../brokers/creon-service/src/main.py')
 const { python } = environmentOf('apps/brokers/creon-service/requirements-dev.txt')
 const KRX_SAMSUNG = instrumentId('KRX:005930')
 const CODE = 'A005930'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-creon-'))
-const child = spawn(
-  python,
-  // The market never closes, and moves only by what is printed; the windows are short.
-  [SERVICE, '--com=simulated', '--port=0', '--json', '--data-dir', folder, '--log-level=error']
-    .concat('--sim-always-open', '--sim-quiet', '--sim-control-port=0', '--sim-window-ms=300')
-    .concat('--reply-timeout-ms=2000'),
-  { stdio: ['ignore', 'pipe', 'inherit'] },
-)
-const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
-const place = JSON.parse(line) as { url: string; controlUrl: string; keys: string; account: string }
+// The market never closes, and moves only by what is printed; the windows are short.
+const market = ['--sim-always-open', '--sim-quiet', '--sim-control-port=0', '--sim-window-ms=300']
+const service = await startCreonService(python, folder, [...market, '--reply-timeout-ms=2000'])
+const { place } = service
 const account = accountId(place.account)
 const [key] = readKeysFile(place.keys)
 const common = { baseUrl: place.url, key: key!, account, wallClock: systemClock, log: silentLogger }
@@ -39,8 +30,7 @@ const client = new BrokerApiClient({ ...common, actTimeoutMs: 40_000, askTimeout
 const raw = new RawApi({ baseUrl: place.url, key: key!, account, clock: systemClock })
 after(async () => {
   await client.stop()
-  child.kill('SIGKILL')
-  await once(child, 'exit')
+  await service.kill()
   rmSync(folder, { recursive: true, force: true })
 })
 

@@ -3,12 +3,9 @@
  * the opening auction once, fills at the open, and a backtest over the same days says the same.
  */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import { runBacktest } from '@jts/backtest'
 import { readKeysFile } from '@jts/broker-kit/server'
@@ -27,11 +24,11 @@ import { MarketClock, silentLogger, systemClock } from '@jts/runtime'
 import { environmentOf } from '@jts/servers/python'
 import { defineStrategy, type AnyStrategy } from '@jts/strategy-kit'
 import { toFacts } from './summary.ts'
+import { startCreonService } from './testing/creon-service.ts'
 import { createTrader, type Trader } from './trader.ts'
 import { findStory } from './why/find.ts'
 import { tellStory } from './why/story.ts'
 
-const SERVICE = join(import.meta.dirname, '../../brokers/creon-service/src/main.py')
 const { python } = environmentOf('apps/brokers/creon-service/requirements-dev.txt')
 const SAMSUNG = instrumentId('KRX:005930')
 const DAYS = ['2026-04-21', '2026-04-22', '2026-04-23', '2026-04-24', '2026-04-27'] as const
@@ -52,20 +49,14 @@ const folder = mkdtempSync(join(tmpdir(), 'jts-krx-days-'))
 const dataDir = join(folder, 'jts')
 mkdirSync(dataDir)
 let nowUs = at(DAYS[0], '15:00')
-const child = spawn(
-  python,
-  [SERVICE, '--com=simulated', '--port=0', '--json', '--data-dir', join(folder, 'creon'), '--log-level=error'].concat(
-    ...[`--sim-clock=manual:${DAYS[0]}T15:00:00`, '--sim-control-port=0', '--sim-window-ms=300'],
-  ),
-  { stdio: ['ignore', 'pipe', 'inherit'] },
-)
-const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
-const place = JSON.parse(line) as { url: string; controlUrl: string; keys: string; account: string }
+const clock = `--sim-clock=manual:${DAYS[0]}T15:00:00`
+const more = [clock, '--sim-control-port=0', '--sim-window-ms=300']
+const service = await startCreonService(python, join(folder, 'creon'), more)
+const { place } = service
 const running: Trader[] = []
 after(async () => {
   for (const trader of running) await trader.stop()
-  child.kill('SIGKILL')
-  await once(child, 'exit')
+  await service.kill()
   rmSync(folder, { recursive: true, force: true })
 })
 

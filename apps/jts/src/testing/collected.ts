@@ -1,11 +1,8 @@
 /** Candles on their way from a simulated Creon through its service, its client and the collector to a file that is exported. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { BrokerApiClient } from '@jts/api-client'
 import { readKeysFile } from '@jts/broker-kit/server'
@@ -14,8 +11,8 @@ import { accountId, instrumentId, kstInstantUs, secondsOfTime, type KstDate } fr
 import { silentLogger, systemClock } from '@jts/runtime'
 import { runJts } from '@jts/testkit'
 import { Harness } from '@jts/testkit/harness'
+import { startCreonService } from './creon-service.ts'
 
-const SERVICE = join(import.meta.dirname, '../../../brokers/creon-service/src/main.py')
 export const SAMSUNG = instrumentId('KRX:005930')
 /** Off-hours trading is over. */
 const EVENING = '18:00'
@@ -28,17 +25,14 @@ async function serviceOn(
   more: readonly string[],
 ): Promise<BrokerApiClient> {
   const dir = mkdtempSync(join(tmpdir(), 'jts-collected-'))
-  const own = ['--com=simulated', '--port=0', '--json', '--data-dir', dir, '--log-level=error', '--sim-window-ms=1']
-  const args = [SERVICE, ...own, `--sim-clock=start:${date}T${EVENING}:00`, ...more]
-  const child = spawn(python, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
-  const place = JSON.parse(line) as { url: string; keys: string; account: string }
+  const evening = ['--sim-window-ms=1', `--sim-clock=start:${date}T${EVENING}:00`]
+  const { place, kill } = await startCreonService(python, dir, [...evening, ...more])
   const [key] = readKeysFile(place.keys)
   const common = { baseUrl: place.url, key: key!, account: accountId(place.account) }
   const client = new BrokerApiClient({ ...common, wallClock: systemClock, log: silentLogger })
   t.after(async () => {
     await client.stop()
-    child.kill('SIGKILL')
+    await kill()
     rmSync(dir, { recursive: true, force: true })
   })
   await client.start()

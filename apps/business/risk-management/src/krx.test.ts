@@ -4,6 +4,7 @@ import { afterEach, it } from 'node:test'
 import { listingOf, type NewEvent } from '@jts/contracts'
 import { RiskCheckRequest, type RiskCheckResponse } from '@jts/contracts/risk-api'
 import {
+  accountId,
   instrumentId,
   krxInstrument,
   krxSessionsOf,
@@ -16,11 +17,13 @@ import {
   type KrxListingOfDay,
   type RiskLimits,
 } from '@jts/model'
+import { HEARTBEAT } from '@jts/runtime'
 import { Harness, START_US } from '@jts/testkit/harness'
 import { candle, openingBalance, topicOf } from '@jts/testkit/order-events'
+import { Heartbeats, placeOf } from '@jts/transport'
 import { createRiskManagement, type RiskManagement } from './index.ts'
 
-const ACCOUNT = 'sim.creon.krx'
+const ACCOUNT = accountId('sim.creon.krx')
 const KODEX = instrumentId('KRX:069500')
 /** A Monday on which the KRX was open. */
 const DATE = '2026-01-05'
@@ -30,19 +33,23 @@ const etf: KrxListingOfDay = {
 }
 const open: Harness[] = []
 
+type Options = { readonly limits?: RiskLimits; readonly hours?: KrxHours; readonly listens?: boolean }
+
 class World {
   harness = Harness.open()
   risk!: RiskManagement
   #questions = 0
-  readonly #options: { limits?: RiskLimits; hours?: KrxHours }
+  readonly #options: Options
+  #voices: readonly Heartbeats[] = []
 
-  constructor(options: { limits?: RiskLimits; hours?: KrxHours }) {
+  constructor(options: Options) {
     this.#options = options
   }
 
   async start(): Promise<this> {
     open.push(this.harness)
-    const { store, bus, marketClock, log } = this.harness
+    const { store, bus, marketClock, wallClock, log } = this.harness
+    const accounts = [{ account: ACCOUNT, instruments: [KODEX] }]
     this.risk = createRiskManagement({
       ...{ store, bus, marketClock, log },
       limits: this.#options.limits ?? {},
@@ -50,6 +57,7 @@ class World {
       instruments: [unlistedKrxInstrument(KODEX)],
       marketTopics: ['market-data.krx.candles'],
       approvalValidUs: 10_000_000,
+      ...(this.#options.listens === true ? { heartbeats: { times: HEARTBEAT, wallClock, accounts } } : {}),
     })
     await this.risk.start()
     await bus.start()
@@ -57,8 +65,25 @@ class World {
     return this
   }
 
+  /** Order execution and the collector are there, and their broker with them. */
+  async speak(): Promise<void> {
+    const { store, wallClock, log } = this.harness
+    this.#voices = [
+      { service: 'order-execution', said: { accounts: [ACCOUNT] } },
+      { service: 'market-data-collector', said: { places: [placeOf(KODEX)] } },
+    ].map(({ service, said }) => new Heartbeats({ service, store, wallClock, log, times: HEARTBEAT, says: () => said }))
+    for (const voice of this.#voices) voice.start()
+    await this.harness.run()
+  }
+
+  async fallSilent(): Promise<void> {
+    for (const voice of this.#voices) voice.stop()
+    await this.harness.run(6000)
+  }
+
   async restart(): Promise<void> {
     await this.harness.run()
+    this.risk.stop()
     this.harness = this.harness.killed()
     await this.start()
   }
@@ -100,7 +125,7 @@ class World {
   }
 }
 
-async function world(options: { limits?: RiskLimits; hours?: KrxHours } = {}): Promise<World> {
+async function world(options: Options = {}): Promise<World> {
   const made = await new World(options).start()
   assert.ok(kstDateOf(START_US) < DATE, 'the world begins before the day that is traded')
   await made.hear(openingBalance(ACCOUNT, { KRW: '1000000' }))
@@ -183,6 +208,32 @@ it('approves what its opening auction still takes until that ends, and the same 
   assert.equal(await w.code({ signalTimeUs: signal.signalTimeUs }), 'STALE_SIGNAL')
   const now = await w.ask({})
   assert.deepEqual([now.denialCode, now.validUntilUs], ['', day('09:05:10')])
+})
+
+it('lets a purchase for an opening auction wait for a broker that is silent, as long as the auction takes it', async () => {
+  const w = await world({ limits: { signalAgeMaxUs: 60_000_000 }, listens: true })
+  await w.lists({ ...etf, date: '2026-01-06' })
+  const day = (time: string): number => kstInstantUs('2026-01-06', secondsOfTime(time))
+  const signal = { signalId: 'of the evening', signalTimeUs: day('08:30:05') }
+  w.at('08:30:20', '2026-01-06')
+  await w.fallSilent()
+  const silent = { name: 'RpcError', code: 'UNAVAILABLE', message: /^expected a heartbeat of .* found none for/ }
+  await assert.rejects(w.ask(signal), silent)
+  // What is for now or never is denied at once.
+  assert.equal(await w.code(), 'HEARTBEAT_MISSING')
+  await w.restart()
+  w.at('08:31', '2026-01-06')
+  await w.fallSilent()
+  await assert.rejects(w.ask(signal), silent)
+  await w.speak()
+  assert.equal((await w.ask(signal)).approved, true)
+  // Nobody comes back in time.
+  await w.fallSilent()
+  const late = { signalId: 'of another', signalTimeUs: signal.signalTimeUs, quantityText: '2' }
+  await assert.rejects(w.ask(late), silent)
+  w.at('08:59:56', '2026-01-06')
+  assert.equal((await w.ask(late)).denialCode, 'HEARTBEAT_MISSING')
+  w.risk.stop()
 })
 
 it('trades at any hour where the simulated venue says that it never closes', async () => {

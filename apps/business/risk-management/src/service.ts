@@ -364,6 +364,9 @@ class Service implements RiskManagementHandlers {
     }
     return this.#options.store.transact((turn) => {
       const decision = this.#engine.check(intent, nowUs, { explain: true })
+      if (!decision.approved && decision.reasonCode === 'HEARTBEAT_MISSING' && this.#waitsForAuction(intent, nowUs)) {
+        throw new RpcError('UNAVAILABLE', decision.reason)
+      }
       const response = toResponse(intent, decision, this.#validUntilUs(intent, nowUs))
       const answer = { intent: text, response: JSON.stringify(response) }
       turn.put(answers, { signal_id: intent.signalId, ...answer, time_us: nowUs })
@@ -374,9 +377,19 @@ class Service implements RiskManagementHandlers {
   }
 
   /** In an opening auction nothing gets stale: a broker that comes up late may still have the order, and nobody after it. */
-  #validUntilUs({ instrument, signalTimeUs }: RiskIntent, nowUs: number): number {
-    const untilUs = openingAuctionUntilUs(signalTimeUs, this.#traded.get(instrument)!, this.#engineOptions.sessions)
-    return untilUs !== undefined && nowUs < untilUs ? untilUs : nowUs + this.#options.approvalValidUs
+  #validUntilUs(intent: RiskIntent, nowUs: number): number {
+    return this.#waitsForAuction(intent, nowUs) ? this.#auctionUntilUs(intent)! : nowUs + this.#options.approvalValidUs
+  }
+
+  /** Silence that may end before the auction does is no answer yet: whoever wants the order asks again. */
+  #waitsForAuction(intent: RiskIntent, nowUs: number): boolean {
+    const untilUs = this.#auctionUntilUs(intent)
+    return untilUs !== undefined && nowUs < untilUs
+  }
+
+  #auctionUntilUs({ instrument, signalTimeUs }: RiskIntent): number | undefined {
+    const traded = this.#traded.get(instrument)
+    return traded && openingAuctionUntilUs(signalTimeUs, traded, this.#engineOptions.sessions)
   }
 
   #remember(signalId: string, answer: Remembered, turn: Turn): void {

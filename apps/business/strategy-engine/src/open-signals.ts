@@ -223,8 +223,8 @@ export class OpenSignals {
     })
   }
 
-  /** Asked in the order in which signals were made; a service that does not answer is asked again. */
-  #ask(signal: Signal): void {
+  /** Asked in the order in which signals were made; a service that does not answer is asked again. `heard`: why it did not. */
+  #ask(signal: Signal, heard = ''): void {
     const { activity, log, riskIsApart = false, store, wallClock } = this.#options
     activity.enter('strategy-engine')
     // After the handler that made it: its transaction is part of the batch that `durable` waits for.
@@ -235,8 +235,10 @@ export class OpenSignals {
         .catch((error: unknown) => {
           if (this.#stopped) return
           const { signalId, correlationId } = signal
-          log.error({ signalId, correlationId, err: error }, 'risk did not answer; asking again')
-          wallClock.after(ASK_AGAIN_MS, () => this.#ask(signal))
+          const reason = error instanceof Error ? error.message : String(error)
+          // It may go on for as long as an auction does.
+          if (reason !== heard) log.error({ signalId, correlationId, err: error }, 'risk did not answer; asking again')
+          wallClock.after(ASK_AGAIN_MS, () => this.#ask(signal, reason))
         })
         .finally(() => activity.leave('strategy-engine'))
     })

@@ -1,7 +1,7 @@
 /** Signals of whole days wait until the KRX takes orders: kept on disk, asked about once, and dropped when nobody means them any more. */
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
-import type { NewEvent } from '@jts/contracts'
+import { RpcError, type NewEvent } from '@jts/contracts'
 import { RiskCheckResponse, type RiskCheckRequest } from '@jts/contracts/risk-api'
 import {
   accountId,
@@ -186,6 +186,21 @@ describe('a signal of a whole day', () => {
     w.harness.marketClock.advanceTo(OPENING_US)
     await w.harness.run()
     assert.equal(w.asked.length, 1)
+  })
+
+  it('is asked about until risk has an answer, and says once why there is none', async (t) => {
+    const w = await world()
+    await w.day(110)
+    const { answer } = w
+    const logged = t.mock.method(w.harness.log, 'error')
+    w.answer = () => Promise.reject(new RpcError('UNAVAILABLE', 'expected a heartbeat, found none'))
+    await w.until(OPENING_US + 60_000_000)
+    assert.equal(w.asked.length, 121)
+    assert.deepEqual([await w.said(), logged.mock.callCount()], [['SignalWaiting'], 1])
+    w.answer = answer
+    await w.harness.run(500)
+    assert.deepEqual(await w.said(), SENT)
+    assert.equal(new Set(w.asked.map(({ signalId }) => signalId)).size, 1)
   })
 
   it('outlives its process, wherever that is killed, and is asked about in the same words', async () => {

@@ -36,6 +36,13 @@ function order(id: string, change: Partial<PlaceOrderIntent> = {}): PlaceOrderIn
   return { ...base, quantity: parseUnits('1'), ...window, ...change }
 }
 
+/** Generous: a machine under load is no failure, and one who waits in vain says for what. */
+async function until(look: () => boolean): Promise<void> {
+  for (const end = performance.now() + 30_000; !look(); await setTimeout(5)) {
+    assert.ok(performance.now() < end, `waited in vain: ${look.toString()}`)
+  }
+}
+
 type Serving = { readonly broker: FakeBroker; readonly server: BrokerServer }
 
 async function serve(
@@ -103,7 +110,7 @@ test('a halted gate and a lease survive a restart of the service', async (t) => 
   const before = await connect(t, first.server.url)
   await before.announceLease(7)
   before.setGate('halted')
-  while (first.server.health().accounts[0]!.gate !== 'halted') await setTimeout(5)
+  await until(() => first.server.health().accounts[0]!.gate === 'halted')
   await first.server.stop()
   const second = await serve('gate.sqlite')
   t.after(() => second.server.stop())
@@ -154,9 +161,9 @@ test('a word of one strategy reaches the service at once: what waits there and w
   let write: () => void = () => undefined
   broker.untilWritten = () => new Promise((resolve) => (write = resolve))
   const waiting = client.placeOrder(order('waiting-1', { tradingStateVersion: 5 }))
-  while (broker.placed.length === 0) await setTimeout(5)
+  await until(() => broker.placed.length > 0)
   client.setGate('open', 6)
-  while (server.health().accounts[0]!.tradingStateVersion !== 6) await setTimeout(5)
+  await until(() => server.health().accounts[0]!.tradingStateVersion === 6)
   broker.untilWritten = undefined
   write()
   assert.equal(told(await waiting), 'not_sent STALE_TRADING_STATE')
@@ -173,7 +180,7 @@ test('what waits at the service and was decided before a halt that its owner can
   let write: () => void = () => undefined
   broker.untilWritten = () => new Promise((resolve) => (write = resolve))
   const waiting = owner.placeOrder(order('waiting-1', { tradingStateVersion: 5 }))
-  while (broker.placed.length === 0) await setTimeout(5)
+  await until(() => broker.placed.length > 0)
   await other.refuseOlder(6)
   await other.refuseOlder(6)
   broker.untilWritten = undefined
@@ -193,7 +200,7 @@ test('a gate whose opening was never heard is opened by who comes back under a l
   const gate = () => server.health().accounts[0]!.gate
   const halted = await connect(t, server.url, { leaseEpoch: () => 1 })
   halted.setGate('halted', 4)
-  while (gate() !== 'halted') await setTimeout(5)
+  await until(() => gate() === 'halted')
   const comeBack = async (tradingStateVersion: number): Promise<void> => {
     const client = new BrokerApiClient({ baseUrl: server.url, key, account, ...common, leaseEpoch: () => 1 })
     client.setGate('open', tradingStateVersion)
@@ -231,7 +238,7 @@ test('a service that another process goes on with is followed there, and what fo
     onAdjustment: () => undefined,
     onOrderStream: (state) => states.push(state),
   })
-  while (states.at(-1) !== 'up') await setTimeout(5)
+  await until(() => states.at(-1) === 'up')
   assert.equal((await client.placeOrder(order('moved-1', { tradingStateVersion: 2 }))).kind, 'accepted')
   await first.server.stop()
   // Before anybody has spoken to it: an owner that was taken over is known to be one.
@@ -242,7 +249,7 @@ test('a service that another process goes on with is followed there, and what fo
   const behind = order('moved-2', { tradingStateVersion: 1 })
   assert.equal(told(await zombie.placeOrder(behind)), 'not_sent STALE_TRADING_STATE')
   place = second.server.url
-  while (states.at(-1) !== 'up' || states.length < 3) await setTimeout(5)
+  await until(() => states.at(-1) === 'up' && states.length >= 3)
   assert.equal((await client.placeOrder(order('moved-3', { tradingStateVersion: 2 }))).kind, 'accepted')
   await client.balances()
   assert.deepEqual(
@@ -307,19 +314,19 @@ test('notices missed while the service was away are made up for: down, then up a
     onAdjustment: () => undefined,
     onOrderStream: (state) => states.push(state),
   })
-  while (states.at(-1) !== 'up') await setTimeout(5)
+  await until(() => states.at(-1) === 'up')
   first.broker.take(order('before'))
   first.broker.notice(first.broker.orders.get('before')!)
-  while (told.length === 0) await setTimeout(5)
+  await until(() => told.length > 0)
   const port = Number(new URL(first.server.url).port)
   await first.server.stop()
-  while (states.at(-1) !== 'down') await setTimeout(5)
+  await until(() => states.at(-1) === 'down')
   const second = await serve('stream.sqlite', {}, port)
   t.after(() => second.server.stop())
-  while (states.at(-1) !== 'up') await setTimeout(5)
+  await until(() => states.at(-1) === 'up')
   second.broker.take(order('after'))
   second.broker.notice(second.broker.orders.get('after')!)
-  while (!told.includes('after')) await setTimeout(5)
+  await until(() => told.includes('after'))
   assert.deepEqual(told, ['before', 'after'])
 })
 

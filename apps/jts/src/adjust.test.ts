@@ -182,7 +182,7 @@ test('what can never be is refused before anybody is asked', async () => {
   }
   await refuses(w.says({ account: 'sim.binance.other' }), 'NOT_FOUND', /expected one of sim.binance.main/)
   w.broker.down()
-  await refuses(w.says({}), 'REFUSED', /order stream is not up/)
+  await refuses(w.says({}), 'REFUSED', /found that it is not yet: the order stream fell/)
 })
 
 for (const [what, at] of [

@@ -63,7 +63,7 @@ export class BalanceAdjusting {
     if (!state.opened || !state.ready) {
       throw new RpcError(
         'FAILED_PRECONDITION',
-        `${account}: expected what the broker says to be read up to now, found that its order stream is not up; ask again`,
+        `${account}: expected all that its broker says to be read, found that it is not yet: the order stream fell, or a request was not taken; ask again`,
       )
     }
     const isNow = (): boolean =>

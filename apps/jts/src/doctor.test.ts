@@ -71,6 +71,20 @@ test('a given server that answers is well; one that does not is to be mended, an
   assert.doesNotMatch(JSON.stringify(gone), /secret/)
 })
 
+test('a given Kafka whose topics cannot be asked for is a note that says why', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((done) => server.once('listening', done))
+  const { port } = server.address() as { port: number }
+  const dataDir = mkdtempSync(join(folder, 'run-'))
+  const env = { KAFKA_BROKERS: `127.0.0.1:${port}` }
+  assert.equal(about(await examine({ dataDir, port: 0, env }), 'Kafka').state, 'ok')
+  writeFileSync(join(dataDir, 'run-distributed.json'), '{}')
+  const { state, found } = about(await examine({ dataDir, port: 0, env }), 'Kafka')
+  assert.equal(state, 'note')
+  assert.match(found, /its topics cannot be asked for: .*run-distributed\.json/)
+  server.close()
+})
+
 test('a taken port is a note, because the next free one is used', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((done) => server.once('listening', done))

@@ -1,10 +1,13 @@
 /** What a machine needs to run JTS, as questions with answers for a person. Nothing here changes anything. */
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { PRODUCTION, TESTNET } from '@jts/binance-service'
+import { silentLogger } from '@jts/runtime'
 import { answers, isFree, JAVA_OLDEST, javaVersion, kafkaInstalled, onPath, postgresFolders } from '@jts/servers'
+import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { checkTls, type TlsFiles } from '@jts/transport/rpc/tls'
 import { readConfig, type JtsConfig } from './config.ts'
+import { readRunFile, RUN_FILE } from './distributed/run-file.ts'
 import { keysFromEnvironment } from './venue.ts'
 
 export type Finding = {
@@ -32,14 +35,15 @@ const SKEW_MAX_MS = 1000
 
 export async function examine(options: DoctorOptions): Promise<Finding[]> {
   const { finding, config } = readConfiguration(options)
+  const dataDir = resolve(options.dataDir ?? '.jts')
   return [
     nodeVersion(process.versions.node),
-    diskSpace(resolve(options.dataDir ?? '.jts')),
+    diskSpace(dataDir),
     await dashboardPort(options.port ?? config?.port ?? PORT_DEFAULT),
     finding,
     ...(config === undefined ? [] : [keys(config), ...(await brokerClock(config))]),
     ...(config?.distributed?.tls === undefined ? [] : [tlsFiles(config.distributed.tls)]),
-    await kafka(options.env),
+    await kafka(options.env, dataDir),
     await postgres(options.env),
     await redis(options.env),
   ]
@@ -148,10 +152,13 @@ export function tlsFiles(files: TlsFiles): Finding {
   }
 }
 
-async function kafka(env: DoctorOptions['env']): Promise<Finding> {
+async function kafka(env: DoctorOptions['env'], dataDir: string): Promise<Finding> {
   const about = 'Kafka (--distributed)'
   const given = env['KAFKA_BROKERS']
-  if (given) return await givenServer(about, 'KAFKA_BROKERS', given.split(',')[0]!, 9092)
+  if (given) {
+    const finding = await givenServer(about, 'KAFKA_BROKERS', given.split(',')[0]!, 9092)
+    return finding.state === 'ok' ? await givenTopics(finding, given.split(','), dataDir) : finding
+  }
   const java = javaVersion()
   if (java < JAVA_OLDEST) {
     const mend = 'apt-get install openjdk-17-jre-headless, or set KAFKA_BROKERS'
@@ -165,6 +172,23 @@ async function kafka(env: DoctorOptions['env']): Promise<Finding> {
     state: 'note',
     found: 'no Maven to fetch its jars',
     mend: 'apt-get install maven, or set KAFKA_BROKERS',
+  }
+}
+
+/** Before the first start of this folder's run there are no topics: then the start itself says what they lack. */
+async function givenTopics(finding: Finding, brokers: readonly string[], dataDir: string): Promise<Finding> {
+  const file = join(dataDir, RUN_FILE)
+  if (!existsSync(file)) return finding
+  try {
+    const { namespace } = readRunFile(file)
+    const client = new KafkaClient({ brokers, prefix: `${namespace}.`, clientId: 'doctor', log: silentLogger })
+    const risk = await client.ping()
+    if (risk === undefined) return finding
+    const mend = 'let its topics have flush.messages=1, or copies on other machines (default.replication.factor)'
+    return { ...finding, state: 'note', found: risk, mend }
+  } catch (error) {
+    const found = `its topics cannot be asked for: ${(error as Error).message}`
+    return { ...finding, state: 'note', found, mend: 'check KAFKA_BROKERS, and the run file of the data folder' }
   }
 }
 

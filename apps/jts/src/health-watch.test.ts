@@ -23,6 +23,7 @@ for (const [situation, states, expected] of [
   ['nothing of one that was away for a moment', ['up', 'down', 'down', 'up', 'starting', 'up'], []],
   ['once that a part is down, however long', ['down', 'down', 'down', 'down', 'down'], ['down: it is down']],
   ['that one which waits for another is degraded', ['starting', 'starting', 'starting'], ['degraded: it is starting']],
+  ['that one which says so of itself is degraded', ['degraded', 'degraded', 'degraded'], ['degraded: it is degraded']],
   ['that it works again', ['down', 'down', 'down', 'up', 'up'], ['down: it is down', 'up: it works again']],
 ] as const) {
   test(`tells ${situation}`, () => {

@@ -18,7 +18,7 @@ import type { Trader } from './trader.ts'
 
 export type ServiceLight = {
   readonly name: string
-  readonly state: 'up' | 'starting' | 'down'
+  readonly state: 'up' | 'starting' | 'degraded' | 'down'
   readonly reason?: string
   /** Its circuit breaker, while it is not closed. */
   readonly breaker?: 'open'

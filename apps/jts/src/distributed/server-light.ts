@@ -1,4 +1,7 @@
-/** Whether a server that the services need answers the supervisor: asked every second, with a limit to the wait. */
+/**
+ * Whether a server that the services need answers the supervisor: asked every second, with a limit to the wait. A text that
+ * it answers is what a person should know of it although it does.
+ */
 import type { ServiceLight } from '../system.ts'
 
 const ASK_EVERY_MS = 1000
@@ -27,8 +30,9 @@ export class ServerLight {
       late = setTimeout(() => reject(new Error(`found no answer within ${ANSWER_MS / 1000} s`)), ANSWER_MS)
     })
     try {
-      await Promise.race([this.#ask(), limit])
-      this.#state = { name: this.#name, state: 'up' }
+      const reason = await Promise.race([this.#ask(), limit])
+      this.#state =
+        typeof reason === 'string' ? { name: this.#name, state: 'degraded', reason } : { name: this.#name, state: 'up' }
     } catch (error) {
       this.#state = { name: this.#name, state: 'down', reason: `it does not answer: ${(error as Error).message}` }
     }

@@ -16,6 +16,7 @@ const held: AccountStateView = {
 const cases: [situation: string, services: ServiceView[], accounts: AccountStateView[], HealthView['status']][] = [
   ['all services up', [up('order-execution'), up('creon-service')], [], 'up'],
   ['one not up yet', [up('order-execution'), { name: 'creon-service', state: 'starting' }], [], 'degraded'],
+  ['one that says so itself', [{ name: 'kafka', state: 'degraded', reason: 'one copy' }], [], 'degraded'],
   ['a breaker open', [up('order-execution'), { ...up('creon-service'), breaker: 'open' }], [], 'degraded'],
   ['an account that only reduces', [up('order-execution')], [held], 'degraded'],
   ['one down', [up('order-execution'), { name: 'creon-service', state: 'down', reason: 'refused' }], [], 'down'],

@@ -12,7 +12,7 @@ export type TradingState = 'active' | 'reducing' | 'halted' | 'unknown'
 
 export type ServiceView = {
   readonly name: string
-  readonly state: 'up' | 'starting' | 'down'
+  readonly state: 'up' | 'starting' | 'degraded' | 'down'
   readonly reason?: string
   /** Of a broker whose circuit breaker is not closed: nothing is sent to it. */
   readonly breaker?: 'open'
@@ -110,7 +110,7 @@ export type StatusView = {
   readonly collections: readonly CollectionView[]
 }
 
-/** Why a light is not green. `down`: a service is; `degraded`: one is not up yet, a breaker is open, or an account does not trade freely. */
+/** Why a light is not green. `down`: a service is; `degraded`: one is not up yet or says so itself, a breaker is open, or an account does not trade freely. */
 export type HealthView = {
   readonly status: 'up' | 'degraded' | 'down'
   readonly tradingState: TradingState

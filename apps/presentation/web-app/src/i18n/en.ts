@@ -142,7 +142,7 @@ export const en: Messages = {
     barred: 'barred: it did not finish',
     unknown: 'unknown: its engine does not answer',
   },
-  service: { up: 'up', starting: 'starting', down: 'down' },
+  service: { up: 'up', starting: 'starting', degraded: 'at risk', down: 'down' },
   breakerOpen: 'breaker open: nothing is sent',
   serviceSince: 'since',
   serviceStandsBy: 'standing by',

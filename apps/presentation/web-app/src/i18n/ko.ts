@@ -140,7 +140,7 @@ export const ko = {
     barred: '응답이 없어 차단됨',
     unknown: '전략 엔진이 응답하지 않아 알 수 없음',
   },
-  service: { up: '정상', starting: '시작 중', down: '중단' },
+  service: { up: '정상', starting: '시작 중', degraded: '위험', down: '중단' },
   breakerOpen: '차단기 열림: 전송하지 않음',
   serviceSince: '시작',
   serviceStandsBy: '대기 중',

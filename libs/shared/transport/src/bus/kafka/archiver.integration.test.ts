@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { Admin, ConfigResourceTypes } from '@platformatic/kafka'
+import { Admin, ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka'
 import { partitionOf, TOPIC_NAMES, TOPICS, type BusEvent, type Topic } from '@jts/contracts'
 import { Activity, silentLogger, systemClock } from '@jts/runtime'
 import { provideKafka, providePostgres, type ProvidedKafka, type ProvidedPostgres } from '@jts/servers'
@@ -130,6 +130,16 @@ test('topics get the settings of their class, also those that an older version m
   assert.deepEqual(await configOf('orders.events'), ['delete', '-1', '1'])
   assert.deepEqual(await configOf('strategy.signals'), ['delete', '-1', '1234'])
   assert.equal((await configOf('portfolio.positions'))[0], 'compact')
+  assert.equal(await client.ping(), undefined)
+  const configs = [{ name: 'flush.messages', configOperation: IncrementalAlterConfigOperationTypes.DELETE }]
+  const resourceName = client.nameOf('orders.events')
+  await admin.incrementalAlterConfigs({
+    resources: [{ resourceType: ConfigResourceTypes.TOPIC, resourceName, configs }],
+  })
+  assert.match(
+    (await client.ping())!,
+    /may take acknowledged events of \S+orders\.events: it does not keep flush\.messages=1/,
+  )
   await admin.close()
 })
 

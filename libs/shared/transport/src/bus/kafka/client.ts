@@ -4,9 +4,9 @@
  * stands before all of them.
  */
 import { Admin, Consumer, findErrorBy, NetworkError, Producer, TimeoutError } from '@platformatic/kafka'
-import { TOPICS, type Topic } from '@jts/contracts'
+import { TOPIC_NAMES, TOPICS, type Topic } from '@jts/contracts'
 import type { Logger } from '@jts/runtime'
-import { bringUpToDate, configOf, type TopicConfig } from './topic-configs.ts'
+import { bringUpToDate, configOf, makeTopics, unsafeTopics, type TopicConfig } from './topic-configs.ts'
 import {
   circuitBreaker,
   CircuitState,
@@ -39,6 +39,7 @@ const CONNECT_TIMEOUT_MS = 3000
 const RETRY_MS = 30
 const RETRY_MAX_MS = 500
 const SAID_EVERY = 10
+const UNKNOWN_TOPIC = 3
 /** Copies of each partition: `default.replication.factor`, which is one where there is one broker. */
 const AS_THE_BROKER_SAYS = -1
 
@@ -126,8 +127,12 @@ export class KafkaClient {
     return new Consumer({ ...this.#base(role), groupId: `${this.options.prefix}${role}`.replaceAll(' ', '-') })
   }
 
+  admin(): Admin {
+    return new Admin(this.#base('admin'))
+  }
+
   async #withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
-    const admin = new Admin(this.#base('admin'))
+    const admin = this.admin()
     try {
       return await this.guarded(() => work(admin))
     } finally {
@@ -135,14 +140,44 @@ export class KafkaClient {
     }
   }
 
-  /** A question that costs little, for whoever wants to know whether Kafka answers. */
-  async ping(): Promise<void> {
-    await this.#withAdmin((admin) => admin.listTopics())
+  /**
+   * A question that costs little, for whoever wants to know whether Kafka answers. Returns what a person should know of it
+   * although it does.
+   */
+  async ping(): Promise<string | undefined> {
+    return await this.#withAdmin(async (admin) => {
+      const known = new Set(await admin.listTopics())
+      return await this.#powerCutRisk(
+        admin,
+        TOPIC_NAMES.filter((topic) => known.has(this.nameOf(topic))),
+      )
+    })
+  }
+
+  async #powerCutRisk(admin: Admin, topics: readonly Topic[]): Promise<string | undefined> {
+    try {
+      const [first, ...others] = await unsafeTopics(admin, this.#configsOf(topics))
+      if (first === undefined) return undefined
+      const more = others.length === 0 ? '' : ` and ${others.length} more topics`
+      return `a power cut of Kafka's machine may take acknowledged events of ${first}${more}: it does not keep flush.messages=1, and has one copy of them`
+    } catch (error) {
+      // A topic made a moment ago is not known everywhere yet.
+      if (isSilence(error) || findErrorBy(error as Error, 'apiCode', UNKNOWN_TOPIC) !== null) throw error
+      return `it does not say whether a power cut may take acknowledged events: ${(error as Error).message}`
+    }
+  }
+
+  #configsOf(topics: readonly Topic[]): Map<string, TopicConfig> {
+    return new Map(topics.map((topic) => [this.nameOf(topic), configOf(topic, this.options.keepsAll === true)]))
   }
 
   /** Creates the topics that are missing, with the partitions of the contract. */
   async ensureTopics(topics: readonly Topic[]): Promise<void> {
     await this.persistently('which topics there are', () => this.#ensureTopics(topics))
+    const risk = await this.persistently('how safe they are', () =>
+      this.#withAdmin((admin) => this.#powerCutRisk(admin, topics)),
+    )
+    if (risk !== undefined) this.options.log.error(`Kafka: ${risk}`)
   }
 
   async #ensureTopics(topics: readonly Topic[]): Promise<void> {
@@ -157,14 +192,12 @@ export class KafkaClient {
       try {
         // One call takes one set of settings.
         for (const [config, alike] of Map.groupBy(missing, (topic) => JSON.stringify(configOf(topic, keepsAll)))) {
-          await admin.createTopics({
-            topics: alike.map((topic) => ({
-              topic: this.nameOf(topic),
-              partitions: TOPICS[topic].partitions,
-              replicas: AS_THE_BROKER_SAYS,
-            })),
-            configs: Object.entries(JSON.parse(config) as TopicConfig).map(([name, value]) => ({ name, value })),
-          })
+          const topics = alike.map((topic) => ({
+            topic: this.nameOf(topic),
+            partitions: TOPICS[topic].partitions,
+            replicas: AS_THE_BROKER_SAYS,
+          }))
+          await makeTopics(admin, topics, JSON.parse(config) as TopicConfig)
         }
       } catch (error) {
         // Two services that start together both see that a topic is missing; the one that came second makes the rest again.
@@ -176,11 +209,8 @@ export class KafkaClient {
 
   /** Who may not change a topic's settings trades all the same: its log only grows. */
   async #bringUpToDate(admin: Admin, topics: readonly Topic[]): Promise<void> {
-    const configs = topics.map(
-      (topic) => [this.nameOf(topic), configOf(topic, this.options.keepsAll === true)] as const,
-    )
     try {
-      await bringUpToDate(admin, new Map(configs))
+      await bringUpToDate(admin, this.#configsOf(topics))
     } catch (error) {
       if (isSilence(error)) throw error
       this.options.log.warn({ err: error }, 'the retention of topics could not be set: they keep everything')

@@ -67,6 +67,16 @@ def test_an_upgrade_without_a_signature_gets_the_problem(service: ServiceProcess
     assert json.loads(response.body or b"")["code"] == "AUTHENTICATION_MISSING"
 
 
+@pytest.mark.parametrize("path", ["/health", "/api/v1/health", "/api/v1/capabilities"])
+def test_an_upgrade_elsewhere_gets_the_problem(service: ServiceProcess, path: str) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        connect(service.place["url"].replace("http", "ws") + path, additional_headers=service.headers("GET", path))
+    assert (caught.value.response.status_code, json.loads(caught.value.response.body or b"")["code"]) == (
+        404,
+        "NOT_FOUND",
+    )
+
+
 def test_order_events_come_in_order_and_again_after_a_cursor(service: ServiceProcess) -> None:
     stream = Stream(service)
     subscribed = stream.ask("subscribe", channel="orders", account=ACCOUNT)

@@ -29,6 +29,7 @@ _METHODS: tuple[tuple[str, dict[str, Right]], ...] = (
     ("/fills", {"GET": "read"}),
     ("/stream", {"GET": "read"}),
 )
+STREAM = "/api/v1/stream"
 ROUTES = tuple((re.compile(f"/api/v1{path}"), methods) for path, methods in _METHODS)
 
 
@@ -49,6 +50,8 @@ class Gatekeeper:
 
     async def _admit(self, scope: Scope, receive: Receive) -> Receive:
         path, method = scope["path"], scope.get("method", "GET")
+        if scope["type"] == "websocket" and path != STREAM:
+            raise ProblemError("NOT_FOUND", f"expected a WebSocket at {STREAM} only")
         if path == "/health":
             if method != "GET":
                 raise ProblemError("METHOD_NOT_ALLOWED", f"expected GET, found {method}")

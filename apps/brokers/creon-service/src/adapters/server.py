@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -11,6 +12,12 @@ NO_PONG = 4409
 
 class HeartbeatProtocol(WebSocketsSansIOProtocol):
     """Closes with the contract's code what has not answered a ping for two heartbeats."""
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            # Answered instead of upgraded: the library would log an error for whoever knocks, with a key or without.
+            self.handshake_complete = True
 
     def keepalive_timeout(self) -> None:
         original = self.conn.fail

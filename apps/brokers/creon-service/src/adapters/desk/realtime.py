@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,10 @@ class Realtime:
         self._subscribers: dict[tuple[str, str], Any] = {}
 
     def forget(self) -> None:
+        """What still lives would be told twice once it is subscribed anew; of a run that is gone it only fails."""
+        for subscriber in self._subscribers.values():
+            with contextlib.suppress(Exception):
+                subscriber.Unsubscribe()
         self._subscribers.clear()
 
     def listen_to_orders(self) -> None:

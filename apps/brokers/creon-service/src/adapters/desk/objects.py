@@ -9,6 +9,9 @@ from ..com import ComModule
 from ..errors import BudgetError, RejectedError, UnavailableError, reject_code
 from ..reading import integer, natural, text
 
+# GetLimitRemainCount: LT_NONTRADE_REQUEST.
+QUOTES_LEFT = 1
+
 
 class ComObjects:
     def __init__(self, com: ComModule, on_disconnect: Callable[[], None]) -> None:
@@ -49,6 +52,8 @@ class ComObjects:
 
     def request(self, asked: Any, progid: str) -> None:
         try:
+            if not progid.startswith("CpTrade."):
+                self._check_room(progid)
             code = asked.BlockRequest()
             status = asked.GetDibStatus() if code == 0 else -1
         except self._com.com_error as error:
@@ -60,6 +65,11 @@ class ComObjects:
         if status != 0:
             words = self.words(asked)
             raise RejectedError(reject_code(words), words)
+
+    def _check_room(self, progid: str) -> None:
+        """A quote request beyond Creon's own count, the login's, would hold this thread and every order behind it."""
+        if integer(self._watched_cybos().GetLimitRemainCount(QUOTES_LEFT), "GetLimitRemainCount") <= 0:
+            raise BudgetError(f"{progid} has no room: Creon's own request limit", self.limit_reset_us())
 
     def words(self, asked: Any) -> str:
         try:

@@ -257,6 +257,8 @@ class MarketData:
                     await self._next_candles(key)
                 except CreonError as error:
                     log.info("no bars of %s: %s", key, error)
+                except Exception:
+                    log.exception("bars of %s could not be streamed", key)
 
     async def _next_candles(self, key: tuple[str, str]) -> None:
         code, timeframe = key
@@ -272,6 +274,9 @@ class MarketData:
             self._next_open_us[key] = now + MINUTE_US
         first = since // length * length if timeframe != "1D" else now - 2 * DAY_US
         rows = await self._client.chart(code, timeframe, first, now, False, Priority.QUOTES)
+        if key not in self._candles:
+            # Its last reader has left meanwhile.
+            return
         bars = [to_candle(row, timeframe, self._ends_at(row.date)) for row in reversed(rows)]
         # A day is looked at now and then: what ended since it was first watched, whichever look that falls to.
         after = self._days_from_us[key] if timeframe == "1D" else since - CANDLE_DELAY_US

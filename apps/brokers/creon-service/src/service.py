@@ -178,13 +178,15 @@ class CreonService:
                 await asyncio.wait_for(self._look.wait(), LOOK_OPEN_S if busy else LOOK_IDLE_S)
                 await asyncio.sleep(NOTICE_PAUSE_S)
             self._look.clear()
-            self.record.turn_day()
-            if self.session.state != "connected":
-                continue
             try:
+                self.record.turn_day()
+                if self.session.state != "connected":
+                    continue
                 await self.reconcile()
                 self.alerts.pop("LIST_FAILED", None)
-            except CreonError as error:
+            except Exception as error:
+                if not isinstance(error, CreonError):
+                    log.exception("a look at today's orders failed")
                 self._alert("LIST_FAILED", f"today's orders could not be read: {error}")
                 await asyncio.sleep(0.5)
                 self._look.set()

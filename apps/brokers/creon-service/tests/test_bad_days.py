@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from creon_client import Waits
+from simulated_com.limits import QUOTE
 from simulated_com.terminal import Terminal
 from terminals import SAMSUNG
 from trading import Timings
@@ -405,3 +406,78 @@ async def test_what_waits_for_the_com_thread_and_was_decided_before_a_newer_word
     assert (await newer)["kind"] == "rejected"
     await asking
     assert not world.venue_orders()
+
+
+@scenario()
+async def test_a_slip_of_ours_ends_neither_the_looks_at_the_list_nor_the_stream_of_bars(world: World) -> None:
+    service, market = world.service, world.service.market
+    lists, chart = service.client.orders_from, service.client.chart
+    slips = []
+
+    async def slip(*_: object) -> list[object]:
+        slips.append(1)
+        raise RuntimeError("a slip")
+
+    await world.place("open", limitPrice="71700")
+    service.client.orders_from = slip  # type: ignore[assignment, method-assign]
+    service.client.chart = slip  # type: ignore[assignment, method-assign]
+    await market.watch("candles", KRX_SAMSUNG, "1m")
+    world.print(71_700, 16)
+    world.move_to(100102)
+    await until(lambda: len(slips) >= 2)
+    assert "LIST_FAILED" in [reason["code"] for reason in (await world.health())["reasons"]]
+    service.client.orders_from, service.client.chart = lists, chart  # type: ignore[method-assign]
+    world.print(71_700, 16)
+    await until(lambda: len(world.fills_heard(provisional=False)) >= 1)
+    await until(lambda: any(m["type"] == "candle" for m in world.heard))
+
+
+@scenario()
+async def test_whoever_leaves_while_a_day_is_asked_for_ends_no_stream_of_bars(world: World) -> None:
+    market, chart = world.service.market, world.service.client.chart
+    asked = asyncio.Event()
+
+    async def slow(*arguments: object) -> object:
+        asked.set()
+        await asyncio.sleep(0.1)
+        return await chart(*arguments)  # type: ignore[arg-type]
+
+    world.service.client.chart = slow  # type: ignore[assignment, method-assign]
+    await market.watch("candles", KRX_SAMSUNG, "1D")
+    await market.watch("candles", KRX_SAMSUNG, "1m")
+    world.print(71_700, 4)
+    world.move_to(153400)
+    await asked.wait()
+    await market.unwatch("candles", KRX_SAMSUNG, "1D")
+    await until(lambda: any(m["type"] == "candle" and m["data"]["timeframe"] == "1m" for m in world.heard))
+    assert all(m["data"]["timeframe"] != "1D" for m in world.heard if m["type"] == "candle")
+
+
+@scenario(terminal={"limit_window_us": 60_000_000})
+async def test_a_quote_budget_that_another_program_has_used_up_keeps_no_order_waiting(world: World) -> None:
+    """Creon counts by login, and would hold the one thread until its window ends."""
+    while world.terminal.limits.take(QUOTE):
+        pass
+    quote = await world.call("GET", f"/api/v1/market-data/quotes?instrument={KRX_SAMSUNG}")
+    assert (quote.status_code, quote.json()["code"]) == (429, "RATE_LIMITED")
+    assert 0 < quote.json()["retryAfterMs"] <= 60_000
+    candles = await world.call("POST", "/api/v1/market-data/candles", {"symbol": "005930", "timeframe": "1D"})
+    assert (candles.status_code, candles.json()["code"]) == (429, "RATE_LIMITED")
+    assert (await world.place("meanwhile"))["kind"] == "accepted"
+
+
+@scenario(impatient=True)
+async def test_after_a_window_that_blocked_everything_is_heard_once(world: World) -> None:
+    await world.place("open", limitPrice="71700")
+    await world.service.market.watch("trades", KRX_SAMSUNG, None)
+    world.terminal.faults.set("popup", 1)
+    await world.place("window", side="sell")
+    await until(lambda: world.service.session.state == "blocked")
+    world.terminal.faults.popup_answer = "ok"
+    world.terminal.faults.released.set()
+    await world.connected()
+    assert len(world.terminal.subscribers) == 2
+    world.print(71_700, 16)
+    await until(lambda: any(m["type"] == "trade" for m in world.heard))
+    await until(lambda: len(world.fills_heard(provisional=False)) == 1)
+    assert len([m for m in world.heard if m["type"] == "trade"]) == 1

@@ -24,21 +24,26 @@ import { openInUnit } from './open-in-unit.ts'
 import { openUnit, type OpenUnit } from './open-unit.ts'
 import { routedOrders } from './routed.ts'
 import { settingsOf, type RunFile } from './run-file.ts'
+import { WaitingRequest } from './testing/waiting-request.ts'
 import { unitsOf } from './units.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-open-unit-'))
 const [kafka, postgres] = await Promise.all([provideKafka(), providePostgres()])
 const namespace = `sim-${randomBytes(4).toString('hex')}`
 const sql = connectPostgres(postgres.url, 'test')
-await migrate(sql, namespace)
-const client = new KafkaClient({ brokers: kafka.brokers, prefix: `${namespace}.`, clientId: 'test', log: silentLogger })
-await client.ensureTopics(TOPIC_NAMES)
-client.close()
+await prepare(namespace)
 after(async () => {
   await sql.end({ timeout: 2 })
   await Promise.all([kafka.stop(), postgres.stop()])
   rmSync(folder, { recursive: true, force: true })
 })
+
+async function prepare(name: string): Promise<void> {
+  await migrate(sql, name)
+  const client = new KafkaClient({ brokers: kafka.brokers, prefix: `${name}.`, clientId: 'test', log: silentLogger })
+  await client.ensureTopics(TOPIC_NAMES)
+  client.close()
+}
 
 const key = { id: 'test', secret: 'a-secret-of-the-tests-0123456789abcdef' }
 const ACCOUNT = accountId('sim.binance.main')
@@ -171,4 +176,25 @@ test('a unit that cannot take an event of an order says so, to order execution a
   await portfolio.stop()
   await bus.stop()
   await store.close()
+})
+
+test('what waits in binance-service when order execution is killed does not go out after a halt', async (t) => {
+  const name = `sim-${randomBytes(4).toString('hex')}`
+  await prepare(name)
+  const rig = await WaitingRequest.start({ ...run, namespace: name }, postgres.url, join(folder, 'waiting'))
+  t.after(() => rig.stop())
+  const { orders } = rig.view
+  await rig.waits('s-1')
+  await rig.killExecution()
+  const asked = { account: '', reason: 'enough', by: 'a person', strategy: '' }
+  const halted = orders.halt({ ...asked, state: 'halted' })
+  await rig.untilRefused(halted)
+  await rig.goesOn()
+  const { state, cancelled, message } = await halted
+  assert.deepEqual([state, cancelled], ['halted', 0])
+  assert.match(message, /^the order execution of sim.binance.main has not confirmed it \(/)
+  assert.deepEqual(await rig.ordersAtVenue(), [])
+
+  const reduced = await orders.halt({ ...asked, state: 'reducing' })
+  assert.equal(reduced.state, 'halted', 'a halt that only reduces opens nothing that is halted')
 })

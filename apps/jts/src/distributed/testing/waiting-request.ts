@@ -37,8 +37,8 @@ export class WaitingRequest {
   #client!: BrokerApiClient
   #execution!: JtsProcess
   #decidedUnder = 0
-  #store: PostgresStore | undefined
-  #bus: KafkaBus | undefined
+  #store!: PostgresStore
+  #bus!: KafkaBus
   /** What the supervisor has. */
   view!: RunView
 
@@ -76,6 +76,14 @@ export class WaitingRequest {
   async #start(): Promise<void> {
     const settings = await settingsOf(this.#run)
     const common = { run: this.#run, log: silentLogger }
+    const { namespace, kafkaBrokers } = this.#run
+    this.#store = await PostgresStore.open({
+      ...{ url: this.#databaseUrl, namespace, unit: 'approving', owner: 'test' },
+      ...{ wallClock: systemClock, log: silentLogger, fatal: () => undefined },
+    })
+    const kafka = { brokers: kafkaBrokers, prefix: `${namespace}.`, clientId: 'test' }
+    this.#bus = new KafkaBus({ store: this.#store, kafka, log: silentLogger })
+    await this.#bus.start()
     this.#broker = await startReplica({
       ...common,
       ...{ service: 'binance-service', name: 'binance-service', observability: NOT_OBSERVED },
@@ -98,6 +106,8 @@ export class WaitingRequest {
 
   /** An order to sell, far from the market, is approved; resolves when its request waits in binance-service. */
   async waits(signalId: string): Promise<void> {
+    const [bar] = await this.view.marketData.candles({ instrument: BTC, timeframe: '1m', limit: 1 })
+    const limitPrice = String(Math.floor(bar!.close * 1.5))
     this.#toVenue.stall('down')
     for (let n = 1; n <= CONNECTIONS; n++) {
       const clientOrderId = `nobody-${n}` as ClientOrderId
@@ -107,7 +117,7 @@ export class WaitingRequest {
       void this.#client.cancelOrder({ instrument: BTC, clientOrderId, cancelId, ...times })
     }
     await this.#untilUnsettled(CONNECTIONS)
-    await this.#approve(signalId)
+    this.#approve(signalId, limitPrice)
     await this.#untilUnsettled(CONNECTIONS + 1)
     this.#decidedUnder = await this.#tradingStateVersion()
   }
@@ -120,21 +130,10 @@ export class WaitingRequest {
     while ((await this.#client.health()).accounts[0]!.ordersUnknown < requests) await sleep(20)
   }
 
-  async #approve(signalId: string): Promise<void> {
-    const { namespace, kafkaBrokers } = this.#run
-    const common = { log: silentLogger, fatal: () => undefined }
-    const unit = { namespace, unit: 'approving', owner: 'test', wallClock: systemClock }
-    const store = (this.#store = await PostgresStore.open({ url: this.#databaseUrl, ...unit, ...common }))
-    const bus = (this.#bus = new KafkaBus({
-      ...{ store, log: silentLogger },
-      kafka: { brokers: [...kafkaBrokers], prefix: `${namespace}.`, clientId: 'test' },
-    }))
-    await bus.start()
-    const [bar] = await this.view.marketData.candles({ instrument: BTC, timeframe: '1m', limit: 1 })
-    const limitPrice = String(Math.floor(bar!.close * 1.5))
+  #approve(signalId: string, limitPrice: string): void {
     const nowUs = systemClock.nowUs()
     const about = { stream: ACCOUNT, account: ACCOUNT, correlationId: signalId, causationId: '', timeEventUs: nowUs }
-    store.transact((turn) => {
+    this.#store.transact((turn) => {
       turn.publish('orders.signals', {
         ...about,
         type: 'ApprovedSignal',
@@ -174,8 +173,8 @@ export class WaitingRequest {
   async stop(): Promise<void> {
     this.#toVenue.flow()
     if (this.#execution.child.exitCode === null && this.#execution.child.signalCode === null) await this.killExecution()
-    await this.#bus?.stop()
-    await this.#store?.release()
+    await this.#bus.stop()
+    await this.#store.release()
     await this.view.stop()
     await this.#client.stop()
     await this.#broker.stop()

@@ -1,7 +1,10 @@
 /** `./jts halt` with no process to carry it out: whom it ends, what it cancels at a real venue, and what it says of the rest. */
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, request as ask, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -19,9 +22,11 @@ import { startVenueProcess, type VenueProcess } from '../venue-process.ts'
 const root = mkdtempSync(join(tmpdir(), 'jts-halt-without-'))
 const children: ChildProcess[] = []
 const venues: VenueProcess[] = []
+const servers: Server[] = []
 after(async () => {
   for (const venue of venues) await venue.stop()
   for (const child of children) child.kill('SIGKILL')
+  for (const server of servers) server.close()
   rmSync(root, { recursive: true, force: true })
 })
 
@@ -53,20 +58,45 @@ function open(dir: string): SqliteStore {
   return store
 }
 
-/** An order that was sent once and accepted, as order execution keeps it. */
-async function leaveOrder(dir: string, orderId: OrderId, strategy = 'one'): Promise<void> {
+type Left = { readonly strategy?: string; readonly status?: 'submitting' | 'accepted'; readonly sendBeforeUs?: number }
+
+/** An order that was sent once and, unless its request may still be on its way, accepted: as order execution keeps it. */
+async function leaveOrder(dir: string, orderId: OrderId, left: Left = {}): Promise<void> {
+  const { strategy = 'one', status: last = 'accepted', sendBeforeUs = 0 } = left
   const store = open(dir)
   const order = new OrderRecord({
     ...{ orderId, signalId: 's', correlationId: 'c', approvedBy: 'orders.signals/x/1', strategy },
     ...{ instrument: 'BINANCE:BTCUSDT', side: 'buy', type: 'limit', timeInForce: 'gtc', quantity: '0.01' },
     ...{ quoteQuantity: '', limitPrice: '100', price: '100', validUntilUs: 0, timeUs: 0 },
   } as unknown as OrderTermsRecord)
-  for (const status of ['submitting', 'accepted'] as const) order.life.move(status)
-  order.request = { number: 1, clientOrderId: clientOrderIdOf(orderId, 1), intentTimeUs: 0, sendBeforeUs: 0 }
+  order.life.move('submitting')
+  if (last === 'accepted') order.life.move(last)
+  order.request = { number: 1, clientOrderId: clientOrderIdOf(orderId, 1), intentTimeUs: 0, sendBeforeUs }
   const record = order.toText()
   store.transact((turn) => turn.put(ordersOpen, { order_id: orderId, account: ACCOUNT, record }), 'durable')
   await store.durable()
   await store.close()
+}
+
+/** Stands before the venue's REST address, and tells when a question was first asked there. */
+async function passing(
+  rest: string,
+  path: string,
+): Promise<{ readonly url: string; readonly firstUs: Promise<number> }> {
+  const first = Promise.withResolvers<number>()
+  const server = createServer((request, response) => {
+    if (request.url!.startsWith(path)) first.resolve(systemClock.nowUs())
+    const passed = new URL(request.url!, rest)
+    request.pipe(
+      ask(passed, { method: request.method, headers: request.headers }, (answer) => {
+        response.writeHead(answer.statusCode!, answer.headers)
+        answer.pipe(response)
+      }),
+    )
+  })
+  servers.push(server.listen(0, '127.0.0.1'))
+  await once(server, 'listening')
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, firstUs: first.promise }
 }
 
 async function halt(dir: string, env: Record<string, string> = {}, ...more: string[]) {
@@ -133,7 +163,7 @@ test('orders of ours are cancelled at the venue; those of others only where the 
   // Of one strategy: its own order alone.
   const others = 'others' as OrderId
   await place(clientOrderIdOf(others, 1))
-  await leaveOrder(dir, others, 'two')
+  await leaveOrder(dir, others, { strategy: 'two' })
   const unknown = await halt(dir, keys, '--strategy', 'three')
   assert.equal(unknown.code, EXIT.usage)
   assert.match(unknown.stderr, /--strategy: expected one of one, two, found "three"/)
@@ -145,6 +175,15 @@ test('orders of ours are cancelled at the venue; those of others only where the 
   const { answer, stderr } = await halt(dir, keys)
   assert.deepEqual([answer?.['cancelled'], answer?.['open']], [1, 0], stderr)
   assert.deepEqual(await openAt(), ['a-persons-own'])
+
+  // What was on its way when the process died may still be taken by the venue: nobody looks for what is open before that is over.
+  const asked = await passing(endpoints.rest, '/api/v3/openOrders')
+  const onItsWay = folder('on-its-way', { ...file, endpoints: { ...endpoints, rest: asked.url } })
+  const sendBeforeUs = systemClock.nowUs() + 2_000_000
+  await leaveOrder(onItsWay, 'on-its-way' as OrderId, { status: 'submitting', sendBeforeUs })
+  const waited = await halt(onItsWay, keys)
+  assert.deepEqual([waited.answer?.['open'], waited.answer?.['unknown']], [0, 1], waited.stderr)
+  assert.ok((await asked.firstUs) >= sendBeforeUs, 'it was looked for what is open while a request could still be sent')
 
   const config = join(root, 'adopts.yaml')
   writeFileSync(config, 'mode: sim\naccounts:\n  - { name: main, broker: binance, foreignOrders: adopt }\n')

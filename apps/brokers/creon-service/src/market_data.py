@@ -18,6 +18,7 @@ from adapters.symbols import to_code, to_instrument
 from creon_client import CreonClient
 from domain.candles import DAY_SETTLES_US, DAY_US, MINUTE_US, MINUTES, Candle, date_of, is_final, to_candle
 from domain.words import Kind, Priority
+from past import Chart, Past
 from rate_limiter import SUBSCRIPTION_LIMIT
 from stream_hub import StreamHub
 
@@ -68,6 +69,7 @@ class MarketData:
         monotonic_us: Callable[[], int],
     ) -> None:
         self._client, self._hub, self._now_us, self._monotonic_us = client, hub, venue_now_us, monotonic_us
+        self._past = Past(client, venue_now_us)
         self._listings: dict[str, Listing] = {}
         self._standings: dict[str, tuple[int, Standing]] = {}
         self._listed_on = 0
@@ -143,13 +145,29 @@ class MarketData:
         first = query.from_us if query.from_us is not None else self._reaching_back(query, last)
         if first > last:
             return []
-        rows = await self._client.chart(
-            query.code, query.timeframe, max(0, first), now, query.adjusted, Priority.HISTORY
-        )
-        bars = [to_candle(row, query.timeframe, self._ends_at(row.date)) for row in reversed(rows)]
-        wanted = [bar for bar in bars if first <= bar.open_time_us <= last and is_final(bar, now)]
-        chosen = wanted[: query.limit] if query.from_us is not None else wanted[-query.limit :]
-        return [candle_json(query.code, query.timeframe, bar) for bar in chosen]
+        of, is_decided = (query.code, query.timeframe, query.adjusted, max(0, first)), False
+        chart, bars = self._past.kept(*of), list[Candle]()
+        if chart is not None and query.from_us is not None:
+            bars, is_decided = self._bars_of(chart, query, first, last)
+        if not is_decided:
+            bars, _ = self._bars_of(await self._past.read(*of), query, first, last)
+        return [candle_json(query.code, query.timeframe, bar) for bar in bars[-query.limit :]]
+
+    def _bars_of(self, chart: Chart, query: CandleQuery, first: int, last: int) -> tuple[list[Candle], bool]:
+        """Those between first and last; and whether what came after the chart was read adds none."""
+        found: list[Candle] = []
+        for row in chart.since(date_of(max(0, first))):
+            bar = to_candle(row, query.timeframe, self._ends_at(row.date))
+            if bar.open_time_us > last:
+                return found, True
+            if not is_final(bar, chart.read_us):
+                break
+            if bar.open_time_us < first:
+                continue
+            found.append(bar)
+            if query.from_us is not None and len(found) == query.limit:
+                return found, True
+        return found, False
 
     def _reaching_back(self, query: CandleQuery, last_us: int) -> int:
         """Days enough for so many bars, long holidays included."""

@@ -12,7 +12,9 @@ from adapters.com import load_com
 from adapters.errors import NoRoomError
 from adapters.sta_thread import Job, StaThread
 from creon_client import CreonClient, Waits
+from domain.candles import DAY_US, ChartRow
 from domain.words import Priority
+from past import Past
 from rate_limiter import QUOTE_LIMIT, RateLimiter
 
 
@@ -66,3 +68,28 @@ def test_a_chart_waits_for_room_no_longer_than_its_asker_however_many_pages_it_h
         assert asyncio.run(client.chart("A005930", "1m", 0, 1, False, Priority.HISTORY)) == []
     finally:
         sta.stop()
+
+
+def test_of_two_long_charts_one_is_read_after_the_other() -> None:
+    """At the same time each would use up the other's room, and neither would be whole in time."""
+    asked: list[str] = []
+    go_on = asyncio.Event()
+
+    async def chart(code: str, *_: object) -> list[ChartRow]:
+        asked.append(code)
+        await go_on.wait()
+        return []
+
+    async def both() -> None:
+        past = Past(cast(Any, SimpleNamespace(chart=chart)), lambda: 100 * DAY_US)
+        first, second = (
+            asyncio.create_task(past.read(code, "1m", False, 50 * DAY_US)) for code in ("A005930", "A000660")
+        )
+        short = asyncio.create_task(past.read("A035420", "1D", False, 99 * DAY_US))
+        await asyncio.sleep(0.05)
+        assert sorted(asked) == ["A005930", "A035420"]
+        go_on.set()
+        await asyncio.gather(first, second, short)
+        assert asked[2:] == ["A000660"]
+
+    asyncio.run(both())

@@ -39,7 +39,7 @@ import { KafkaReader, type KafkaRecord, type LogRange } from './reader.ts'
 
 export type KafkaBusOptions = {
   readonly store: PostgresStore
-  readonly kafka: Omit<KafkaOptions, 'log'>
+  readonly kafka: Omit<KafkaOptions, 'log'> | KafkaClient
   /** Settles when the topics are there, where another makes them for all; else the bus does. */
   readonly topicsMade?: Promise<unknown> | undefined
   readonly log: Logger
@@ -99,7 +99,8 @@ export class KafkaBus implements Bus, LogReader {
   constructor(options: KafkaBusOptions) {
     this.#options = options
     this.#store = options.store
-    this.#client = new KafkaClient({ ...options.kafka, log: options.log })
+    const { kafka, log } = options
+    this.#client = kafka instanceof KafkaClient ? kafka : new KafkaClient({ ...kafka, log })
     this.#log = new KafkaLog(this.#client, options.store.unit, options.archive)
     this.#outbox = new KafkaOutbox(this.#client, options.store, options.activity)
     this.#store.plugParticipant({

@@ -16,7 +16,7 @@ export class ScriptedKafka extends KafkaClient {
   readonly #logs = new Map<string, Log>()
   /** `topic/partition@offset` of every fetch, oldest first. */
   readonly fetched: string[] = []
-  #hold: Promise<void> | undefined
+  #hold: Promise<undefined> | undefined
   #fails = 0
 
   constructor() {
@@ -43,11 +43,11 @@ export class ScriptedKafka extends KafkaClient {
 
   /** Answers are worked out at once and given when this is called. */
   hold(): () => void {
-    const { promise, resolve } = Promise.withResolvers<void>()
+    const { promise, resolve } = Promise.withResolvers<undefined>()
     this.#hold = promise
     return () => {
       this.#hold = undefined
-      resolve()
+      resolve(undefined)
     }
   }
 

@@ -1,7 +1,7 @@
 /** Finds a strategy by the name of a shipped one or by the path of a file, and checks its parameters. */
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { dirname, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
   checkMarket,
@@ -11,7 +11,7 @@ import {
   type ParameterTable,
   type ParameterValues,
 } from '@jts/strategy-kit'
-import { loadStrategy } from '@jts/strategy-kit/load'
+import { filesOf, loadStrategy } from '@jts/strategy-kit/load'
 import { UserError } from './cli.ts'
 
 const SHIPPED = resolve(fileURLToPath(import.meta.url), '../../../../strategies')
@@ -22,6 +22,7 @@ export type LoadedStrategy = {
   /** The parameters as they were given, in text. */
   readonly given: Readonly<Record<string, string>>
   readonly file: string
+  /** Of the file, or of it and all that it imports from files. */
   readonly sha256: string
 }
 
@@ -46,8 +47,17 @@ export async function findStrategy(
     parameters,
     given: texts,
     file,
-    sha256: createHash('sha256').update(readFileSync(file)).digest('hex'),
+    sha256: hashOf(file),
   }
+}
+
+/** Of a file that imports none its own hash, as any tool finds it; else that of the lines «hash  path», as `sha256sum` writes them. */
+function hashOf(strategy: string): string {
+  const sha256 = (content: string | Buffer): string => createHash('sha256').update(content).digest('hex')
+  const folder = dirname(strategy)
+  const files = filesOf(strategy).toSorted()
+  if (files.length === 1) return sha256(readFileSync(strategy))
+  return sha256(files.map((file) => `${sha256(readFileSync(file))}  ${relative(folder, file)}\n`).join(''))
 }
 
 /** Where a strategy comes from, as the record of its inputs names it. */

@@ -26,22 +26,26 @@ after(async () => {
 })
 
 const file = join(root, 'above.ts')
-const strategyAbove = (level: number): string => `
+const levelFile = join(root, 'level.ts')
+const writeLevel = (level: number): void => writeFileSync(levelFile, `export const LEVEL = ${level}\n`)
+const STRATEGY = `
 import { defineStrategy, quantity } from '@jts/strategy-kit'
+import { LEVEL } from './level.ts'
 export default defineStrategy({
   name: 'above',
   parameters: { quantity: quantity({ default: '1' }) },
   state: () => ({ closes: 0 }),
   onBar(bar, { state, parameters, position, buy }) {
     state.closes += bar.close
-    if (bar.close > ${level} && position.isFlat) buy(parameters.quantity)
+    if (bar.close > LEVEL && position.isFlat) buy(parameters.quantity)
   },
 })
 `
 
 /** An instance on ninety bars, the last of which lie beside its state. */
 async function run(harness: Harness): Promise<void> {
-  writeFileSync(file, strategyAbove(130))
+  writeFileSync(file, STRATEGY)
+  writeLevel(130)
   const strategy = await findStrategy(file, { quantity: '0.5' })
   const { store, bus, marketClock, wallClock, activity, log } = harness
   const engine = createStrategyEngine({
@@ -87,14 +91,18 @@ test('a folder is replayed as it was recorded; a changed file, a file that is go
   const { inputs, signals, segments, differences, problems, notes } = asRecorded!
   assert.deepEqual([inputs, signals, segments, differences, problems, notes], [90, 1, 1, [], [], []])
 
-  writeFileSync(file, strategyAbove(120))
+  // Not the strategy's own file: what it imports.
+  writeLevel(120)
   const changed = await rebuildStrategies()
   assert.equal(changed.code, 1)
   const [difference] = changed.said.differences
   assert.equal(difference!.at, `market-data.binance.candles/${BTC}/61`)
   assert.equal(difference!.recorded, 'nothing')
   assert.match(difference!.replayed, /^buy 0\.5 market gtc, price 121 \(signal /)
-  assert.match(changed.said.notes.join(), /above\.ts has changed since: then its SHA-256 was [0-9a-f]{64}, now it is /)
+  assert.match(
+    changed.said.notes.join(),
+    /above\.ts, or what it imports, has changed since: then its SHA-256 was [0-9a-f]{64}, now it is /,
+  )
 
   rmSync(file)
   const [gone] = await replayStrategies(folder)
@@ -103,7 +111,8 @@ test('a folder is replayed as it was recorded; a changed file, a file that is go
     /not replayed: expected the strategy's file .*above\.ts \(SHA-256 .*\), found none/,
   )
 
-  writeFileSync(file, strategyAbove(130))
+  writeFileSync(file, STRATEGY)
+  writeLevel(130)
   const ofCandles = `FROM bus_log l JOIN bus_partitions p ON p.topic = 'market-data.binance.candles' AND l.id / 1099511627776 = p.log ORDER BY l.id LIMIT 1`
   harness.store.database.exec(`DELETE FROM bus_log WHERE id = (SELECT l.id ${ofCandles} OFFSET 30)`)
   harness.store.flush()

@@ -161,7 +161,9 @@ class Told {
     }
     const strategy = await findStrategy(file, parameters)
     if (strategy.sha256 !== sha256) {
-      this.note(`${file} has changed since: then its SHA-256 was ${sha256}, now it is ${strategy.sha256}`)
+      this.note(
+        `${file}, or what it imports, has changed since: then its SHA-256 was ${sha256}, now it is ${strategy.sha256}`,
+      )
     }
     const instance = this.#instance as StrategyInstanceId
     return {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
-import { loadStrategy } from './load.ts'
+import { filesOf, loadStrategy } from './load.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-strategies-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -52,5 +52,24 @@ describe('loadStrategy', () => {
 
   it('says when there is no such file', async () => {
     await assert.rejects(loadStrategy(join(folder, 'absent.ts')), /absent.ts: expected a strategy file, found none/)
+  })
+
+  it('tells of which files a strategy is made: its own and what it imports from files, from those in turn, too', async () => {
+    const strategy = (name: string) =>
+      `export default defineStrategy({ name: '${name}', parameters: {}, state: () => ({}), onBar() {} })`
+    const kit = `import { defineStrategy } from '@jts/strategy-kit'`
+    const far = write('far.ts', 'export const far = 1')
+    const near = write(
+      'near.ts',
+      `import type { Kind } from './kind.ts'\nexport { far } from './far.ts'\nexport type { Kind }`,
+    )
+    const made = write('made.ts', `${kit}\nimport { far } from './near.ts'\nconsole.assert(far)\n${strategy('made')}`)
+    const second = write('second.ts', `${kit}\nawait import('./far.ts')\n${strategy('second')}`)
+    const alone = write('alone.ts', `${kit}\n${strategy('alone')}`)
+    for (const file of [made, second, alone]) await loadStrategy(file)
+    assert.deepEqual(filesOf(made), [made, near, far])
+    // What another one has loaded before is told of all the same.
+    assert.deepEqual(filesOf(second), [second, far])
+    assert.deepEqual(filesOf(alone), [alone])
   })
 })

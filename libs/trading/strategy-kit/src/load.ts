@@ -5,26 +5,47 @@
 import { existsSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { checkDefinition, StrategyError, type AnyStrategy } from './define-strategy.ts'
 
 const SHARED = /^@jts\/(strategy-kit|model)(\/|$)/
+/** An import of a file, not of a package. */
+const OF_FILE = /^(\.{0,2}\/|file:)/
 let hooked = false
+/** What each module imports from files, by their URLs. */
+const imported = new Map<string, Set<string>>()
+
+/** The strategy's file and all that it imports from files, so far as it has been loaded. */
+export function filesOf(path: string): readonly string[] {
+  const found = new Set([pathToFileURL(resolve(path)).href])
+  // A set is walked on through what is added to it meanwhile.
+  for (const url of found) for (const one of imported.get(url) ?? []) found.add(one)
+  return [...found].map((url) => fileURLToPath(url))
+}
 
 function hookImports(): void {
   if (hooked) return
   hooked = true
   registerHooks({
-    resolve: (specifier, context, nextResolve) =>
-      SHARED.test(specifier)
-        ? nextResolve(specifier, { ...context, parentURL: import.meta.url })
-        : nextResolve(specifier, context),
+    resolve: (specifier, context, nextResolve) => {
+      if (SHARED.test(specifier)) return nextResolve(specifier, { ...context, parentURL: import.meta.url })
+      const found = nextResolve(specifier, context)
+      if (OF_FILE.test(specifier) && context.parentURL !== undefined) noteImport(context.parentURL, found.url)
+      return found
+    },
     load: (url, context, nextLoad) => {
       // A lone file has no package.json to say that it is a module; without this, Node guesses and warns.
       const isLoneModule = context.format === undefined || context.format === null
       return nextLoad(url, isLoneModule && /\.m?ts$/.test(url) ? { ...context, format: 'module-typescript' } : context)
     },
   })
+}
+
+function noteImport(by: string, url: string): void {
+  if (!url.startsWith('file:')) return
+  const known = imported.get(by)
+  if (known === undefined) imported.set(by, new Set([url]))
+  else known.add(url)
 }
 
 /** @throws StrategyError naming the file, what was expected and what was found. */

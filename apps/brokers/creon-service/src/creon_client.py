@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from adapters.desk import Desk
 from adapters.desk.rows import Balance, BuyingPower, HoldingRow, Levels, Listing, QuoteRow, Standing
-from adapters.errors import BudgetError, NoRoomError, UnreadableError
+from adapters.errors import BudgetError, NoRoomError, UnavailableError, UnreadableError
 from adapters.sta_thread import Job, StaThread
 from domain.candles import ChartRow, pages_on, rows_needed
 from domain.words import Placement, Priority, VenueOrder
@@ -157,6 +157,8 @@ class CreonClient:
             if budget is not None:
                 self._limiters[budget].block_for(error.retry_after_us)
             raise
+        except self._desk.com_error as error:
+            raise UnavailableError(f"{name}: {error}") from error
 
 
 def _together(rows: list[VenueOrder]) -> list[VenueOrder]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
+from adapters.errors import CreonError
 from creon_client import Waits
 from simulated_com.limits import QUOTE
 from simulated_com.terminal import Terminal
@@ -481,3 +484,31 @@ async def test_after_a_window_that_blocked_everything_is_heard_once(world: World
     await until(lambda: any(m["type"] == "trade" for m in world.heard))
     await until(lambda: len(world.fills_heard(provisional=False)) == 1)
     assert len([m for m in world.heard if m["type"] == "trade"]) == 1
+
+
+@scenario(impatient=True)
+async def test_whatever_com_raises_while_the_hts_is_away_is_told_as_that(world: World) -> None:
+    """Objects of a run that is gone raise at every word, others once there is no session."""
+    questions = (
+        ("GET", "/api/v1/instruments", None),
+        ("GET", "/api/v1/instruments?instrument=KRX:000020", None),
+        ("GET", f"/api/v1/market-data/quotes?instrument={KRX_SAMSUNG}", None),
+        ("GET", f"/api/v1/market-data/order-book?instrument={KRX_SAMSUNG}", None),
+        ("POST", "/api/v1/market-data/candles", {"symbol": "005930", "timeframe": "1D"}),
+        ("GET", f"/api/v1/accounts/{ACCOUNT}/balances", None),
+        ("GET", f"/api/v1/orders?account={ACCOUNT}&status=open", None),
+    )
+    world.terminal.faults.set("login-fails")
+    for restart in (False, True):
+        world.service.market._listings.pop("A000660", None)
+        world.terminal.disconnect(restart=restart)
+        world.terminal.faults.set("raise-when-disconnected")
+        for method, target, body in questions:
+            answer = await world.call(method, target, body)
+            known = answer.status_code == 200 and "instruments" in target
+            assert known or answer.json()["code"] == "BROKER_UNAVAILABLE", (restart, target, answer.text)
+        with pytest.raises(CreonError):
+            await world.service.market.watch("trades", "KRX:000660", None)
+    world.terminal.faults.clear()
+    assert world.terminal.login()
+    await world.connected()

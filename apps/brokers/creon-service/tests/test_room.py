@@ -23,6 +23,7 @@ class Desk:
 
     def __init__(self) -> None:
         page: tuple[list[Any], bool] = ([], False)
+        self.com_error = OSError
         self.market = SimpleNamespace(quotes=lambda _codes: [], chart=lambda *_: lambda: page)
 
 

@@ -11,6 +11,8 @@ from .trade import TradeDesk
 
 class Desk:
     def __init__(self, com: ComModule, events: DeskEvents) -> None:
+        # Raised by any object at any word, once its HTS is gone.
+        self.com_error = com.com_error
         self._objects = ComObjects(com, events.on_disconnect)
         self.trade = TradeDesk(self._objects)
         self.market = MarketDesk(self._objects)

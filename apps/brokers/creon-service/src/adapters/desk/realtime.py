@@ -89,10 +89,10 @@ class Realtime:
     def _subscribe(self, progid: str, code: str, handler: type) -> None:
         if (progid, code) in self._subscribers:
             return
-        subscriber = self._com.DispatchWithEvents(progid, handler)
-        if code:
-            subscriber.SetInputValue(0, code)
         try:
+            subscriber = self._com.DispatchWithEvents(progid, handler)
+            if code:
+                subscriber.SetInputValue(0, code)
             subscriber.Subscribe()
         except Exception as error:
             raise UnavailableError(f"{progid} could not be subscribed: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 
 import pytest
@@ -512,3 +513,33 @@ async def test_whatever_com_raises_while_the_hts_is_away_is_told_as_that(world: 
     world.terminal.faults.clear()
     assert world.terminal.login()
     await world.connected()
+
+
+@scenario()
+async def test_a_disk_that_is_full_sends_nothing_twice_and_keeps_nobody_waiting(world: World) -> None:
+    store, full = world.service.store, sqlite3.OperationalError("database or disk is full")
+    mark_sending, save_order = store.mark_sending, store.save_order
+
+    def fails(*_: object) -> None:
+        raise full
+
+    store.mark_sending = fails  # type: ignore[assignment, method-assign]
+    unsent = await asyncio.wait_for(world.place("unsent"), 10)
+    assert (unsent["kind"], unsent["code"]) == ("not_sent", "BROKER_UNAVAILABLE")
+    assert "disk is full" in unsent["message"] and not world.venue_orders()
+    store.mark_sending = mark_sending  # type: ignore[method-assign]
+
+    store.save_order = fails  # type: ignore[assignment, method-assign]
+    order = world.order("sent")
+    sent = await asyncio.wait_for(world.call("POST", "/api/v1/orders", order), 10)
+    assert sent.json()["data"]["kind"] == "unknown"
+    # Another of its side could not be told apart from it.
+    assert (await world.place("next"))["code"] == "ORDER_IN_FLIGHT"
+    store.save_order = save_order  # type: ignore[method-assign]
+
+    async def found() -> bool:
+        return bool((await world.call("POST", "/api/v1/orders", order)).json()["data"]["kind"] == "accepted")
+
+    await until_async(lambda: is_status(world, "sent", "accepted"))
+    await until_async(found)
+    assert len(world.venue_orders()) == 1

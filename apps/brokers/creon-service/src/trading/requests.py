@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -153,7 +154,10 @@ class Trading:
                 date = date_of(self._now_us())
                 highest = self._record.highest if self._record.date == date else 0
                 pending.row = replace(row, after_number=highest, date=date)
-                self._store.mark_sending(act.request_id, pending.row.date, pending.row.after_number)
+                try:
+                    self._store.mark_sending(act.request_id, pending.row.date, pending.row.after_number)
+                except sqlite3.Error as error:
+                    raise NotSentError("BROKER_UNAVAILABLE", f"the record cannot be written: {error}") from error
 
         loop = asyncio.get_running_loop()
         # Late ones go on too: `before` says in the contract's order what is wrong with them.
@@ -208,6 +212,15 @@ class Trading:
         if job is None or not self._settling.is_pending(pending.row.request_id):
             return
         pending.call_ended, pending.ended_us = True, self._wall_us()
+        try:
+            self._take(pending, job)
+        except Exception:
+            # The record cannot be written: nobody waits for that, and the list says later what became of it.
+            log.exception("what became of %s could not be written", pending.row.request_id)
+            pending.answered.set()
+        self._record.release_waiting(self._settling.held_numbers())
+
+    def _take(self, pending: Pending, job: Job[int]) -> None:
         error = job.future.exception()
         if error is None:
             self._settling.replied(pending, job.future.result())
@@ -225,7 +238,6 @@ class Trading:
             if not isinstance(error, UnknownOutcomeError):
                 log.error("a request ended in an unexpected way", exc_info=error)
             self._settling.leave_unknown(pending, str(error))
-        self._record.release_waiting(self._settling.held_numbers())
 
     def _acted(self) -> None:
         self._acting = max(0, self._acting - 1)

@@ -204,8 +204,24 @@ class MarketData:
             raise TooManySubscriptionsError(f"expected at most {SUBSCRIPTION_LIMIT} realtime subscriptions")
         for progid in REALTIME[channel]:
             self._watched[(progid, code)] += 1
-        if new:
+        if not new:
+            return
+        try:
             await self._client.on_thread("Subscribe", lambda desk: _subscribe(desk, new, code))
+        except BaseException:
+            # Nobody hears it: who asks next is the first again.
+            self._let_go(channel, code)
+            raise
+
+    def _let_go(self, channel: str, code: str) -> list[str]:
+        """The objects that nobody watches any more."""
+        gone = []
+        for progid in REALTIME[channel]:
+            self._watched[(progid, code)] -= 1
+            if self._watched[(progid, code)] <= 0:
+                del self._watched[(progid, code)]
+                gone.append(progid)
+        return gone
 
     async def unwatch(self, channel: str, instrument: str, timeframe: str | None) -> None:
         code = to_code(instrument) or ""
@@ -217,12 +233,7 @@ class MarketData:
                 self._next_open_us.pop(key, None)
                 self._days_from_us.pop(key, None)
             return
-        gone = []
-        for progid in REALTIME[channel]:
-            self._watched[(progid, code)] -= 1
-            if self._watched[(progid, code)] <= 0:
-                del self._watched[(progid, code)]
-                gone.append(progid)
+        gone = self._let_go(channel, code)
         if gone:
             with contextlib.suppress(CreonError):
                 await self._client.on_thread("Unsubscribe", lambda desk: _unsubscribe(desk, gone, code))

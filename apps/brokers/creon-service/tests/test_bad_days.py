@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from adapters.errors import CreonError
+from adapters.errors import CreonError, UnavailableError
 from creon_client import Waits
 from simulated_com.limits import QUOTE
 from simulated_com.terminal import Terminal
@@ -543,3 +543,19 @@ async def test_a_disk_that_is_full_sends_nothing_twice_and_keeps_nobody_waiting(
     await until_async(lambda: is_status(world, "sent", "accepted"))
     await until_async(found)
     assert len(world.venue_orders()) == 1
+
+
+@scenario()
+async def test_a_subscription_that_failed_is_made_when_it_is_asked_for_again(world: World) -> None:
+    market, on_thread = world.service.market, world.service.client.on_thread
+
+    async def fails(*_: object) -> None:
+        raise UnavailableError("expected fewer than 400 subscriptions of this login")
+
+    world.service.client.on_thread = fails  # type: ignore[assignment, method-assign]
+    with pytest.raises(UnavailableError):
+        await market.watch("quotes", KRX_SAMSUNG, None)
+    world.service.client.on_thread = on_thread  # type: ignore[method-assign]
+    await market.watch("trades", KRX_SAMSUNG, None)
+    world.print(71_700, 4)
+    await until(lambda: any(m["type"] == "trade" for m in world.heard))

@@ -9,10 +9,10 @@ import type { FillRow } from '@jts/order-execution/service'
 import type { Bus, Stop } from '@jts/transport'
 import { readingAgain, stopReason } from './log-stops.ts'
 import { healthEvent, HealthWatch, watchHealth } from './health-watch.ts'
-import { breakerReason, openBreakers } from './broker-guards.ts'
 import { LatencyProbe } from './latency.ts'
 import { restOf, type Rest } from './rest.ts'
 import { CREON_LIGHT, isOfCreon } from './brokers/creon.ts'
+import { waitingLight } from './brokers/waiting-light.ts'
 import type { MarketData } from './brokers/joined.ts'
 import type { Trader } from './trader.ts'
 
@@ -106,10 +106,7 @@ export function lightsOf(absent: readonly string[], stops: readonly Stop[] = [])
   const light = (name: string, participant: string = name): ServiceLight => {
     const stop = stops.find(({ reader }) => reader === name)
     if (stop !== undefined) return { name, state: 'down', reason: stopReason(stop) }
-    return lightOf(
-      name,
-      absent.filter((one) => one.startsWith(participant)),
-    )
+    return { name, ...waitingLight(absent.filter((one) => one.startsWith(participant))) }
   }
   return [
     light('strategy-engine'),
@@ -124,13 +121,5 @@ export function lightsOf(absent: readonly string[], stops: readonly Stop[] = [])
 
 /** Everything that waits for Creon is one light. */
 export function creonLightOf(absent: readonly string[]): ServiceLight {
-  return lightOf(CREON_LIGHT, absent.filter(isOfCreon))
-}
-
-function lightOf(name: string, waiting: readonly string[]): ServiceLight {
-  const [broker] = openBreakers(waiting)
-  if (broker !== undefined) return { name, state: 'down', reason: breakerReason(broker), breaker: 'open' }
-  return waiting.length === 0
-    ? { name, state: 'up' }
-    : { name, state: 'starting', reason: `waiting for: ${waiting.join(', ')}` }
+  return { name: CREON_LIGHT, ...waitingLight(absent.filter(isOfCreon)) }
 }

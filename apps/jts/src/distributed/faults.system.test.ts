@@ -68,7 +68,7 @@ const isRequest = (hello: string): boolean => !/upgrade: websocket/i.test(hello)
 
 const UNANSWERED = /Order without an answer/
 /** Whichever is seen first: that the stream is gone, or that orders are. */
-const NO_VENUE = /binance-service is (degraded: waiting for: .*binance|down: the breaker is open)/
+const NO_VENUE = /binance-service is (degraded: it has no connection to its broker|down: the breaker is open)/
 /** A broker service reads no topic. */
 const READERS = SERVICE_NAMES.filter((name) => name !== 'binance-service')
 

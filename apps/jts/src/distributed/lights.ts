@@ -1,7 +1,7 @@
 /** What a person is shown of each process: up, or what is missing. */
-import { breakerReason, openBreakers } from '../broker-guards.ts'
 import { isOfCreon } from '../brokers/creon.ts'
 import { isOfBinance } from '../brokers/broker-services.ts'
+import { waitingLight } from '../brokers/waiting-light.ts'
 import type { HostState } from '@jts/contracts/host-api'
 import { systemClock } from '@jts/runtime'
 import type { Living, Owned } from '@jts/transport/store/unit-table'
@@ -73,13 +73,11 @@ function judge(
   }
   const stop = own.flatMap(({ stops }) => stops)[0]
   if (stop !== undefined) return { state: 'down', reason: stopReason(stop) }
-  const absent =
+  return waitingLight(
     service === 'binance-service'
       ? waitedFor(own, states)
-      : own.flatMap((state) => state.absent).filter((one) => !isOfCreon(one) && !isOfBinance(one))
-  const [broker] = openBreakers(absent)
-  if (broker !== undefined) return { state: 'down', reason: breakerReason(broker), breaker: 'open' }
-  return absent.length === 0 ? { state: 'up' } : { state: 'starting', reason: `waiting for: ${absent.join(', ')}` }
+      : own.flatMap((state) => state.absent).filter((one) => !isOfCreon(one) && !isOfBinance(one)),
+  )
 }
 
 /** What Binance's service itself waits for; and where that is nothing, what others wait for from it: one light for one broker. */

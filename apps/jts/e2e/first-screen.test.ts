@@ -283,6 +283,43 @@ describe('first screen', { timeout: 180_000 }, () => {
     })
   })
 
+  it('lets everything, or one strategy, only reduce where a person chooses that instead, in both languages', async () => {
+    await withScreen({}, async ({ page, ports, errors }) => {
+      await live(page)
+      const dialog = page.getByRole('dialog')
+      const choice = (name: string) => dialog.getByRole('group').getByRole('button', { name, exact: true })
+      await page.getByRole('button', { name: '거래 정지' }).click()
+      await dialog.getByLabel('사유').fill('변동성')
+      await choice('축소만 허용').click()
+      assert.match((await dialog.textContent()) ?? '', /축소만 허용할까요\?.*매도 주문은 그대로 나갑니다/)
+      await picture(page, 'desktop-reduce-dialog-ko')
+      await dialog.getByRole('button', { name: '지금부터 축소만 허용' }).click()
+      await page.locator('[data-testid=trading-state].reducing').waitFor()
+      await page.getByText('축소만 허용합니다. 매수 주문 취소 1건').waitFor()
+      await picture(page, 'desktop-reducing-ko')
+      // What only reduces can be halted or resumed.
+      await page.getByRole('button', { name: '거래 정지' }).click()
+      assert.equal(await dialog.getByRole('group').count(), 0)
+      await page.keyboard.press('Escape')
+
+      await page.getByRole('button', { name: 'English' }).click()
+      const row = page.locator('.strategies li').filter({ hasText: 'ema-btc' })
+      await page.getByRole('button', { name: 'Halt strategy ema-btc' }).click()
+      assert.equal(await choice('Halt').getAttribute('aria-pressed'), 'true')
+      await choice('Reduce only').click()
+      await picture(page, 'desktop-strategy-reduce-dialog-en')
+      await dialog.getByRole('button', { name: 'Let it only reduce' }).click()
+      await row.getByText('Reducing only').waitFor()
+      await page.getByText('ema-btc only reduces. Buys cancelled 1').waitFor()
+      const by = { by: 'dashboard', state: 'reducing' }
+      assert.deepEqual(ports.commands, [
+        { command: 'halt', ...by, reason: '변동성' },
+        { command: 'halt', ...by, reason: 'reducing from the dashboard', instance: 'ema-btc' },
+      ])
+      assert.deepEqual(errors, [])
+    })
+  })
+
   it('halts one strategy after a question, shows it beside its name, and resumes it, in both languages', async () => {
     await withScreen({}, async ({ page, ports, errors }) => {
       await live(page)

@@ -4,9 +4,7 @@ import { createPortal } from 'react-dom'
 import { useMessages } from '../i18n/language-context.tsx'
 import { api } from '../live/api.ts'
 import type { HaltView, StatusView } from '../views.ts'
-import { CommandDialog } from './command-dialog.tsx'
-
-type Command = 'halt' | 'resume'
+import { CommandDialog, type Command } from './command-dialog.tsx'
 
 type Props = {
   mode: StatusView['mode'] | undefined
@@ -17,19 +15,27 @@ type Props = {
   standsStill?: boolean
 }
 
+const STATE = { halt: 'halted', reduce: 'reducing' } as const
+
 /** Halt is offered unless everything is halted, resume unless everything is active. */
 export function HaltControl({ mode, tradingState, instance, standsStill = false }: Props): ReactNode {
   const messages = useMessages()
   const [asked, setAsked] = useState<Command>()
   const opener = useRef<HTMLButtonElement>(null)
   const command = useMutation<HaltView, Error, { command: Command; reason: string }>({
-    mutationFn: (wanted) => (wanted.command === 'halt' ? api.halt(wanted.reason, instance) : api.resume(instance)),
+    mutationFn: ({ command: wanted, reason }) =>
+      wanted === 'resume' ? api.resume(instance) : api.halt(STATE[wanted], reason, instance),
     onSuccess: () => setAsked(undefined),
   })
   const words = instance === undefined ? messages.ofAll : messages.ofStrategy(instance)
   const ask = (wanted: Command): void => {
     command.reset()
     setAsked(wanted)
+  }
+  // What stands is said: a halt that only reduces opens nothing that is halted.
+  const resultOf = (given: Command, { tradingState: stands, cancelled, unknown, open }: HaltView): string => {
+    if (given === 'resume') return words.resumeResult
+    return (stands === 'reducing' ? words.reduceResult : words.haltResult)(cancelled, unknown, open)
   }
   return (
     <div className="commands">
@@ -62,10 +68,13 @@ export function HaltControl({ mode, tradingState, instance, standsStill = false 
           {asked !== undefined && (
             <CommandDialog
               command={asked}
-              text={asked === 'halt' ? words.haltDialog : words.resumeDialog}
+              // What only reduces already can still be halted.
+              choices={asked === 'resume' || tradingState === 'reducing' ? [asked] : ['halt', 'reduce']}
+              text={words.dialog[asked]}
               isLive={mode === 'live'}
               working={command.isPending}
               error={command.error}
+              onChoose={setAsked}
               onConfirm={(reason) => command.mutate({ command: asked, reason })}
               onClose={() => {
                 setAsked(undefined)
@@ -76,9 +85,7 @@ export function HaltControl({ mode, tradingState, instance, standsStill = false 
           <div className="toast-place" role="status">
             {command.isSuccess && (
               <p className="toast">
-                {command.variables.command === 'halt'
-                  ? words.haltResult(command.data.cancelled, command.data.unknown, command.data.open)
-                  : words.resumeResult}
+                {resultOf(command.variables.command, command.data)}
                 <button type="button" aria-label={messages.dismiss} onClick={() => command.reset()}>
                   ×
                 </button>

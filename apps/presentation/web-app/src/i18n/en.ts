@@ -30,27 +30,41 @@ export const en: Messages = {
     haltLabel: 'Halt trading',
     resumeAction: 'Resume trading',
     resumeLabel: 'Resume trading',
-    haltDialog: {
-      title: 'Halt trading?',
-      effects: [
-        'No strategy can place a new order.',
-        'Resting orders are asked to be cancelled.',
-        'Positions stay as they are; nothing is closed.',
-        'The halt survives restarts, and only a person can lift it.',
-      ],
-      confirm: 'Halt now',
-    },
-    resumeDialog: {
-      title: 'Resume trading?',
-      effects: [
-        'Strategies signal again, and orders that pass the risk checks are sent.',
-        'Strategies that were halted by themselves stay halted.',
-        'Cancelled orders do not come back.',
-      ],
-      confirm: 'Resume',
+    dialog: {
+      halt: {
+        title: 'Halt trading?',
+        effects: [
+          'No strategy can place a new order.',
+          'Resting orders are asked to be cancelled.',
+          'Positions stay as they are; nothing is closed.',
+          'The halt survives restarts, and only a person can lift it.',
+        ],
+        confirm: 'Halt now',
+      },
+      reduce: {
+        title: 'Let trading only reduce?',
+        effects: [
+          'No strategy can buy any more; sells still go out.',
+          'Resting buys are asked to be cancelled; resting sells stay.',
+          'Positions stay as they are; nothing is closed.',
+          'It survives restarts, and only a person can lift it.',
+        ],
+        confirm: 'Reduce only now',
+      },
+      resume: {
+        title: 'Resume trading?',
+        effects: [
+          'Strategies signal again, and orders that pass the risk checks are sent.',
+          'Strategies that were halted by themselves stay halted.',
+          'Cancelled orders do not come back.',
+        ],
+        confirm: 'Resume',
+      },
     },
     haltResult: (cancelled, unknown, open) =>
       `Trading is halted. Orders cancelled ${cancelled} · outcome unknown ${unknown} · still open ${open}`,
+    reduceResult: (cancelled, unknown, open) =>
+      `Trading only reduces. Buys cancelled ${cancelled} · outcome unknown ${unknown} · still open ${open}`,
     resumeResult: 'Trading has resumed.',
   },
   ofStrategy: (name) => ({
@@ -58,29 +72,45 @@ export const en: Messages = {
     haltLabel: `Halt strategy ${name}`,
     resumeAction: 'Resume',
     resumeLabel: `Resume strategy ${name}`,
-    haltDialog: {
-      title: `Halt strategy ${name}?`,
-      effects: [
-        'Only this strategy can place no new order; the others go on.',
-        'Its own resting orders are asked to be cancelled.',
-        'Positions stay as they are; nothing is closed.',
-        'The halt survives restarts, and only a person can lift it.',
-      ],
-      confirm: 'Halt this strategy',
-    },
-    resumeDialog: {
-      title: `Resume strategy ${name}?`,
-      effects: [
-        'Its halt is lifted; where it was stopped or barred, it starts again.',
-        'A halt of all trading, or of its account, stays.',
-        'Cancelled orders do not come back.',
-      ],
-      confirm: 'Resume this strategy',
+    dialog: {
+      halt: {
+        title: `Halt strategy ${name}?`,
+        effects: [
+          'Only this strategy can place no new order; the others go on.',
+          'Its own resting orders are asked to be cancelled.',
+          'Positions stay as they are; nothing is closed.',
+          'The halt survives restarts, and only a person can lift it.',
+        ],
+        confirm: 'Halt this strategy',
+      },
+      reduce: {
+        title: `Let strategy ${name} only reduce?`,
+        effects: [
+          'Only this strategy can buy no more; its sells still go out, and the others go on.',
+          'Its own resting buys are asked to be cancelled; its resting sells stay.',
+          'Positions stay as they are; nothing is closed.',
+          'It survives restarts, and only a person can lift it.',
+        ],
+        confirm: 'Let it only reduce',
+      },
+      resume: {
+        title: `Resume strategy ${name}?`,
+        effects: [
+          'Its halt is lifted; where it was stopped or barred, it starts again.',
+          'A halt of all trading, or of its account, stays.',
+          'Cancelled orders do not come back.',
+        ],
+        confirm: 'Resume this strategy',
+      },
     },
     haltResult: (cancelled, unknown, open) =>
       `${name} is halted. Orders cancelled ${cancelled} · outcome unknown ${unknown} · still open ${open}`,
+    reduceResult: (cancelled, unknown, open) =>
+      `${name} only reduces. Buys cancelled ${cancelled} · outcome unknown ${unknown} · still open ${open}`,
     resumeResult: `${name} has resumed.`,
   }),
+  commandChoice: 'What is stopped',
+  commandName: { halt: 'Halt', reduce: 'Reduce only', resume: 'Resume' },
   haltReason: 'Reason (optional)',
   resumesLive: 'This is live mode: orders are sent with real money.',
   cancel: 'Go back',

@@ -28,27 +28,41 @@ export const ko = {
     haltLabel: '거래 정지',
     resumeAction: '거래 재개',
     resumeLabel: '거래 재개',
-    haltDialog: {
-      title: '거래를 정지할까요?',
-      effects: [
-        '모든 전략의 새 주문이 막힙니다.',
-        '대기 중인 주문은 취소를 요청합니다.',
-        '보유 포지션은 그대로 유지되며 청산하지 않습니다.',
-        '재시작해도 정지 상태가 유지되고, 사람만 다시 열 수 있습니다.',
-      ],
-      confirm: '지금 정지',
-    },
-    resumeDialog: {
-      title: '거래를 재개할까요?',
-      effects: [
-        '전략이 다시 신호를 내고, 위험 점검을 통과한 주문이 나갑니다.',
-        '따로 정지한 전략은 정지된 채로 남습니다.',
-        '취소된 주문은 되살아나지 않습니다.',
-      ],
-      confirm: '거래 재개',
+    dialog: {
+      halt: {
+        title: '거래를 정지할까요?',
+        effects: [
+          '모든 전략의 새 주문이 막힙니다.',
+          '대기 중인 주문은 취소를 요청합니다.',
+          '보유 포지션은 그대로 유지되며 청산하지 않습니다.',
+          '재시작해도 정지 상태가 유지되고, 사람만 다시 열 수 있습니다.',
+        ],
+        confirm: '지금 정지',
+      },
+      reduce: {
+        title: '축소만 허용할까요?',
+        effects: [
+          '모든 전략의 매수 주문이 막히고, 매도 주문은 그대로 나갑니다.',
+          '대기 중인 매수 주문은 취소를 요청합니다. 대기 중인 매도 주문은 남습니다.',
+          '보유 포지션은 그대로 유지되며 청산하지 않습니다.',
+          '재시작해도 이 상태가 유지되고, 사람만 다시 열 수 있습니다.',
+        ],
+        confirm: '지금부터 축소만 허용',
+      },
+      resume: {
+        title: '거래를 재개할까요?',
+        effects: [
+          '전략이 다시 신호를 내고, 위험 점검을 통과한 주문이 나갑니다.',
+          '따로 정지한 전략은 정지된 채로 남습니다.',
+          '취소된 주문은 되살아나지 않습니다.',
+        ],
+        confirm: '거래 재개',
+      },
     },
     haltResult: (cancelled: number, unknown: number, open: number) =>
       `거래를 정지했습니다. 주문 취소 ${cancelled}건 · 결과 미확인 ${unknown}건 · 미체결 ${open}건`,
+    reduceResult: (cancelled: number, unknown: number, open: number) =>
+      `축소만 허용합니다. 매수 주문 취소 ${cancelled}건 · 결과 미확인 ${unknown}건 · 미체결 ${open}건`,
     resumeResult: '거래를 재개했습니다.',
   },
   ofStrategy: (name: string) => ({
@@ -56,29 +70,45 @@ export const ko = {
     haltLabel: `${name} 전략 정지`,
     resumeAction: '재개',
     resumeLabel: `${name} 전략 재개`,
-    haltDialog: {
-      title: `${name} 전략을 정지할까요?`,
-      effects: [
-        '이 전략의 새 주문만 막힙니다. 다른 전략은 그대로 거래합니다.',
-        '이 전략이 낸 대기 주문은 취소를 요청합니다.',
-        '보유 포지션은 그대로 유지되며 청산하지 않습니다.',
-        '재시작해도 정지 상태가 유지되고, 사람만 다시 열 수 있습니다.',
-      ],
-      confirm: '이 전략만 정지',
-    },
-    resumeDialog: {
-      title: `${name} 전략을 재개할까요?`,
-      effects: [
-        '이 전략의 정지가 풀리고, 멈췄거나 차단된 전략은 다시 시작합니다.',
-        '전체 거래나 계좌가 정지되어 있으면 그 정지는 그대로 남습니다.',
-        '취소된 주문은 되살아나지 않습니다.',
-      ],
-      confirm: '이 전략 재개',
+    dialog: {
+      halt: {
+        title: `${name} 전략을 정지할까요?`,
+        effects: [
+          '이 전략의 새 주문만 막힙니다. 다른 전략은 그대로 거래합니다.',
+          '이 전략이 낸 대기 주문은 취소를 요청합니다.',
+          '보유 포지션은 그대로 유지되며 청산하지 않습니다.',
+          '재시작해도 정지 상태가 유지되고, 사람만 다시 열 수 있습니다.',
+        ],
+        confirm: '이 전략만 정지',
+      },
+      reduce: {
+        title: `${name} 전략에 축소만 허용할까요?`,
+        effects: [
+          '이 전략의 매수 주문만 막히고, 매도 주문은 그대로 나갑니다. 다른 전략은 그대로 거래합니다.',
+          '이 전략이 낸 대기 매수 주문은 취소를 요청합니다. 대기 중인 매도 주문은 남습니다.',
+          '보유 포지션은 그대로 유지되며 청산하지 않습니다.',
+          '재시작해도 이 상태가 유지되고, 사람만 다시 열 수 있습니다.',
+        ],
+        confirm: '이 전략은 축소만 허용',
+      },
+      resume: {
+        title: `${name} 전략을 재개할까요?`,
+        effects: [
+          '이 전략의 정지가 풀리고, 멈췄거나 차단된 전략은 다시 시작합니다.',
+          '전체 거래나 계좌가 정지되어 있으면 그 정지는 그대로 남습니다.',
+          '취소된 주문은 되살아나지 않습니다.',
+        ],
+        confirm: '이 전략 재개',
+      },
     },
     haltResult: (cancelled: number, unknown: number, open: number) =>
       `${name} 전략을 정지했습니다. 주문 취소 ${cancelled}건 · 결과 미확인 ${unknown}건 · 미체결 ${open}건`,
+    reduceResult: (cancelled: number, unknown: number, open: number) =>
+      `${name} 전략은 축소만 허용합니다. 매수 주문 취소 ${cancelled}건 · 결과 미확인 ${unknown}건 · 미체결 ${open}건`,
     resumeResult: `${name} 전략을 재개했습니다.`,
   }),
+  commandChoice: '무엇을 막을까요',
+  commandName: { halt: '정지', reduce: '축소만 허용', resume: '재개' },
   haltReason: '사유 (선택)',
   resumesLive: '실거래 모드입니다. 실제 돈으로 주문이 나갑니다.',
   cancel: '돌아가기',

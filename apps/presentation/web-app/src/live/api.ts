@@ -1,5 +1,5 @@
 /** The REST side of the gateway. */
-import type { CandleView, FillView, HaltView, SnapshotView } from '../views.ts'
+import type { CandleView, FillView, HaltState, HaltView, SnapshotView } from '../views.ts'
 
 const ROWS = 100
 const CANDLES = 1000
@@ -49,8 +49,8 @@ export const api = {
     return ask(`/fills?${new URLSearchParams({ instrument, limit: '1000' })}`, { signal })
   },
   /** Everything or, by its instance, one strategy. */
-  halt: (reason: string, instance?: string): Promise<HaltView> =>
-    command(`${strategyPath(instance)}/halt`, reason === '' ? {} : { reason }),
+  halt: (state: HaltState, reason: string, instance?: string): Promise<HaltView> =>
+    command(`${strategyPath(instance)}/halt`, reason === '' ? { state } : { state, reason }),
   resume: (instance?: string): Promise<HaltView> => command(`${strategyPath(instance)}/resume`, {}),
 }
 

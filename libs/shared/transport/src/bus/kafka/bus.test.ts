@@ -101,3 +101,86 @@ test('a resume does not pass a hole in orders', async (t) => {
     ['LogStopped', 'LogStopped'],
   )
 })
+
+const WRITTEN_ANEW = new RegExp(
+  `^Kafka has lost events that it had acknowledged: it was read up to offset 3, and holds ${ORDERS}/${STREAM}/4 before that, at 2, which was never read$`,
+)
+
+for (const [when, harm] of [
+  [
+    'at the start',
+    async (kafka: ScriptedKafka, running: Awaited<ReturnType<typeof start>>) => {
+      await running.stop()
+      kafka.forget(ORDERS, STREAM, 2)
+      kafka.append(ORDERS, STREAM, 4)
+    },
+  ],
+  [
+    'under a reader that finds nobody for a moment',
+    async (kafka: ScriptedKafka) => {
+      const release = kafka.hold()
+      await kafka.fetches(1)
+      kafka.failOnce()
+      kafka.forget(ORDERS, STREAM, 2)
+      kafka.append(ORDERS, STREAM, 4)
+      release()
+    },
+  ],
+] as const) {
+  test(`a log that was written anew up to where it was read, ${when}, stops its readers at once, and again after a resume`, async (t) => {
+    const [kafka, rows] = [new ScriptedKafka(), new ScriptedRows()]
+    kafka.append(ORDERS, STREAM, 1, 2, 3)
+    let running = await start(t, kafka, rows, ORDERS)
+    assert.deepEqual(running.given, [1, 2, 3])
+    await harm(kafka, running)
+    if (when === 'at the start') running = await start(t, kafka, rows, ORDERS)
+    const { bus, given, reasons } = running
+    await kafka.until(() => bus.stops().length === 1)
+    assert.match(reasons()[0]!, WRITTEN_ANEW)
+    const before = [...given]
+    await bus.readAgain()
+    assert.match(reasons()[0]!, WRITTEN_ANEW)
+    kafka.append(ORDERS, STREAM, 5)
+    await kafka.fetches(20)
+    assert.deepEqual(given, before)
+    assert.equal(
+      rows.published.some(({ event }) => event.type === 'LogResumed'),
+      false,
+    )
+  })
+}
+
+test('a resume of bars goes on with the first event that was written anew', async (t) => {
+  const [kafka, rows] = [new ScriptedKafka(), new ScriptedRows()]
+  kafka.append(CANDLES, STREAM, 1, 2, 3, 4)
+  await (await start(t, kafka, rows, CANDLES)).stop()
+  kafka.forget(CANDLES, STREAM, 1)
+  // The outbox sends again what was not acknowledged.
+  kafka.append(CANDLES, STREAM, 4, 5, 6, 7)
+  const { bus, given } = await start(t, kafka, rows, CANDLES)
+  await kafka.until(() => bus.stops().length === 1)
+  assert.deepEqual(await bus.readAgain(), [])
+  await kafka.until(() => given.length >= 3)
+  assert.deepEqual(given, [5, 6, 7])
+})
+
+test('what lies before the cursor and was handled, is of another’s stream or is deleted meanwhile stops nobody', async (t) => {
+  const [kafka, rows] = [new ScriptedKafka(), new ScriptedRows()]
+  const other = Array.from({ length: 100 }, (_, i) => `o${i}`).find(
+    (one) => placeOf(ORDERS, one) === placeOf(ORDERS, STREAM),
+  )!
+  kafka.append(ORDERS, STREAM, 1, 2, 1, 2)
+  kafka.append(ORDERS, other, 1, 3)
+  await (await start(t, kafka, rows, ORDERS, [STREAM])).stop()
+  for (const deleted of [0, 3, 6]) {
+    kafka.log(ORDERS, partitionOf(STREAM, TOPICS[ORDERS].partitions)).start = deleted
+    const { bus, given, stop } = await start(t, kafka, rows, ORDERS, [STREAM])
+    await kafka.fetches(20)
+    assert.deepEqual([bus.stops(), given], [[], []])
+    await stop()
+  }
+  const { bus, given } = await start(t, kafka, rows, ORDERS, [STREAM])
+  kafka.append(ORDERS, STREAM, 3)
+  await kafka.until(() => given.length === 1)
+  assert.deepEqual([bus.stops(), given], [[], [3]])
+})

@@ -32,7 +32,7 @@ import {
 } from '../port.ts'
 import { beforeStart } from '../sqlite-log.ts'
 import { fromRecordHeaders, withHeaders } from '../../observe/event-headers.ts'
-import { KafkaClient, type KafkaOptions } from './client.ts'
+import { KafkaClient, type Ends, type KafkaOptions } from './client.ts'
 import { KafkaLog } from './log.ts'
 import { KafkaOutbox } from './outbox.ts'
 import { KafkaReader, type KafkaRecord, type LogRange } from './reader.ts'
@@ -60,6 +60,8 @@ type Cursor = {
   committed: number
   /** Where the log ends, as last told. */
   end: number
+  /** What lies right before `next` is read again first: see `#checkBehind`. */
+  looksBack: boolean
   stopped: Stop | undefined
 }
 type Group = {
@@ -79,6 +81,8 @@ const SHOW_OFFSETS_MS = 2000
 /** A broker that has just come up may tell an earlier end at first. */
 const END_AGAIN_MS = 1000
 const ARCHIVE_BATCH = 1000
+/** Records before the cursor that are read again after a start or a loss of sight; of some of them the group may read no stream. */
+const LOOK_BACK = 32
 
 export class KafkaBus implements Bus, LogReader {
   readonly #options: KafkaBusOptions
@@ -149,7 +153,7 @@ export class KafkaBus implements Bus, LogReader {
         await this.#openGroup(group, starts, ends)
         await this.#checkEnds(group)
         await this.#readArchive(group, starts)
-        group.reader = this.#readerOf(group)
+        group.reader = this.#readerOf(group, starts)
       }
       // What is in the log now is handled before anyone says that the start is over.
       this.#started = true
@@ -182,19 +186,29 @@ export class KafkaBus implements Bus, LogReader {
   async readAgain(): Promise<readonly Stop[]> {
     for (const group of this.#groups) {
       const tried = [...group.cursors.values()].filter(({ stopped }) => stopped !== undefined)
-      for (const cursor of tried) {
-        cursor.stopped = undefined
-        if (isPassing(cursor.topic)) this.#passHole(group, cursor)
-        group.reader?.add(cursor.topic, cursor.partition, cursor.next)
-      }
+      if (tried.length > 0) await this.#tryAgain(group, tried)
       const from = new Map(tried.map((cursor) => [cursor, cursor.next]))
-      const isTried = (cursor: Cursor): boolean =>
-        cursor.stopped !== undefined || cursor.next > from.get(cursor)! || cursor.next === cursor.end
-      await this.#when(() => tried.every(isTried))
+      const isTried = ({ stopped, looksBack, next, end }: Cursor, before: number): boolean =>
+        stopped !== undefined || (!looksBack && (next > before || next === end))
+      await this.#when(() => tried.every((cursor) => isTried(cursor, from.get(cursor)!)))
       if (stopsOf(group).length === 0) tellResumed(this.#store, this.#shownName(group), this.#timeUs)
     }
     await this.#store.durable()
     return this.stops()
+  }
+
+  async #tryAgain(group: Group, tried: readonly Cursor[]): Promise<void> {
+    const [starts, ends] = await this.#client.ranges([...new Set(tried.map(({ topic }) => topic))])
+    for (const cursor of tried) {
+      const { topic, partition } = cursor
+      const end = ends.get(topic)![partition]!
+      cursor.stopped = undefined
+      if (isPassing(topic)) {
+        this.#passHole(group, cursor)
+        group.reader?.add(topic, partition, cursor.next)
+      } else if (cursor.next > end) this.#forgotten(group, cursor, end)
+      else this.#readFromBehind(group, cursor, { start: starts.get(topic)![partition]!, end })
+    }
   }
 
   lag(): readonly { group: string; topic: Topic; partition: number; lag: number }[] {
@@ -251,11 +265,7 @@ export class KafkaBus implements Bus, LogReader {
     if (!isHandled()) throw new RpcError('UNAVAILABLE', `${eventId} has not come here yet`)
   }
 
-  async #openGroup(
-    group: Group,
-    starts: ReadonlyMap<string, readonly number[]>,
-    ends: ReadonlyMap<string, readonly number[]>,
-  ): Promise<void> {
+  async #openGroup(group: Group, starts: Ends, ends: Ends): Promise<void> {
     const { store } = this.#options
     const consumer = group.subscription.group
     const known = await store.sql.unsafe(
@@ -274,7 +284,7 @@ export class KafkaBus implements Bus, LogReader {
           next = group.subscription.start === 'latest' ? end : first
           fresh.push({ topic, partition, next })
         }
-        group.cursors.set(place, { topic, partition, next, committed: next, end, stopped: undefined })
+        group.cursors.set(place, { topic, partition, next, committed: next, end, looksBack: false, stopped: undefined })
       }
     }
     if (fresh.length > 0) {
@@ -331,7 +341,7 @@ export class KafkaBus implements Bus, LogReader {
    * What a group has not handled and Kafka no longer holds, from the archive.
    * @throws BusError when it is not there either
    */
-  async #readArchive(group: Group, starts: ReadonlyMap<string, readonly number[]>): Promise<void> {
+  async #readArchive(group: Group, starts: Ends): Promise<void> {
     const { archive } = this.#options
     archive?.refresh()
     for (const cursor of group.cursors.values()) {
@@ -385,16 +395,76 @@ export class KafkaBus implements Bus, LogReader {
     this.#store.touch()
   }
 
-  #readerOf(group: Group): KafkaReader {
+  #readerOf(group: Group, starts: Ends): KafkaReader {
     const reader = new KafkaReader(this.#client, group.subscription.group, {
       onRecords: (topic, partition, records, end) => this.#onRecords(group, topic, partition, records, end),
       onLost: (topic, partition, asked, range) => this.#onLost(group, topic, partition, asked, range),
+      onBack: () =>
+        void this.#lookAgain(group).catch((error: unknown) =>
+          this.#options.log.warn(
+            { group: group.subscription.group, err: error },
+            'what was read could not be looked at again',
+          ),
+        ),
     })
-    for (const { topic, partition, next, stopped } of group.cursors.values()) {
+    group.reader = reader
+    for (const cursor of group.cursors.values()) {
+      const { topic, partition, next, end, stopped } = cursor
       reader.add(topic, partition, next)
       if (stopped !== undefined) reader.drop(topic, partition)
+      else this.#readFromBehind(group, cursor, { start: starts.get(topic)?.[partition] ?? 0, end })
     }
     return reader
+  }
+
+  /** From a little before the cursor on, where a record that was handled cannot have gone by itself. */
+  #readFromBehind(group: Group, cursor: Cursor, { start, end }: LogRange): void {
+    const { topic, partition, next } = cursor
+    const from = mayHaveHoles(topic) ? next : Math.min(next, Math.max(start, next - LOOK_BACK))
+    cursor.end = end
+    cursor.looksBack = from < next
+    group.reader!.add(topic, partition, from)
+  }
+
+  /** While nobody was looking Kafka may have lost what was handled, and grown again to where it was. */
+  async #lookAgain(group: Group): Promise<void> {
+    const before = [...group.cursors.values()].map((cursor) => ({ cursor, next: cursor.next }))
+    const [starts, ends] = await this.#client.ranges(group.subscription.topics)
+    for (const { cursor, next } of before) {
+      const start = starts.get(cursor.topic)![cursor.partition]!
+      const end = ends.get(cursor.topic)![cursor.partition]!
+      // That one stands beyond the end the poll itself finds out.
+      if (this.#stopped || cursor.stopped !== undefined || next > end) continue
+      this.#readFromBehind(group, cursor, { start, end: Math.max(end, cursor.next) })
+    }
+  }
+
+  /**
+   * What lies before the cursor has been handled; or Kafka has lost what was handled, and other events lie there now. A stream
+   * that comes up there for the first time is not told from one that the group has passed over.
+   */
+  #checkBehind(group: Group, cursor: Cursor, { offset, value }: KafkaRecord): void {
+    const { topic, partition, next } = cursor
+    if (offset === next - 1) cursor.looksBack = false
+    let event: BusEvent
+    try {
+      event = decodeEvent(value, topic, partition, offset)
+    } catch (error) {
+      // It went to the dead letters.
+      if (error instanceof EventError) return
+      throw error
+    }
+    const last = group.seen.get(seenKey(event))
+    if (!isRead(group.subscription, event) || last === undefined || event.sequence <= last) return
+    const what = { group: group.subscription.group, event: event.eventId, offset, next }
+    this.#options.log.error(
+      what,
+      'Kafka holds an event that was not read before offsets that were: the partition is stopped',
+    )
+    // Who goes on over the hole goes on with this event.
+    cursor.end = offset
+    const reason = `Kafka has lost events that it had acknowledged: it was read up to offset ${next}, and holds ${event.eventId} before that, at ${offset}, which was never read`
+    this.#stopAt(group, cursor, event.eventId, reason)
   }
 
   async #onRecords(
@@ -408,8 +478,8 @@ export class KafkaBus implements Bus, LogReader {
     if (cursor.stopped === undefined) cursor.end = Math.max(cursor.end, end)
     for (const record of records) {
       if (cursor.stopped || this.#stopped) return
-      if (record.offset < cursor.next) continue
-      this.#deliver(group, cursor, record)
+      if (record.offset < cursor.next) this.#checkBehind(group, cursor, record)
+      else this.#deliver(group, cursor, record)
     }
     this.#checkWaiters()
     if (this.#uncommitted > UNCOMMITTED_MAX) await this.#store.durable()
@@ -477,7 +547,10 @@ export class KafkaBus implements Bus, LogReader {
   #onLost(group: Group, topic: Topic, partition: number, asked: number, range: LogRange): number | undefined {
     const cursor = group.cursors.get(`${topic}/${partition}`)!
     const { start, end } = range
+    cursor.looksBack = false
     if (asked > end) this.#forgotten(group, cursor, end)
+    // Deleted or archived, what lay before: and what follows is there.
+    else if (cursor.next >= start) return cursor.next
     else if (isPassing(topic)) this.#skip(group, cursor, start)
     else {
       this.#options.log.error(
@@ -494,6 +567,7 @@ export class KafkaBus implements Bus, LogReader {
   #stopAt(group: Group, cursor: Cursor, eventId: string, reason: string): void {
     const { topic, partition } = cursor
     cursor.stopped = { reader: this.#shownName(group), topic, partition, eventId, reason }
+    cursor.looksBack = false
     group.reader?.drop(topic, partition)
     tellStop(this.#store, cursor.stopped, group.subscription, this.#timeUs)
     this.#checkWaiters()

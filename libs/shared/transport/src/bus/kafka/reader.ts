@@ -17,6 +17,8 @@ export type ReaderHandlers = {
   onRecords(topic: Topic, partition: number, records: readonly KafkaRecord[], end: number): void | Promise<void>
   /** What was asked for is not in the log: no longer kept, or beyond its end. Returns where to go on; without that the partition is dropped. */
   onLost(topic: Topic, partition: number, asked: number, log: LogRange): number | undefined
+  /** A broker that was away answers again: its log may have been written anew meanwhile. */
+  onBack?(): void
 }
 
 /** Offset of the first record that is kept, and of the next one to come. */
@@ -58,7 +60,7 @@ export class KafkaReader {
     this.#consumer = client.consumer(role)
   }
 
-  /** A partition, or one that was dropped, from this offset on. */
+  /** A partition, or one that was dropped or is read elsewhere, from this offset on. */
   add(topic: Topic, partition: number, offset: number): void {
     const place = `${topic}/${partition}`
     const known = this.#positions.get(place)
@@ -149,6 +151,7 @@ export class KafkaReader {
         await this.#goOnElsewhere(lost)
         continue
       }
+      if (this.#failures > 0) this.#handlers.onBack?.()
       this.#failures = 0
       for (const topic of response.responses) {
         for (const answer of topic.partitions) {

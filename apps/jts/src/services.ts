@@ -136,6 +136,7 @@ export function createCandleCollections(
   return createCollections({
     ...{ store, wallClock, activity, log: log.child({ service: 'market-data-collector' }) },
     alwaysOpen: settings.mode === 'sim',
+    sessions: krxSessionsOf(settings.krx),
     venues: [...(replay ? [] : markets)].map(([venue, source]) => {
       const own = settings.instances.filter((one) => instrumentVenue(one.instrument.id) === venue)
       return {
@@ -388,6 +389,7 @@ function collectorOf(
     series: [...series.values()],
     // The simulated venue of sim is open day and night.
     alwaysOpen: settings.mode === 'sim',
+    sessions: krxSessionsOf(settings.krx),
     watchListings: venue === 'KRX' && !settings.replay,
     ...(settings.replay ? {} : { heartbeats: HEARTBEAT }),
     ...(probe === undefined ? {} : { onItem: (id: string) => probe.tick(id) }),

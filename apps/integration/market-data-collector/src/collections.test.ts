@@ -8,6 +8,7 @@ import {
   krxDayBar,
   KrxCalendar,
   krxInstrument,
+  krxSessionsOf,
   kstDateOf,
   kstInstantUs,
   kstText,
@@ -15,6 +16,8 @@ import {
   type Bar,
   type Instrument,
   type InstrumentId,
+  type KrxHours,
+  type KrxSessions,
 } from '@jts/model'
 import { Harness } from '@jts/testkit/harness'
 import { collectedCandles, progress } from './adapters/tables.ts'
@@ -42,19 +45,21 @@ class World {
   readonly asked: CandleQuery[] = []
   answer: (query: CandleQuery) => Promise<never> | undefined = () => undefined
   isAway = false
+  /** Days on which it had no session, whatever the shipped table says. */
+  closed: readonly string[] = []
   readonly collections: Collections
 
-  constructor(harness: Harness, changes: Partial<CollectionVenue> = {}) {
+  constructor(harness: Harness, changes: Partial<CollectionVenue> = {}, sessions?: KrxSessions) {
     this.harness = harness
     open.push(harness)
     const { store, wallClock, activity, log } = harness
     const venue: CollectionVenue = { venue: 'KRX', source: this, traded: [SAMSUNG], live: [], ...changes }
-    this.collections = createCollections({ store, wallClock, activity, log, venues: [venue] })
+    this.collections = createCollections({ store, wallClock, activity, log, sessions, venues: [venue] })
   }
 
-  static at(now: string, changes: Partial<CollectionVenue> = {}): World {
+  static at(now: string, changes: Partial<CollectionVenue> = {}, hours?: KrxHours): World {
     const [date, time] = now.split(' ')
-    return new World(Harness.open(kstInstantUs(date!, secondsOfTime(time!))), changes)
+    return new World(Harness.open(kstInstantUs(date!, secondsOfTime(time!))), changes, hours && krxSessionsOf(hours))
   }
 
   candles = async (query: CandleQuery): Promise<readonly Bar[]> => {
@@ -64,7 +69,7 @@ class World {
     const bars: Bar[] = []
     const untilUs = Math.min(query.toUs ?? Infinity, this.harness.wallClock.nowUs())
     for (let day = kstDateOf(query.fromUs!); bars.length < query.limit!; day = CALENDAR.tradingDayAfter(day)) {
-      if (!CALENDAR.isTradingDay(day)) continue
+      if (!CALENDAR.isTradingDay(day) || this.closed.includes(day)) continue
       const bar = dayBar(query.instrument, day)
       if (bar.openTimeUs > untilUs) break
       if (bar.openTimeUs >= query.fromUs! && bar.closeTimeUs < this.harness.wallClock.nowUs()) bars.push(bar)
@@ -138,6 +143,18 @@ describe('a collection that a person asks for', () => {
     const asked = w.asked.length
     assert.equal((await w.collect({ fromDay: '2026-02-11' })).candles, 0)
     assert.equal(w.asked.length, asked)
+  })
+
+  it('takes a day that is configured as closed for no gap; the shipped table alone takes it for one', async () => {
+    for (const [hours, gaps] of [
+      [{ holidays: ['2026-02-12'] }, 0],
+      [{}, 1],
+    ] as const) {
+      const w = World.at('2026-02-20 18:00', {}, hours)
+      w.closed = ['2026-02-12']
+      const { candles, gaps: found, state } = await w.collect({ fromDay: '2026-02-11' })
+      assert.deepEqual([state, candles, found], ['done', 4, gaps])
+    }
   })
 
   it('of a series that is told live, or was, keeps its candles and tells none of them', async () => {
@@ -298,6 +315,15 @@ describe('the calendar', () => {
     await after.harness.run(600_000)
     assert.deepEqual((await after.told()).at(-1), '005930 02-23')
     assert.equal(after.asked.length, 1)
+  })
+
+  it('has the days that are configured: none is due on one that is closed', async () => {
+    const w = World.at('2026-02-20 18:00', { schedule }, { holidays: ['2026-02-20', '2026-02-19'] })
+    w.closed = ['2026-02-20', '2026-02-19']
+    await w.collections.start()
+    await w.harness.run(30_000)
+    assert.deepEqual(await w.told(), ['005930 02-13'])
+    assert.equal(kstText((await w.view()).nextUs).slice(0, 10), '2026-02-23')
   })
 
   it('begins one run after the other for several timeframes, each once, also over a kill in the midst of the first', async () => {

@@ -12,7 +12,7 @@ import {
   type LatestCandlesResponse,
   type ListCollectionsResponse,
 } from '@jts/contracts/collection-api'
-import { instrumentId, instrumentVenue, timeframeUs, type InstrumentId } from '@jts/model'
+import { instrumentId, instrumentVenue, timeframeUs, type InstrumentId, type KrxSessions } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import type { Store } from '@jts/transport'
 import { collectionCounts, collectionFailures, collectionRuns, progress, scheduledSeries } from './adapters/tables.ts'
@@ -50,6 +50,8 @@ export type CollectionsOptions = {
   readonly retryMs?: number
   /** A simulated market that never closes, whatever its calendar says. */
   readonly alwaysOpen?: boolean
+  /** The hours of the KRX as they are configured; without them the shipped ones. */
+  readonly sessions?: KrxSessions | undefined
 }
 
 export type Collections = {
@@ -155,15 +157,15 @@ class VenueRuns {
   constructor(venue: CollectionVenue, options: CollectionsOptions) {
     this.#venue = venue
     this.#options = options
-    const { store, wallClock, log, retryMs, alwaysOpen = false } = options
+    const { store, wallClock, log, retryMs, alwaysOpen = false, sessions } = options
     const common = { store, wallClock, log, ...(retryMs === undefined ? {} : { retryMs }) }
     this.#collector =
       venue.venue === 'KRX'
-        ? new CreonDataCollector({ ...common, alwaysOpen, creonClient: venue.source })
+        ? new CreonDataCollector({ ...common, alwaysOpen, sessions, creonClient: venue.source })
         : new BinanceDataCollector({ ...common, source: venue.source })
     const isLive = (instrument: string, timeframe: string): boolean =>
       venue.live.some((one) => one.instrument === instrument && one.timeframe === timeframe)
-    this.#latest = new LatestCandles({ store, alwaysOpen, source: venue.source, isLive })
+    this.#latest = new LatestCandles({ store, alwaysOpen, sessions, source: venue.source, isLive })
   }
 
   async latestCandles(instrument: InstrumentId, request: LatestCandlesRequest): Promise<LatestCandlesResponse> {
@@ -185,7 +187,9 @@ class VenueRuns {
     const { schedule, venue } = this.#venue
     const nowUs = this.#options.wallClock.nowUs()
     const next = (schedule?.timeframes ?? []).map(
-      (timeframe) => nextDueUs(venue, schedule!, this.#scheduled.get(timeframe), nowUs) ?? Infinity,
+      (timeframe) =>
+        nextDueUs(venue, schedule!, this.#scheduled.get(timeframe), nowUs, this.#options.sessions?.calendar) ??
+        Infinity,
     )
     const first = Math.min(...next)
     return first === Infinity ? 0 : first
@@ -228,7 +232,7 @@ class VenueRuns {
     if (parsed(() => timeframeUs(wanted.timeframe)) === undefined)
       throw badly(`timeframe: expected one such as 1m or 1d, found ${JSON.stringify(wanted.timeframe)}`)
     try {
-      rangeOfDays(venue, wanted, this.#options.wallClock.nowUs())
+      rangeOfDays(venue, wanted, this.#options.wallClock.nowUs(), this.#options.sessions?.calendar)
     } catch (error) {
       throw error instanceof DayError ? badly(error.message) : error
     }
@@ -266,7 +270,8 @@ class VenueRuns {
     const { schedule, traded, venue } = this.#venue
     if (schedule === undefined || this.#run?.state === 'running') return
     for (const timeframe of schedule.timeframes) {
-      const day = dueDay(venue, schedule, this.#scheduled.get(timeframe), this.#options.wallClock.nowUs())
+      const { sessions, wallClock } = this.#options
+      const day = dueDay(venue, schedule, this.#scheduled.get(timeframe), wallClock.nowUs(), sessions?.calendar)
       if (day === undefined) continue
       this.#scheduled.set(timeframe, day)
       const instruments = [...new Set([...traded, ...schedule.instruments])]

@@ -1,7 +1,7 @@
 /** One series on its way from the source to the bus: what bars and trades do not have in common. */
 import type { MarketDataPort } from '@jts/broker-kit'
 import { candlesTopic, tradesTopic, type NewEvent, type Topic } from '@jts/contracts'
-import { instrumentVenue, type Bar, type InstrumentId, type Trade } from '@jts/model'
+import { instrumentVenue, type Bar, type InstrumentId, type KrxSessions, type Trade } from '@jts/model'
 import type { Turn } from '@jts/transport'
 import { progress, tradeProgress } from './adapters/tables.ts'
 import { BarSeries, StreamedTradeSeries, TradeSeries, type SeriesDecision } from './domain/series.ts'
@@ -44,8 +44,8 @@ export class BarFeed implements Feed<Bar> {
   readonly topic: Topic
   readonly #instrument: InstrumentId
 
-  constructor(instrument: InstrumentId, timeframe: string, alwaysOpen: boolean) {
-    this.series = new BarSeries(instrument, timeframe, alwaysOpen)
+  constructor(instrument: InstrumentId, timeframe: string, alwaysOpen: boolean, sessions?: KrxSessions) {
+    this.series = new BarSeries(instrument, timeframe, alwaysOpen, sessions)
     this.topic = candlesTopic(instrumentVenue(instrument))
     this.#instrument = instrument
   }

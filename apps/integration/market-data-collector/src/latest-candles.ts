@@ -11,13 +11,12 @@ import type { Store } from '@jts/transport'
 import { collectedCandles, collectedStretches, progress } from './adapters/tables.ts'
 import { checkBar } from './domain/candle-batch.ts'
 import type { Stretch } from './domain/stretches.ts'
-import { timesOfPast } from './domain/times-of-past.ts'
+import { timesOfPast, type TimesOptions } from './domain/times-of-past.ts'
 
-export type LatestCandlesOptions = {
+export type LatestCandlesOptions = TimesOptions & {
   readonly store: Store
   readonly source: Pick<MarketDataPort, 'candles'>
   readonly isLive: (instrument: InstrumentId, timeframe: string) => boolean
-  readonly alwaysOpen?: boolean
 }
 
 type Series = { readonly instrument: InstrumentId; readonly timeframe: string }
@@ -43,7 +42,7 @@ export class LatestCandles {
       const candles = await this.#latest(series, count)
       return {
         candles,
-        missing: missingIn(candles, timesOfPast(instrument, series.timeframe, this.#options.alwaysOpen)),
+        missing: missingIn(candles, timesOfPast(instrument, series.timeframe, this.#options)),
       }
     } catch (error) {
       throw error instanceof BrokerError ? new RpcError('UNAVAILABLE', error.message, { cause: error }) : error

@@ -4,6 +4,7 @@
  * anything newer is published.
  */
 import type { MarketDataPort, MarketSubscription } from '@jts/broker-kit'
+import type { KrxSessions } from '@jts/model'
 import type { Activity, HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
 import { Heartbeats, placeOf, type Store } from '@jts/transport'
 import { progress, tradeProgress } from './adapters/tables.ts'
@@ -21,6 +22,8 @@ export type MarketDataCollectorOptions = {
   readonly participant?: string
   /** A market that never closes, whatever its calendar says: a simulated one. */
   readonly alwaysOpen?: boolean
+  /** The hours of the KRX as they are configured; without them the shipped ones. */
+  readonly sessions?: KrxSessions | undefined
   /** Asks the source what is listed and tells what it says: for a venue whose listings change while it trades. */
   readonly watchListings?: boolean
   readonly series: readonly MarketSubscription[]
@@ -88,7 +91,10 @@ class Service implements MarketDataCollector {
     for (const { instrument, timeframe } of options.series) {
       if (timeframe === undefined)
         this.#trades.set(instrument, new TradeFeed(instrument, options.source.capabilities.trades !== false))
-      else this.#bars.set(keyOf(instrument, timeframe), new BarFeed(instrument, timeframe, options.alwaysOpen === true))
+      else {
+        const { alwaysOpen = false, sessions } = options
+        this.#bars.set(keyOf(instrument, timeframe), new BarFeed(instrument, timeframe, alwaysOpen, sessions))
+      }
     }
   }
 

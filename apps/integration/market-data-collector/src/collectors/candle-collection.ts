@@ -9,19 +9,17 @@ import type { Logger, WallClock } from '@jts/runtime'
 import type { Store } from '@jts/transport'
 import { candleGaps, collectedCandles, collectedStretches } from '../adapters/tables.ts'
 import { closeOf, sortOut, type CandleBatch } from '../domain/candle-batch.ts'
-import { timesOfPast } from '../domain/times-of-past.ts'
+import { timesOfPast, type TimesOptions } from '../domain/times-of-past.ts'
 import { firstMissing, grown, type Missing, type Stretch } from '../domain/stretches.ts'
 import { candleEvent } from '../feed.ts'
 import { pause, whenNotAway } from './away.ts'
 import type { CollectionProgress, CollectionReport, CollectOptions } from './collector.ts'
 
-export type CandleCollectionOptions = {
+export type CandleCollectionOptions = TimesOptions & {
   readonly source: Pick<MarketDataPort, 'candles'>
   readonly store: Store
   readonly wallClock: WallClock
   readonly log: Logger
-  /** A simulated market: its past keeps to sessions and its present never closes, so no minute of it is missing or wrong. */
-  readonly alwaysOpen?: boolean
   /** Asked at the same time; the source keeps its own rate limits. */
   readonly atOnce?: number
   readonly attempts?: number
@@ -148,7 +146,7 @@ class Run {
   async #bringUp(instrument: InstrumentId): Promise<void> {
     const { wallClock } = this.#options
     const { timeframe, fromUs, untilUs, goesOn } = this.#range
-    const times = timesOfPast(instrument, timeframe, this.#options.alwaysOpen)
+    const times = timesOfPast(instrument, timeframe, this.#options)
     const last = this.#stretches.get(instrument)?.at(-1)
     const beginUs = goesOn && last !== undefined ? last.untilUs : fromUs
     for (;;) {

@@ -1,6 +1,6 @@
 /** Candles of the KRX from Creon: the last trading day that has ended, for a whole market in one run. */
 import type { MarketDataPort } from '@jts/broker-kit'
-import { KrxCalendar, krxDayBar, kstDateOf, type InstrumentId } from '@jts/model'
+import { krxDayBar, KrxSessions, kstDateOf, type InstrumentId } from '@jts/model'
 import type { Logger, WallClock } from '@jts/runtime'
 import type { Store } from '@jts/transport'
 import { rangeOfDays } from '../domain/collection-days.ts'
@@ -12,7 +12,8 @@ export type CreonCollectorOptions = {
   readonly store: Store
   readonly wallClock: WallClock
   readonly log: Logger
-  readonly calendar?: KrxCalendar
+  /** The hours of the KRX as they are configured; without them the shipped ones. */
+  readonly sessions?: KrxSessions | undefined
   /** Trading days asked for of an instrument that has none yet. */
   readonly days?: number
   readonly retryMs?: number
@@ -34,10 +35,10 @@ export class CreonDataCollector implements DataCollector {
   }
 
   collectDailyCandles(instruments: readonly InstrumentId[], options?: CollectOptions): Promise<CollectionReport> {
-    const { wallClock, calendar = new KrxCalendar(), days = 1 } = this.#options
+    const { wallClock, sessions = new KrxSessions(), days = 1 } = this.#options
     const nowUs = wallClock.nowUs()
     // Yesterday is the last day of trading before today, whatever lies between.
-    const fromUs = krxDayBar(calendar.tradingDayAfter(kstDateOf(nowUs), -days)).openTimeUs
+    const fromUs = krxDayBar(sessions.calendar.tradingDayAfter(kstDateOf(nowUs), -days)).openTimeUs
     return this.#collection.run(instruments, { timeframe: '1d', fromUs, untilUs: nowUs, goesOn: true }, options)
   }
 
@@ -47,7 +48,7 @@ export class CreonDataCollector implements DataCollector {
     options?: CollectOptions,
   ): Promise<CollectionReport> {
     const { timeframe, fromDay } = wanted
-    const range = rangeOfDays('KRX', wanted, this.#options.wallClock.nowUs(), this.#options.calendar)
+    const range = rangeOfDays('KRX', wanted, this.#options.wallClock.nowUs(), this.#options.sessions?.calendar)
     return await this.#collection.run(instruments, { timeframe, ...range, goesOn: fromDay === '' }, options)
   }
 }

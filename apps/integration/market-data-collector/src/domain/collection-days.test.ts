@@ -47,6 +47,8 @@ describe('a range of days', () => {
     assert.equal(kstDateOf(range('KRX', '', '').fromUs), '2026-02-19')
     assert.equal(kstDateOf(range('KRX', '', '', '2026-02-19 09:30').fromUs), '2026-02-13')
     assert.equal(range('BINANCE', '', '').fromUs, Date.UTC(2026, 1, 19) * 1000)
+    // Beyond the known holidays every weekday counts.
+    assert.equal(kstDateOf(range('KRX', '', '', '2040-01-02 18:00').fromUs), '2039-12-30')
   })
   it('is of the days of the venue: Seoul’s or UTC’s', () => {
     assert.deepEqual(range('KRX', '2026-02-12', '2026-02-13'), {

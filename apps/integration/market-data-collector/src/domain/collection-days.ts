@@ -51,7 +51,11 @@ export function rangeOfDays(
 
 function startOfLastDay(venue: string, nowUs: number, calendar: KrxCalendar): number {
   if (venue !== 'KRX') return (Math.floor(nowUs / DAY_US) - 1) * DAY_US
-  return krxDayBar(calendar.tradingDayAfter(kstDateOf(nowUs), -1)).openTimeUs
+  for (let back = 1; back <= DAYS_AHEAD; back++) {
+    const day = kstDateOf(nowUs - back * DAY_US)
+    if (isTradingDay(day, calendar)) return krxDayBar(day).openTimeUs
+  }
+  throw new KrxError(`expected a day of trading within ${DAYS_AHEAD} days before ${kstDateOf(nowUs)}, found none`)
 }
 
 /** When a venue's day is collected: the time of day in Seoul, such as 16:30; on trading days only, where the venue has some. */

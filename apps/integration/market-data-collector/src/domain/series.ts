@@ -1,5 +1,13 @@
 /** One series from its source: which item is next, which was seen before, where one is missing. */
-import { barTimesOf, everyStep, type Bar, type BarTimes, type InstrumentId, type Trade } from '@jts/model'
+import {
+  barTimesOf,
+  everyStep,
+  type Bar,
+  type BarTimes,
+  type InstrumentId,
+  type KrxSessions,
+  type Trade,
+} from '@jts/model'
 
 export type SeriesDecision = 'publish' | 'seen' | 'gap'
 
@@ -13,9 +21,9 @@ export class BarSeries {
   gaps = 0
   readonly #times: BarTimes
 
-  constructor(instrument: InstrumentId, timeframe: string, alwaysOpen = false) {
+  constructor(instrument: InstrumentId, timeframe: string, alwaysOpen = false, sessions?: KrxSessions) {
     this.timeframe = timeframe
-    this.#times = alwaysOpen ? everyStep(timeframe) : barTimesOf(instrument, timeframe)
+    this.#times = alwaysOpen ? everyStep(timeframe) : barTimesOf(instrument, timeframe, sessions)
   }
 
   decide(bar: Bar): SeriesDecision {

@@ -1,17 +1,10 @@
 /**
  * Order execution (D): hears approved signals, speaks to the brokers, says everything that happens to an order on
- * orders.events. One `AccountExecution` an account does the work; this file wires them, and holds the trading state.
+ * orders.events. One `AccountExecution` an account does the work, `Halting` what a person says, `AccountHolds` what JTS itself
+ * holds an account for; this file wires them.
  */
 import type { BrokerPort, PlaceOutcome } from '@jts/broker-kit'
-import {
-  partitionOf,
-  RpcError,
-  TOPICS,
-  type BusEvent,
-  type BusEventOf,
-  type OrderExecutionApi,
-  type Topic,
-} from '@jts/contracts'
+import { RpcError, type BusEvent, type OrderExecutionApi } from '@jts/contracts'
 import type {
   AdjustBalanceRequest,
   AdjustBalanceResponse,
@@ -26,10 +19,11 @@ import type {
   ResumeStrategyRequest,
   TradingState as TradingStateView,
 } from '@jts/contracts/orders-api'
-import type { AccountId, Hold, HoldCode, InstrumentId, SignalId, StrategyInstanceId, TradingState } from '@jts/model'
+import type { AccountId, Hold, InstrumentId, SignalId, StrategyInstanceId, TradingState } from '@jts/model'
 import type { Activity, HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
-import { Heartbeats, type Bus, type Store, type Turn } from '@jts/transport'
+import type { Bus, Store, Turn } from '@jts/transport'
 import { AccountExecution } from './account-execution.ts'
+import { AccountHolds } from './account-holds.ts'
 import {
   accounts,
   adjustments,
@@ -42,9 +36,10 @@ import {
   tradingStates,
 } from './adapters/tables.ts'
 import { Comparisons, type ComparisonTimes } from './comparisons.ts'
-import { isStoppedIn, isWithin, WHOLE, type Halted, type Scope } from './domain/account-states.ts'
+import { WHOLE } from './domain/account-states.ts'
 import type { ForeignOrders } from './domain/foreign-orders.ts'
-import type { OrderRecord, OrderTermsRecord } from './domain/order-record.ts'
+import type { OrderTermsRecord } from './domain/order-record.ts'
+import { Halting } from './halting.ts'
 import { TradingStates } from './trading-states.ts'
 
 export type OrderExecutionOptions = {
@@ -117,15 +112,6 @@ export type OrderExecution = {
 
 /** How often the wall clock looks for open orders that the venue has been silent about. */
 const QUIET_CHECK_MS = 1000
-const RISK = 'risk-management'
-/** Whoever stands still in one of these knows less of the accounts whose events lie there. */
-const ACCOUNT_TOPICS: ReadonlySet<string> = new Set([
-  'orders.signals',
-  'orders.events',
-  'orders.fills',
-] satisfies Topic[])
-/** Why an account is held while risk is silent. */
-const SILENCE = `silence of ${RISK}`
 
 export function createOrderExecution(options: OrderExecutionOptions): OrderExecution {
   options.store.ensure([
@@ -162,7 +148,8 @@ class Service implements OrderExecutionApi {
   readonly #options: OrderExecutionOptions
   readonly #executions = new Map<AccountId, AccountExecution>()
   readonly states: TradingStates
-  readonly #heartbeats: Heartbeats | undefined
+  readonly #holds: AccountHolds
+  readonly #halting: Halting
   readonly #comparisons: Comparisons | undefined
   #timer: { cancel(): void } | undefined
   #stopListening: () => void = () => undefined
@@ -170,13 +157,16 @@ class Service implements OrderExecutionApi {
 
   constructor(options: OrderExecutionOptions) {
     this.#options = options
+    const accounts = options.accounts.map(({ account }) => account)
     this.states = new TradingStates({
       store: options.store,
       marketClock: options.marketClock,
-      accounts: options.accounts.map(({ account }) => account),
+      accounts,
       onChange: () => this.#applyGates(),
     })
-    this.#heartbeats = options.heartbeats && this.#heartbeatsOf(options.heartbeats)
+    const { states } = this
+    this.#holds = new AccountHolds({ ...options, accounts, states, heartbeats: options.heartbeats })
+    this.#halting = new Halting({ ...options, states, executions: this.#executions })
     this.#comparisons = options.comparisons && this.#comparisonsOf(options.comparisons)
     for (const { account, broker, instruments, foreignOrders } of options.accounts) {
       const { store, marketClock, wallClock, activity, log, sendWindowUs, quietMarketOrderUs, quietOrderUs } = options
@@ -220,7 +210,7 @@ class Service implements OrderExecutionApi {
     for (const execution of this.#executions.values()) if (!except(execution.account)) this.begin(execution)
     this.#stopListening = this.#options.marketClock.onAdvance((nowUs) => this.#checkQuiet(nowUs))
     this.#tick()
-    this.#heartbeats?.start(this.states.isHeldFor(SILENCE) ? [RISK] : [])
+    this.#holds.start()
     this.#comparisons?.start()
     return Promise.resolve()
   }
@@ -228,18 +218,16 @@ class Service implements OrderExecutionApi {
   /** What a halt could not cancel when it was said, because nobody was there to do it, is cancelled now. */
   begin(execution: AccountExecution): void {
     execution.start()
-    const { account } = execution
-    const isMeant = ({ terms }: OrderRecord): boolean => this.states.isStopped(account, terms)
-    const isHalted = this.states.isHalted(account)
-    if (!isHalted && !execution.openOrders.some(isMeant)) return
-    this.#cancelOpen(execution, isMeant, isHalted).catch((error: unknown) =>
-      this.#options.log.error({ account, err: error }, 'what is open could not be cancelled'),
-    )
+    this.#halting
+      .cancelLeft(execution)
+      .catch((error: unknown) =>
+        this.#options.log.error({ account: execution.account, err: error }, 'what is open could not be cancelled'),
+      )
   }
 
   async stop(): Promise<void> {
     this.#timer?.cancel()
-    this.#heartbeats?.stop()
+    this.#holds.stop()
     this.#comparisons?.stop()
     this.#stopListening()
     for (const execution of this.#executions.values()) {
@@ -250,13 +238,8 @@ class Service implements OrderExecutionApi {
 
   handle(event: BusEvent, turn: Turn): void {
     if (!this.#restored) throw new Error('order execution is restored before it reads the log')
-    this.#heartbeats?.hear(event, turn)
-    if (event.type === 'Heartbeat') this.#onHeartbeat(event, turn)
-    else if (event.type === 'LogStopped') this.#onLogStopped(event, turn)
-    else if (event.type === 'LogResumed') this.#onLogResumed(event, turn)
-    else if (event.type === 'ApprovedSignal') this.execution(event.stream as AccountId).approve(event, turn)
-    else if (event.type === 'StrategyBarred') this.#onBarred(event, turn)
-    else if (event.type === 'StrategyStarted') this.states.lift(barredHold(event.payload), turn)
+    this.#holds.hear(event, turn)
+    if (event.type === 'ApprovedSignal') this.execution(event.stream as AccountId).approve(event, turn)
     else if (event.type === 'CancelRequested') {
       this.execution(event.stream as AccountId).cancelSignal(event.payload.signalId as SignalId, turn)
     }
@@ -296,39 +279,22 @@ class Service implements OrderExecutionApi {
     )
   }
 
-  /** Answers when sends in flight have ended; cancels what is open; survives restarts; only a person lifts it. */
-  async halt(request: HaltRequest): Promise<HaltResponse> {
-    const scope = this.#scopeOf(request)
-    const asked = haltState(request.state)
-    const state = this.states.halt(scope, asked, request.reason || `${asked} by a person`, request.by || 'person')
-    await this.#options.store.durable()
-    const isWhole = scope.strategy === '' && asked === 'halted'
-    let cancelled = 0
-    for (const execution of this.#executions.values()) {
-      const { account } = execution
-      const isMeant = ({ terms: { strategy, side } }: OrderRecord): boolean =>
-        isWithin(scope, account, strategy) && isStoppedIn(state, side)
-      if (scope.account === '' || scope.account === account) {
-        cancelled += await this.#cancelOpen(execution, isMeant, isWhole)
-      }
-    }
-    await this.#options.store.durable()
-    const view = this.#haltView(scope, cancelled, ({ side }) => isStoppedIn(state, side))
-    return state === asked ? view : { ...view, message: stillHalted(view.message) }
+  halt(request: HaltRequest): Promise<HaltResponse> {
+    return this.#halting.halt(request)
   }
 
   resume({ account, by }: ResumeRequest): Promise<HaltResponse> {
-    return this.#resume({ account, strategy: '' }, by)
+    return this.#halting.resume({ account, strategy: '' }, by)
   }
 
   async resumeStrategy(request: ResumeStrategyRequest): Promise<HaltResponse> {
     if (request.strategy === '') throw new RpcError('INVALID_ARGUMENT', 'strategy: expected one, found none')
-    return await this.#resume(request, request.by)
+    return await this.#halting.resume(request, request.by)
   }
 
   async adjustBalance(request: AdjustBalanceRequest): Promise<AdjustBalanceResponse> {
     if (request.account === '') throw new RpcError('INVALID_ARGUMENT', 'account: expected one, found none')
-    this.#checkAccount(request.account)
+    this.#halting.checkAccount(request.account)
     return await this.execution(request.account as AccountId).bookDifference(request)
   }
 
@@ -357,64 +323,6 @@ class Service implements OrderExecutionApi {
     return Promise.resolve({ state, version, reason, accounts, strategies })
   }
 
-  async #resume(asked: Scope, by: string): Promise<HaltResponse> {
-    const scope = this.#scopeOf(asked)
-    this.states.resume(scope, by || 'person')
-    await this.#options.store.durable()
-    return this.#haltView(scope, 0)
-  }
-
-  /** Returns how many were cancelled or are about to be; adopted orders belong to no strategy. */
-  async #cancelOpen(
-    execution: AccountExecution,
-    isMeant: (record: OrderRecord) => boolean,
-    withAdopted: boolean,
-  ): Promise<number> {
-    let cancelled = 0
-    await execution.sendsEnded(isMeant)
-    for (const record of execution.openOrders.filter(isMeant)) {
-      const { isUnsettled } = record
-      const accepted = this.#options.store.transact((turn) => execution.cancel(record, turn))
-      // An unknown order is cancelled once it is known; until then it counts as unknown.
-      if (accepted && !isUnsettled) cancelled++
-    }
-    return cancelled + (withAdopted ? await execution.cancelAdopted() : 0)
-  }
-
-  /** Counts what is left of the orders that a halt was to cancel; of all, where nothing was to be. */
-  #haltView(scope: Scope, cancelled: number, isMeant: (terms: OrderTermsRecord) => boolean = () => true): HaltResponse {
-    const records = [...this.#executions.values()].flatMap(({ account, openOrders }) =>
-      openOrders.filter(({ terms }) => isWithin(scope, account, terms.strategy) && isMeant(terms)),
-    )
-    const unknown = records.filter((record) => record.isUnsettled).length
-    const isAccount = scope.account !== '' && scope.strategy === ''
-    const { state, reason } = isAccount ? this.states.own(scope.account as AccountId) : this.states.said(scope)
-    return { state, cancelled, unknown, open: records.length, message: reason }
-  }
-
-  /**
-   * A strategy's account need not be named. Where it is, the strategy may have left the configuration since its halt was written:
-   * it is halted when it is back. @throws RpcError for one that is not there
-   */
-  #scopeOf({ account, strategy }: Scope): Scope {
-    this.#checkAccount(account)
-    if (strategy === '' || account !== '') return { account, strategy }
-    const { accounts: known } = this.#options
-    const found = known.find(({ strategies }) => strategies.includes(strategy as StrategyInstanceId))
-    if (found !== undefined) return { account: found.account, strategy }
-    const names = known.flatMap(({ strategies }) => strategies).join(', ') || 'no strategy at all'
-    throw new RpcError('NOT_FOUND', `strategy: expected one of ${names}, found ${JSON.stringify(strategy)}`)
-  }
-
-  #checkAccount(account: string): void {
-    if (account !== '' && !this.#executions.has(account as AccountId)) {
-      throw new RpcError(
-        'NOT_FOUND',
-        `account: expected one of ${[...this.#executions.keys()].join(', ')}, found ${JSON.stringify(account)}`,
-      )
-    }
-  }
-
   #applyGates(): void {
     for (const { account, broker } of this.#options.accounts) {
       broker.setGate(this.states.isHalted(account) ? 'halted' : 'open', this.states.versionOf(account))
@@ -428,72 +336,6 @@ class Service implements OrderExecutionApi {
     return new Comparisons({ accounts, compare, times, store, marketClock, wallClock, log })
   }
 
-  #heartbeatsOf(times: HeartbeatTimes): Heartbeats {
-    const { store, wallClock, log } = this.#options
-    const hold = (account: AccountId) =>
-      ({ account, cause: SILENCE, code: 'HEARTBEAT_MISSING', liftedBy: 'machine' }) as const
-    return new Heartbeats({
-      service: 'order-execution',
-      store,
-      wallClock,
-      log,
-      times,
-      peers: [RISK],
-      says: () => ({ accounts: [...this.#executions.keys()] }),
-      onMissing: (_, reason, turn) => {
-        for (const account of this.#executions.keys()) this.states.hold({ ...hold(account), reason }, turn)
-      },
-      onBack: (_, turn) => {
-        for (const account of this.#executions.keys()) this.states.lift(hold(account), turn)
-      },
-    })
-  }
-
-  /** A strategy that does not come back may have meant anything: a person looks at its account before it risks more. */
-  #onBarred({ payload }: BusEventOf<'StrategyBarred'>, turn: Turn): void {
-    this.states.hold(
-      { ...barredHold(payload), code: 'STRATEGY_STUCK', reason: payload.reason, liftedBy: 'person' },
-      turn,
-    )
-  }
-
-  /** Whoever reads of an account's orders stands still: until it reads on, nobody knows what its books would say of more risk. */
-  #onLogStopped({ payload }: BusEventOf<'LogStopped'>, turn: Turn): void {
-    const { reader, topic, partition, streams, eventId, reason: why } = payload
-    if (!ACCOUNT_TOPICS.has(topic)) return
-    const cause = `${logOf(reader)}${topic}/${partition}`
-    const reason = `${reader} could not take ${eventId}: ${why}`
-    for (const account of this.#executions.keys()) {
-      const isThere = partitionOf(account, TOPICS[topic as Topic].partitions) === partition
-      if (!isThere || (streams.length > 0 && !streams.includes(account))) continue
-      this.states.hold({ account, cause, code: 'LOG_STOPPED', reason, liftedBy: 'machine' }, turn)
-    }
-  }
-
-  #onLogResumed({ payload }: BusEventOf<'LogResumed'>, turn: Turn): void {
-    for (const hold of this.states.holdsBy((cause) => cause.startsWith(logOf(payload.reader)))) {
-      this.states.lift(hold, turn)
-    }
-  }
-
-  /** What risk lets only reduce is said here, where the trading states of the accounts are said. */
-  #onHeartbeat({ payload }: BusEventOf<'Heartbeat'>, turn: Turn): void {
-    if (payload.service !== RISK) return
-    for (const account of this.#executions.keys()) {
-      const all = payload.holds.filter((one) => one.account === account)
-      // What is held for two things is told of the first.
-      const held = all.filter((one, n) => all.findIndex(({ instrument }) => instrument === one.instrument) === n)
-      for (const hold of this.states.heldBy(RISK, account)) {
-        if (!held.some(({ instrument }) => instrument === (hold.instrument ?? ''))) this.states.lift(hold, turn)
-      }
-      for (const { instrument, reasonCode, reason } of held) {
-        const where = instrument === '' ? {} : { instrument: instrument as InstrumentId }
-        const hold = { account, ...where, cause: RISK, code: reasonCode as HoldCode, reason }
-        this.states.hold({ ...hold, liftedBy: 'machine' }, turn)
-      }
-    }
-  }
-
   #tick(): void {
     this.#timer = this.#options.wallClock.after(QUIET_CHECK_MS, () => {
       this.#checkQuiet(this.#options.marketClock.nowUs())
@@ -504,24 +346,4 @@ class Service implements OrderExecutionApi {
   #checkQuiet(nowUs: number): void {
     for (const execution of this.#executions.values()) execution.checkQuiet(nowUs)
   }
-}
-
-/** @throws RpcError for another word than a halt's */
-function haltState(state: string): Halted {
-  if (state === '' || state === 'halted') return 'halted'
-  if (state === 'reducing') return state
-  throw new RpcError('INVALID_ARGUMENT', `state: expected halted or reducing, found ${JSON.stringify(state)}`)
-}
-
-/** Why accounts are held while this reader of the log stands still; the place follows. */
-function logOf(reader: string): string {
-  return `event log of ${reader} at `
-}
-
-function stillHalted(reason: string): string {
-  return `it stays halted (${reason}): a halt that only reduces lets nothing through that a person has halted`
-}
-
-function barredHold({ account, strategy }: { readonly account: string; readonly strategy: string }) {
-  return { account: account as AccountId, cause: `strategy ${strategy}` }
 }

@@ -1,0 +1,126 @@
+/** A person's halt and resume, of everything, an account or one strategy: what is said, what is cancelled, and what is left of it. */
+import { RpcError } from '@jts/contracts'
+import type { HaltRequest, HaltResponse } from '@jts/contracts/orders-api'
+import type { AccountId, StrategyInstanceId } from '@jts/model'
+import type { Store } from '@jts/transport'
+import type { AccountExecution } from './account-execution.ts'
+import { isStoppedIn, isWithin, type Halted, type Scope } from './domain/account-states.ts'
+import type { OrderRecord, OrderTermsRecord } from './domain/order-record.ts'
+import type { TradingStates } from './trading-states.ts'
+
+export type HaltingOptions = {
+  readonly store: Store
+  readonly states: TradingStates
+  readonly executions: ReadonlyMap<AccountId, AccountExecution>
+  readonly accounts: readonly { readonly account: AccountId; readonly strategies: readonly StrategyInstanceId[] }[]
+}
+
+export class Halting {
+  readonly #options: HaltingOptions
+
+  constructor(options: HaltingOptions) {
+    this.#options = options
+  }
+
+  /** Answers when sends in flight have ended; cancels what is open; survives restarts; only a person lifts it. */
+  async halt(request: HaltRequest): Promise<HaltResponse> {
+    const { store, states, executions } = this.#options
+    const scope = this.#scopeOf(request)
+    const asked = haltState(request.state)
+    const state = states.halt(scope, asked, request.reason || `${asked} by a person`, request.by || 'person')
+    await store.durable()
+    const isWhole = scope.strategy === '' && asked === 'halted'
+    let cancelled = 0
+    for (const execution of executions.values()) {
+      const { account } = execution
+      const isMeant = ({ terms: { strategy, side } }: OrderRecord): boolean =>
+        isWithin(scope, account, strategy) && isStoppedIn(state, side)
+      if (scope.account === '' || scope.account === account) {
+        cancelled += await this.#cancelOpen(execution, isMeant, isWhole)
+      }
+    }
+    await store.durable()
+    const view = this.#view(scope, cancelled, ({ side }) => isStoppedIn(state, side))
+    return state === asked ? view : { ...view, message: stillHalted(view.message) }
+  }
+
+  async resume(asked: Scope, by: string): Promise<HaltResponse> {
+    const { store, states } = this.#options
+    const scope = this.#scopeOf(asked)
+    states.resume(scope, by || 'person')
+    await store.durable()
+    return this.#view(scope, 0)
+  }
+
+  /** What a halt could not cancel when it was said, because nobody was there to do it. */
+  async cancelLeft(execution: AccountExecution): Promise<void> {
+    const { states } = this.#options
+    const { account } = execution
+    const isMeant = ({ terms }: OrderRecord): boolean => states.isStopped(account, terms)
+    const isHalted = states.isHalted(account)
+    if (!isHalted && !execution.openOrders.some(isMeant)) return
+    await this.#cancelOpen(execution, isMeant, isHalted)
+  }
+
+  /** @throws RpcError for an account that is none; empty is all of them */
+  checkAccount(account: string): void {
+    const { executions } = this.#options
+    if (account === '' || executions.has(account as AccountId)) return
+    const known = [...executions.keys()].join(', ')
+    throw new RpcError('NOT_FOUND', `account: expected one of ${known}, found ${JSON.stringify(account)}`)
+  }
+
+  /** Returns how many were cancelled or are about to be; adopted orders belong to no strategy. */
+  async #cancelOpen(
+    execution: AccountExecution,
+    isMeant: (record: OrderRecord) => boolean,
+    withAdopted: boolean,
+  ): Promise<number> {
+    let cancelled = 0
+    await execution.sendsEnded(isMeant)
+    for (const record of execution.openOrders.filter(isMeant)) {
+      const { isUnsettled } = record
+      const accepted = this.#options.store.transact((turn) => execution.cancel(record, turn))
+      // An unknown order is cancelled once it is known; until then it counts as unknown.
+      if (accepted && !isUnsettled) cancelled++
+    }
+    return cancelled + (withAdopted ? await execution.cancelAdopted() : 0)
+  }
+
+  /** Counts what is left of the orders that a halt was to cancel; of all, where nothing was to be. */
+  #view(scope: Scope, cancelled: number, isMeant: (terms: OrderTermsRecord) => boolean = () => true): HaltResponse {
+    const { states, executions } = this.#options
+    const records = [...executions.values()].flatMap(({ account, openOrders }) =>
+      openOrders.filter(({ terms }) => isWithin(scope, account, terms.strategy) && isMeant(terms)),
+    )
+    const unknown = records.filter((record) => record.isUnsettled).length
+    const isAccount = scope.account !== '' && scope.strategy === ''
+    const { state, reason } = isAccount ? states.own(scope.account as AccountId) : states.said(scope)
+    return { state, cancelled, unknown, open: records.length, message: reason }
+  }
+
+  /**
+   * A strategy's account need not be named. Where it is, the strategy may have left the configuration since its halt was written:
+   * it is halted when it is back. @throws RpcError for one that is not there
+   */
+  #scopeOf({ account, strategy }: Scope): Scope {
+    this.checkAccount(account)
+    if (strategy === '' || account !== '') return { account, strategy }
+    const { accounts: known } = this.#options
+    const found = known.find(({ strategies }) => strategies.includes(strategy as StrategyInstanceId))
+    if (found !== undefined) return { account: found.account, strategy }
+    const names = known.flatMap(({ strategies }) => strategies).join(', ') || 'no strategy at all'
+    throw new RpcError('NOT_FOUND', `strategy: expected one of ${names}, found ${JSON.stringify(strategy)}`)
+  }
+}
+
+/** @throws RpcError for another word than a halt's */
+function haltState(state: string): Halted {
+  if (state === '' || state === 'halted') return 'halted'
+  if (state === 'reducing') return state
+  throw new RpcError('INVALID_ARGUMENT', `state: expected halted or reducing, found ${JSON.stringify(state)}`)
+}
+
+function stillHalted(reason: string): string {
+  return `it stays halted (${reason}): a halt that only reduces lets nothing through that a person has halted`
+}

@@ -27,11 +27,9 @@ import {
   RiskEngine,
   instrumentByName,
   openingAuctionUntilUs,
-  orderContent,
   unitsToFloat,
   type AccountId,
   type Fill,
-  type Hold,
   type Instrument,
   type InstrumentId,
   type LedgerPlain,
@@ -43,9 +41,10 @@ import {
   type StrategyInstanceId,
   type TradingState,
 } from '@jts/model'
-import type { HeartbeatTimes, Logger, MarketClock, WallClock } from '@jts/runtime'
-import { executionOf, Heartbeats, marketDataOf, placeOf, type Bus, type Store, type Turn } from '@jts/transport'
+import type { Logger, MarketClock } from '@jts/runtime'
+import type { Bus, Heartbeats, Store, Turn } from '@jts/transport'
 import { answers, books, differences, listings, marks, reservations, tradingStates } from './adapters/tables.ts'
+import { Answers, approvals, intentText, recentOrders } from './answers.ts'
 import { Differences } from './domain/differences.ts'
 import {
   findInstrument,
@@ -56,6 +55,7 @@ import {
   type InstrumentLookup,
 } from './domain/request.ts'
 import { sizePosition } from './domain/size-position.ts'
+import { heartbeatsOf, type Listening } from './silence.ts'
 
 export type RiskManagementOptions = {
   readonly store: Store
@@ -74,11 +74,7 @@ export type RiskManagementOptions = {
    * Accounts that may only reduce while their order execution or the prices of their instruments are silent. Without it, nobody is listened
    * for: a replay in lock-step releases nothing while the conductor's link is down.
    */
-  readonly heartbeats?: {
-    readonly times: HeartbeatTimes
-    readonly wallClock: WallClock
-    readonly accounts: readonly { readonly account: AccountId; readonly instruments: readonly InstrumentId[] }[]
-  }
+  readonly heartbeats?: Listening
   /** Told of each question; what it returns is told the answer. */
   readonly onCheck?: (request: RiskCheckRequest) => (answer: RiskCheckResponse) => void
 }
@@ -97,13 +93,6 @@ export type RiskManagement = {
 }
 
 export type LimitHeadroom = { readonly account: AccountId; readonly limit: string; readonly ratio: number }
-
-type AccountHold = Payload<'Heartbeat'>['holds'][number]
-/** As they stand in the table: an answer has a figure for every rule, and is seldom asked for again. */
-type Remembered = { readonly intent: string; readonly response: string }
-
-/** Answers kept for repeated questions, in memory and in the table alike. */
-const ANSWERS_KEPT = 4096
 
 export function createRiskManagement(options: RiskManagementOptions): RiskManagement {
   const service = new Service(options)
@@ -132,7 +121,7 @@ class Service implements RiskManagementHandlers {
   readonly #instruments: Map<string, Instrument>
   /** Those of them that may be asked about, as last told. */
   readonly #traded: Map<string, Instrument>
-  readonly #answers = new Map<string, Remembered>()
+  readonly #answers: Answers
   readonly #differences = new Differences()
   readonly #heartbeats: Heartbeats | undefined
   readonly #engineOptions: RiskEngineOptions & { readonly sessions: KrxSessions }
@@ -148,30 +137,8 @@ class Service implements RiskManagementHandlers {
     this.#engine = new RiskEngine(options.limits, this.#engineOptions)
     for (const instrument of options.instruments) this.#engine.setInstrument(instrument)
     const { heartbeats, store, log } = options
-    if (heartbeats === undefined) return
-    const { wallClock, times, accounts } = heartbeats
-    const dependants = new Map<string, AccountId[]>()
-    for (const { account, instruments } of accounts) {
-      const places = new Set(instruments.map(placeOf))
-      for (const peer of [executionOf(account), ...[...places].map(marketDataOf)]) {
-        dependants.set(peer, [...(dependants.get(peer) ?? []), account])
-      }
-    }
-    this.#heartbeats = new Heartbeats({
-      service: 'risk-management',
-      store,
-      wallClock,
-      log,
-      times,
-      peers: [...dependants.keys()],
-      says: () => ({ holds: this.#accountHolds() }),
-      onMissing: (peer, reason) => {
-        for (const account of dependants.get(peer)!) this.#engine.holds.set({ ...silenceHold(account, peer), reason })
-      },
-      onBack: (peer) => {
-        for (const account of dependants.get(peer)!) this.#engine.holds.lift(silenceHold(account, peer))
-      },
-    })
+    this.#answers = new Answers(store, log)
+    this.#heartbeats = heartbeats && heartbeatsOf(heartbeats, { store, log, engine: () => this.#engine })
   }
 
   async start(): Promise<void> {
@@ -192,8 +159,7 @@ class Service implements RiskManagementHandlers {
       this.#instruments.set(instrument.id, instrument)
     }
     const states = await store.all(tradingStates)
-    // The latest are the ones that may be asked for again, so they are remembered last.
-    const given = [...(await store.all(answers))].sort((a, b) => a.time_us - b.time_us)
+    const given = await this.#answers.restore()
     this.#engine = RiskEngine.fromPlain(
       {
         ledgers: (await store.all(books)).map((row) => JSON.parse(row.ledger) as LedgerPlain),
@@ -206,7 +172,7 @@ class Service implements RiskManagementHandlers {
           price: row.price,
           timeUs: row.time_us,
         })),
-        recentOrders: limits.duplicateWindowUs === undefined ? [] : recentOrders(given, limits.duplicateWindowUs),
+        recentOrders: limits.duplicateWindowUs === undefined ? [] : recentOrders(given.all, limits.duplicateWindowUs),
         answers: [],
       },
       limits,
@@ -217,16 +183,8 @@ class Service implements RiskManagementHandlers {
       this.#differences.restore(account as AccountId, reported, accepted)
       this.#holdDifferences(account as AccountId)
     }
-    const old = given.splice(0, Math.max(0, given.length - ANSWERS_KEPT))
-    for (const { intent, response, time_us: timeUs } of limits.ordersPerMinuteMax === undefined ? [] : given) {
-      const { approved } = JSON.parse(response) as RiskCheckResponse
-      if (approved) this.#engine.rememberApproval((JSON.parse(intent) as RiskIntent).account, timeUs)
-    }
-    for (const { signal_id, intent, response } of given) this.#answers.set(signal_id, { intent, response })
-    if (old.length === 0) return
-    store.transact((turn) => {
-      for (const { signal_id } of old) turn.remove(answers, { signal_id })
-    })
+    if (limits.ordersPerMinuteMax === undefined) return
+    for (const { account, timeUs } of approvals(given.kept)) this.#engine.rememberApproval(account, timeUs)
   }
 
   handle(event: BusEvent, turn: Turn): void {
@@ -353,25 +311,16 @@ class Service implements RiskManagementHandlers {
   #answer(intent: RiskIntent, saidTimeUs: number, nowUs: number): RiskCheckResponse {
     // The time as it was said: a question without one is the same question when it comes again.
     const text = intentText({ ...intent, signalTimeUs: saidTimeUs })
-    const before = this.#answers.get(intent.signalId)
-    if (before !== undefined) {
-      if (before.intent === text) return JSON.parse(before.response) as RiskCheckResponse
-      this.#options.log.error({ signalId: intent.signalId }, 'a signal id came again with other content')
-      throw new RpcError(
-        'ALREADY_EXISTS',
-        `signal ${intent.signalId}: expected the content first given, found other content`,
-      )
-    }
+    const before = this.#answers.find(intent.signalId, text)
+    if (before !== undefined) return before
     return this.#options.store.transact((turn) => {
       const decision = this.#engine.check(intent, nowUs, { explain: true })
       if (!decision.approved && decision.reasonCode === 'HEARTBEAT_MISSING' && this.#waitsForAuction(intent, nowUs)) {
         throw new RpcError('UNAVAILABLE', decision.reason)
       }
       const response = toResponse(intent, decision, this.#validUntilUs(intent, nowUs))
-      const answer = { intent: text, response: JSON.stringify(response) }
-      turn.put(answers, { signal_id: intent.signalId, ...answer, time_us: nowUs })
       if (decision.approved) this.#keepReservation(intent.signalId, turn)
-      this.#remember(intent.signalId, answer, turn)
+      this.#answers.keep(intent.signalId, text, response, nowUs, turn)
       return response
     }, 'durable')
   }
@@ -390,16 +339,6 @@ class Service implements RiskManagementHandlers {
   #auctionUntilUs({ instrument, signalTimeUs }: RiskIntent): number | undefined {
     const traded = this.#traded.get(instrument)
     return traded && openingAuctionUntilUs(signalTimeUs, traded, this.#engineOptions.sessions)
-  }
-
-  #remember(signalId: string, answer: Remembered, turn: Turn): void {
-    this.#answers.set(signalId, answer)
-    if (this.#answers.size <= ANSWERS_KEPT) return
-    for (const oldest of this.#answers.keys()) {
-      this.#answers.delete(oldest)
-      turn.remove(answers, { signal_id: oldest })
-      break
-    }
   }
 
   #errorAnswer(request: RiskCheckRequest, error: unknown): RiskCheckResponse {
@@ -426,12 +365,6 @@ class Service implements RiskManagementHandlers {
     const before = holds.list().filter((hold) => hold.account === account && Differences.isCause(hold.cause))
     for (const hold of before) holds.lift(hold)
     for (const hold of this.#differences.holdsOf(account, this.#instruments.values())) holds.set(hold)
-  }
-
-  /** For order execution, which says the trading state of its accounts. */
-  #accountHolds(): AccountHold[] {
-    const held = this.#engine.holds.list()
-    return held.map(({ account, instrument = '', code, reason }) => ({ account, instrument, reasonCode: code, reason }))
   }
 
   /** A person may trade by hand what is not configured here, and an order may fill after its strategy has left the configuration. */
@@ -481,24 +414,4 @@ class Service implements RiskManagementHandlers {
   #keepBooks(ledger: Ledger, turn: Turn): void {
     turn.put(books, { account: ledger.account, ledger: JSON.stringify(ledger.toPlain()) })
   }
-}
-
-/** What the silence has set, the first word after it lifts. */
-function silenceHold(account: AccountId, peer: string): Omit<Hold, 'reason'> {
-  return { account, cause: `silence of ${peer}`, code: 'HEARTBEAT_MISSING', liftedBy: 'machine' }
-}
-
-/** The orders whose repetition is still refused: those approved within the window before the last answer. */
-function recentOrders(
-  given: readonly { readonly intent: string; readonly response: string; readonly time_us: number }[],
-  windowUs: number,
-): [string, number][] {
-  const sinceUs = (given.at(-1)?.time_us ?? 0) - windowUs
-  return given
-    .filter(({ time_us, response }) => time_us > sinceUs && (JSON.parse(response) as RiskCheckResponse).approved)
-    .map(({ intent, time_us }) => [orderContent(JSON.parse(intent) as Parameters<typeof orderContent>[0]), time_us])
-}
-
-function intentText(intent: RiskIntent): string {
-  return JSON.stringify(intent, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
 }

@@ -80,8 +80,17 @@ type Position = {
 export type BusEvent = NewEvent & Position
 export type BusEventOf<T extends EventType> = Extract<BusEvent, { type: T }>
 
-/** An event that somebody could not take: enough to stop its stream and to tell whose money it is about. */
-export type PoisonedEvent = { readonly topic: string; readonly eventId: string; readonly account?: string }
+/**
+ * An event that somebody could not take: enough to stop its stream and to tell whose money it is about; and its place in its
+ * stream, where its envelope could be read.
+ */
+export type PoisonedEvent = {
+  readonly topic: string
+  readonly eventId: string
+  readonly account?: string
+  readonly stream?: string
+  readonly sequence?: number
+}
 
 export class EventError extends Error {
   override readonly name = 'EventError'
@@ -128,7 +137,8 @@ export function decodeEvent(
   const where = `${topic}[${partition}]@${offset}`
   const envelope = decodeEnvelope(bytes, where)
   const account = envelope.account === undefined || envelope.account === '' ? {} : { account: envelope.account }
-  const event = { topic, eventId: envelope.eventId, ...account }
+  const { eventId, stream, sequence } = envelope
+  const event = { topic, eventId, ...account, stream, sequence }
   if (!Object.hasOwn(codecs, envelope.type)) {
     throw new EventError(
       `expected a known event type at ${where}, found ${JSON.stringify(envelope.type)}: a newer JTS may have written it`,
@@ -150,11 +160,11 @@ export function decodeEvent(
     throw new EventError(`expected the payload of ${type} at ${where}, found bytes that do not parse`, { event, cause })
   }
   return {
-    eventId: envelope.eventId,
+    eventId,
     type,
     version,
-    stream: envelope.stream,
-    sequence: envelope.sequence,
+    stream,
+    sequence,
     correlationId: envelope.correlationId,
     causationId: envelope.causationId,
     ...account,

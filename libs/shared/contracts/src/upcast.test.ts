@@ -60,7 +60,8 @@ test('an unknown newer version, or type, is refused, and says whose it is', () =
       (error: unknown) => {
         assert.ok(error instanceof EventError)
         assert.match(error.message, message)
-        assert.deepEqual(error.event, { topic: 'orders.events', eventId, account: 'sim.binance.main' })
+        const place = { stream: 'sim.binance.main', sequence: 1 }
+        assert.deepEqual(error.event, { topic: 'orders.events', eventId, account: 'sim.binance.main', ...place })
         return true
       },
     )

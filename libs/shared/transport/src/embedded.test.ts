@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Activity, silentLogger } from '@jts/runtime'
 import { accepted, positions, transportContract, values, type Opened } from './contract/transport-contract.ts'
+import { ofNewerVersion } from './bus/kafka/testing/scripted-kafka.ts'
 import { EmbeddedBus, SqliteStore, lockFolder, FolderInUseError } from './index.ts'
 
 function open(folder: string) {
@@ -51,6 +52,32 @@ test('a tap sees an event only after its commit', async () => {
   assert.deepEqual(seen, [])
   await activity.whenIdle()
   assert.deepEqual(seen, [before + 1])
+  await store.close()
+})
+
+test('an event that cannot be read goes to the dead letters, and what follows it is no hole', async () => {
+  const { store, bus, activity } = open(folder())
+  const given: number[] = []
+  bus.subscribe({
+    group: 'reader',
+    topics: ['market-data.binance.candles'],
+    handle: ({ sequence }) => void given.push(sequence),
+  })
+  for (const n of [1, 2, 3]) {
+    store.transact((turn) => turn.publish('market-data.binance.candles', accepted('BTCUSDT.BINANCE', n)))
+  }
+  await store.durable()
+  const [, second] = store.database.prepare('SELECT id, event FROM bus_log ORDER BY id').all()
+  const event = ofNewerVersion(second!['event'] as Uint8Array)
+  store.database.prepare('UPDATE bus_log SET event = ? WHERE id = ?').run(event, second!['id']!)
+  await bus.start()
+  await activity.whenIdle()
+  assert.deepEqual([given, bus.stops()], [[1, 3], []])
+  const letters: string[] = []
+  for await (const { type, stream } of bus.read('dead-letter.market-data.binance.candles')) {
+    letters.push(`${type} of ${stream}`)
+  }
+  assert.deepEqual(letters, ['DeadLetter of BTCUSDT.BINANCE'])
   await store.close()
 })
 

@@ -53,10 +53,10 @@ export function bury(store: Store, poisoned: Poisoned): void {
 }
 
 function letterOf({ topic, partition, offset, group, event, error }: Poisoned): NewEvent {
-  const whole = 'stream' in event ? event : undefined
+  const whole = 'payload' in event ? event : undefined
   return {
     type: 'DeadLetter',
-    stream: whole?.stream ?? topic,
+    stream: event.stream ?? topic,
     correlationId: whole?.correlationId ?? `dead-letter/${topic}[${partition}]@${offset}`,
     causationId: event.eventId,
     ...(event.account === undefined ? {} : { account: event.account }),

@@ -519,9 +519,17 @@ export class EmbeddedBus implements Bus, LogReader {
       event = decodeEvent(bytes, log.topic, log.partition, offset)
     } catch (error) {
       if (!(error instanceof EventError)) throw error
-      const what = error.event ?? { topic: log.topic, eventId: `${log.topic}[${log.partition}]@${offset}` }
+      const what: PoisonedEvent = error.event ?? {
+        topic: log.topic,
+        eventId: `${log.topic}[${log.partition}]@${offset}`,
+      }
       this.#poison(reader, cursor, log, offset, what, error)
-      if (!cursor.stopped) this.#advance(reader, cursor, log, offset + 1)
+      if (cursor.stopped) return
+      // What follows it in its stream is no hole.
+      if (what.stream !== undefined && what.sequence !== undefined) {
+        ;(cursor.lastSequence ??= new Map()).set(what.stream, what.sequence)
+      }
+      this.#advance(reader, cursor, log, offset + 1)
       return
     }
     this.#deliver(reader, event)

@@ -184,3 +184,39 @@ test('what lies before the cursor and was handled, is of another’s stream or i
   await kafka.until(() => given.length === 1)
   assert.deepEqual([bus.stops(), given], [[], [3]])
 })
+
+test('an event that cannot be read goes to the dead letters once, however often it comes, and what follows it is no hole', async (t) => {
+  const [kafka, rows] = [new ScriptedKafka(), new ScriptedRows()]
+  kafka.append(CANDLES, STREAM, 1)
+  kafka.appendUnknown(CANDLES, STREAM, 2)
+  kafka.append(CANDLES, STREAM, 3)
+  const first = await start(t, kafka, rows, CANDLES)
+  kafka.appendUnknown(CANDLES, STREAM, 2)
+  kafka.append(CANDLES, STREAM, 3, 4)
+  await kafka.until(() => first.given.length >= 3)
+  await first.stop()
+  const { bus, given } = await start(t, kafka, rows, CANDLES)
+  kafka.append(CANDLES, STREAM, 5)
+  kafka.appendUnknown(CANDLES, STREAM, 7)
+  await kafka.until(() => bus.stops().length > 0)
+  assert.deepEqual([first.given, given], [[1, 3, 4], [5]])
+  assert.match(bus.stops()[0]!.reason, /sequence 6, found 7/)
+  assert.deepEqual(
+    rows.published.map(({ topic, event }) => [topic, event.type, event.stream]),
+    [
+      [`dead-letter.${CANDLES}`, 'DeadLetter', STREAM],
+      ['system.health', 'LogStopped', `reader at ${placeOf(CANDLES, STREAM)}`],
+    ],
+  )
+})
+
+test('an event of orders that cannot be read stops its partition', async (t) => {
+  const [kafka, rows] = [new ScriptedKafka(), new ScriptedRows()]
+  kafka.append(ORDERS, STREAM, 1)
+  kafka.appendUnknown(ORDERS, STREAM, 2)
+  kafka.append(ORDERS, STREAM, 3)
+  const { bus, given, reasons } = await start(t, kafka, rows, ORDERS)
+  assert.match(reasons()[0]!, /expected a known event type/)
+  assert.equal((await bus.readAgain()).length, 1)
+  assert.deepEqual(given, [1])
+})

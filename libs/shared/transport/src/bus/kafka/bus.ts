@@ -75,6 +75,9 @@ type Group = {
   reader: KafkaReader | undefined
 }
 
+/** An event as a place in its stream. */
+type Placed = Pick<BusEvent, 'topic' | 'stream' | 'sequence'>
+
 /** Events handled and not yet committed, above which reading waits for the store. */
 const UNCOMMITTED_MAX = 2000
 const SHOW_OFFSETS_MS = 2000
@@ -498,7 +501,8 @@ export class KafkaBus implements Bus, LogReader {
         this.#markSeen(group, event, key)
       }
     } catch (error) {
-      this.#poison(group, cursor, event, error)
+      if (event !== undefined || !(error instanceof EventError)) this.#poison(group, cursor, event, error)
+      else this.#poisonUnread(group, cursor, error)
       if (cursor.stopped) return
       if (event !== undefined) this.#markSeen(group, event, seenKey(event))
     }
@@ -513,7 +517,7 @@ export class KafkaBus implements Bus, LogReader {
   }
 
   /** @throws BusError when an event of its stream is missing before it: folding on would make the state untrue. */
-  #isNew(group: Group, event: BusEvent, key: string): boolean {
+  #isNew(group: Group, event: Placed, key: string): boolean {
     const last = group.seen.get(key)
     if (last === undefined) return true
     if (event.sequence <= last) return false
@@ -525,7 +529,7 @@ export class KafkaBus implements Bus, LogReader {
     )
   }
 
-  #markSeen(group: Group, event: BusEvent, key: string): void {
+  #markSeen(group: Group, event: Placed, key: string): void {
     group.seen.set(key, event.sequence)
     group.dirtySeen.add(key)
   }
@@ -542,6 +546,25 @@ export class KafkaBus implements Bus, LogReader {
     )
     if (stops) this.#stopAt(group, cursor, where, error instanceof Error ? error.message : String(error))
     else bury(this.#store, { topic, partition, offset, group: name, event: what ?? { topic, eventId: where }, error })
+  }
+
+  /** What cannot be read has its place in its stream all the same: it may come again, and what follows it is no hole. */
+  #poisonUnread(group: Group, cursor: Cursor, error: EventError): void {
+    const { event } = error
+    if (event?.stream === undefined || event.sequence === undefined) {
+      this.#poison(group, cursor, undefined, error)
+      return
+    }
+    const placed = { topic: event.topic, stream: event.stream, sequence: event.sequence }
+    const key = seenKey(placed)
+    try {
+      if (!this.#isNew(group, placed, key)) return
+    } catch (hole) {
+      this.#poison(group, cursor, undefined, hole)
+      return
+    }
+    this.#poison(group, cursor, undefined, error)
+    if (cursor.stopped === undefined) this.#markSeen(group, placed, key)
   }
 
   #onLost(group: Group, topic: Topic, partition: number, asked: number, range: LogRange): number | undefined {
@@ -652,7 +675,7 @@ export class KafkaBus implements Bus, LogReader {
   }
 }
 
-function seenKey({ topic, stream }: BusEvent): string {
+function seenKey({ topic, stream }: Placed): string {
   return `${topic}\n${stream}`
 }
 

@@ -36,6 +36,13 @@ export class ScriptedKafka extends KafkaClient {
     for (const n of sequences) records.push(encodeEvent(numbered(stream, n), eventIdOf(topic, stream, n), n))
   }
 
+  /** Appends an event of a type that nobody knows. */
+  appendUnknown(topic: Topic, stream: string, sequence: number): void {
+    this.append(topic, stream, sequence)
+    const { records } = this.log(topic, partitionOf(stream, TOPICS[topic].partitions))
+    records.push(ofNewerVersion(records.pop()!))
+  }
+
   /** Forgets what it has acknowledged from this offset on. */
   forget(topic: Topic, stream: string, from: number): void {
     this.log(topic, partitionOf(stream, TOPICS[topic].partitions)).records.length = from
@@ -198,6 +205,11 @@ export class ScriptedRows {
     }
     for (const { topic, stream, sequence } of handled) this.seen.set(`${topic}\n${stream}`, sequence)
   }
+}
+
+/** The same bytes with a type that this version does not know. */
+export function ofNewerVersion(event: Uint8Array): Uint8Array {
+  return Buffer.from(Buffer.from(event).toString('latin1').replace('OrderAccepted', 'OrderAccepteX'), 'latin1')
 }
 
 /** The numbers of these records. */

@@ -559,3 +559,24 @@ async def test_a_subscription_that_failed_is_made_when_it_is_asked_for_again(wor
     await market.watch("trades", KRX_SAMSUNG, None)
     world.print(71_700, 4)
     await until(lambda: any(m["type"] == "trade" for m in world.heard))
+
+
+@scenario()
+async def test_an_order_that_two_lost_requests_fit_is_taken_for_neither(world: World) -> None:
+    """The first was thought never to have arrived; now both could be that one order."""
+    world.terminal.faults.set("lost-before-accept", 1)
+    assert (await world.place("first"))["kind"] == "unknown"
+
+    async def may_go_on() -> bool:
+        await world.query("first")
+        return bool((await world.health())["accounts"][0]["ordersUnknown"] == 0)
+
+    await until_async(may_go_on)
+    world.terminal.faults.set("lost-after-accept", 1)
+    assert (await world.place("second"))["kind"] == "unknown"
+    for name in ("first", "second"):
+        answer = await world.query(name)
+        assert (answer.status_code, answer.json()["code"]) == (409, "ORDER_AMBIGUOUS"), answer.text
+    assert "ORDER_AMBIGUOUS" in [reason["code"] for reason in (await world.health())["reasons"]]
+    assert (await world.place("third"))["code"] == "ORDER_IN_FLIGHT"
+    assert len(world.venue_orders()) == 1

@@ -14,7 +14,7 @@ class ConflictError(Exception):
 
 
 class AmbiguousError(Exception):
-    """Several of the venue's orders fit one request."""
+    """Several of the venue's orders fit one request, or several requests one order."""
 
 
 def not_sent(code: NotSentCode, message: str) -> Outcome:

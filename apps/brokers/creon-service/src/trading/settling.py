@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -99,6 +100,12 @@ class Settling:
         now = self._wall_us()
         bound = self._record.bound_numbers() | {p.number for p in self._pending.values() if p.number is not None}
         self._held = set()
+        claimed = Counter(
+            order.number
+            for pending in self._pending.values()
+            if pending.call_ended and pending.row.kind != "cancel" and pending.number is None
+            for order in candidates(sought(pending.row), orders, bound)
+        )
         for pending in list(self._pending.values()):
             if pending.call_ended and pending.row.date != self._record.date:
                 self.end(pending, unknown("its day is over and it was not found among that day's orders"))
@@ -111,7 +118,7 @@ class Settling:
                 # Its reply may still come and name its number.
                 self._held |= {order.number for order in found}
                 continue
-            if len(found) == 1:
+            if len(found) == 1 and claimed[found[0].number] <= 1:
                 self._found(pending, found[0], orders)
             elif found:
                 self._held |= {order.number for order in found}

@@ -81,7 +81,7 @@ export function isRead({ streams }: Subscription, { topic, stream }: Pick<BusEve
 
 export class BusError extends Error {
   override readonly name = 'BusError'
-  readonly code: 'OFFSET_CONFLICT' | 'SEQUENCE_GAP' | 'POISON' | 'ARCHIVED_AWAY'
+  readonly code: 'OFFSET_CONFLICT' | 'SEQUENCE_GAP' | 'POISON' | 'ARCHIVED_AWAY' | 'FORGOTTEN'
   constructor(code: BusError['code'], message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.code = code

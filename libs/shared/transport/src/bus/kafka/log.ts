@@ -109,12 +109,19 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
         wake()
         return new Promise((resolve) => (taken = resolve))
       },
-      onLost: (_topic, _partition, asked, { start }) => {
-        if (isPassing(topic)) return start
-        lost = new BusError(
-          'ARCHIVED_AWAY',
-          `expected ${topic}[${partition}] from offset ${asked} on, found that it was moved to the archive meanwhile, up to ${start}: read again`,
-        )
+      onLost: (_topic, _partition, asked, { start, end: found }) => {
+        if (asked < start && isPassing(topic)) return start
+        const expected = `expected ${topic}[${partition}] from offset ${asked} on, found that`
+        lost =
+          asked < start
+            ? new BusError(
+                'ARCHIVED_AWAY',
+                `${expected} it was moved to the archive meanwhile, up to ${start}: read again`,
+              )
+            : new BusError(
+                'FORGOTTEN',
+                `${expected} it ends at ${found}: Kafka has lost events that it had acknowledged`,
+              )
         wake()
         return undefined
       },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import Any
@@ -129,6 +130,12 @@ def test_chart_data_is_indexed_by_position_newest_first_and_paged() -> None:
         assert chart.GetDataValue(1, 1) == 1000
         assert chart.BlockRequest() == 0
         assert chart.GetHeaderValue(3) == 500 and chart.Continue == 0
+        days = request("CpSysDib.StockChart", i0=SAMSUNG, i1=ord("2"), i4=3, i5=[5, 6, 37], i6=ord("D"))
+        rows = [[days.GetDataValue(k, row) for k in range(3)] for row in range(3)]
+        # The difference is to the close of the day before, and its sign goes with it.
+        for (close, difference, sign), (before, *_) in itertools.pairwise(rows):
+            assert difference == close - before != 0
+            assert sign == ord("2" if difference > 0 else "5")
 
 
 def test_continue_may_never_clear() -> None:

@@ -101,7 +101,7 @@ class StockChart(_Quotes):
         if field == 12:
             return market.bars.listing.listed_shares
         if field in (6, 37):
-            difference = bar.close - bar.open
+            difference = bar.close - market.bars.close_before(bar.date)
             return difference if field == 6 else ord("2" if difference > 0 else "5" if difference < 0 else "3")
         return 0
 

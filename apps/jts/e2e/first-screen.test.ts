@@ -95,8 +95,9 @@ describe('first screen', { timeout: 180_000 }, () => {
       assert.equal(await page.getByTestId('trading-state').textContent(), '거래 중')
       assert.match(
         (await page.getByTestId('decisions').textContent()) ?? '',
-        /차단.*KRX:005930.*NOTIONAL_MAX_PER_ORDER/,
+        /차단.*KRX:005930.*NOTIONAL_MAX_PER_ORDER 1회 주문 한도를 넘습니다/,
       )
+      assert.match(await page.locator('.services').innerText(), /kis-service\s+시작 중\s+connecting to the stream/)
       assert.equal(await page.locator('html').getAttribute('data-colours'), 'kr')
       assert.ok(await page.evaluate(() => document.documentElement.scrollHeight <= window.innerHeight), 'one screen')
       await picture(page, 'desktop-dark-ko')
@@ -119,8 +120,18 @@ describe('first screen', { timeout: 180_000 }, () => {
       await live(page)
       const said = await page.getByTestId('account-state').textContent()
       assert.match(said ?? '', /sim\.binance\.main: 축소만 허용.*신호가 끊겼습니다/)
+      const resume = page.locator('header').getByRole('button', { name: '거래 재개' })
+      assert.equal(await resume.count(), 0, 'silence ends by itself')
       const card = await page.locator('.account').first().innerText()
       assert.match(card.replace(/\s+/g, ' '), /매매 외 입출금 1,000\.00 USDT.*USDT: 장부 1000, 브로커 749\.5\./)
+      ports.accountStates = [{ account, instrument: '', state: 'reducing', code: 'FOREIGN_ORDER', reason: 'order 7' }]
+      await page.reload()
+      await live(page)
+      // What only a person ends can be ended here.
+      await resume.click()
+      await page.getByRole('dialog').getByRole('button', { name: '거래 재개' }).click()
+      await page.locator('.toast').waitFor()
+      assert.deepEqual(ports.commands.at(-1)?.command, 'resume')
     })
   })
 
@@ -449,7 +460,7 @@ describe('first screen', { timeout: 180_000 }, () => {
         '아직 캔들이 없습니다',
         '보유 포지션이 없습니다',
         '주문이 없습니다',
-        '위험 판단이 없습니다',
+        '리스크 판단이 없습니다',
       ]) {
         await page.getByText(text).waitFor()
       }

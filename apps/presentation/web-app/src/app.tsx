@@ -90,7 +90,7 @@ function Footer(): ReactNode {
       )}
       {status?.fillModel !== undefined && (
         <span>
-          {messages.fillModel} {status.fillModel}
+          {messages.fillModel} {messages.fillModels[status.fillModel] ?? status.fillModel}
         </span>
       )}
       <span className="spacer" />

@@ -5,6 +5,9 @@ import { HaltControl } from './halt-control.tsx'
 import { LanguageSwitch } from './language-switch.tsx'
 import { MarketClock } from './market-clock.tsx'
 
+/** What ends by itself; of anything else that holds an account it is a person who says that it is over. */
+const PASSING: ReadonlySet<string> = new Set(['HEARTBEAT_MISSING', 'NOT_ANSWERING'])
+
 export function Header(): ReactNode {
   const messages = useMessages()
   const { status, connection } = useLive()
@@ -56,7 +59,11 @@ export function Header(): ReactNode {
       </p>
       <LanguageSwitch />
       {/* Offered also while nothing is known: a halt may get through where a question does not. */}
-      <HaltControl mode={status?.mode} tradingState={status?.tradingState ?? 'active'} />
+      <HaltControl
+        mode={status?.mode}
+        tradingState={status?.tradingState ?? 'active'}
+        standsStill={status?.accountStates.some(({ code }) => !PASSING.has(code)) ?? false}
+      />
     </header>
   )
 }

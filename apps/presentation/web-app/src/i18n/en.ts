@@ -6,15 +6,16 @@ export const en: Messages = {
   language: 'Language',
   mode: {
     sim: { name: 'SIM', meaning: 'Simulated market · no real money' },
-    paper: { name: 'PAPER', meaning: 'Real prices · simulated fills' },
+    paper: { name: 'PAPER', meaning: 'Testnet prices · testnet fills' },
     live: { name: 'LIVE', meaning: 'Real orders · real money' },
   },
   tradingState: { active: 'Trading', reducing: 'Reducing only', halted: 'Halted', unknown: 'State unknown' },
   tradingStateLabel: 'Trading state',
   holdReason: {
-    HEARTBEAT_MISSING: 'A service or the market is silent; new risk waits until it is heard again',
-    RECONCILIATION_DIFFERENCE: 'The ledger differs from the broker; new risk waits until they agree again',
-    STRATEGY_STUCK: 'A strategy did not finish; a person has to resume',
+    HEARTBEAT_MISSING: 'A service or the market is silent; orders that add to a position wait until it is heard again',
+    RECONCILIATION_DIFFERENCE:
+      'The ledger differs from the broker; orders that add to a position wait until they agree again',
+    STRATEGY_STUCK: 'A strategy threw or did not finish, and is barred; a person has to resume',
     NOT_ANSWERING: 'Its order service does not answer; its state is not known',
     LOG_STOPPED: 'An event could not be processed; a person has to resume',
     FOREIGN_ORDER: 'An order was found that JTS has not made; a person has to resume',
@@ -169,10 +170,10 @@ export const en: Messages = {
   strategyState: {
     warming_up: 'warming up on past bars: no orders yet',
     stopped: 'stopped',
-    barred: 'barred: it did not finish',
+    barred: 'barred: it threw or did not finish',
     unknown: 'unknown: its engine does not answer',
   },
-  service: { up: 'up', starting: 'starting', degraded: 'at risk', down: 'down' },
+  service: { up: 'up', starting: 'starting', degraded: 'impaired', down: 'down' },
   breakerOpen: 'breaker open: nothing is sent',
   serviceSince: 'since',
   serviceStandsBy: 'standing by',
@@ -191,6 +192,8 @@ export const en: Messages = {
     expired: 'Expired',
   },
   orderType: { market: 'Market', limit: 'Limit', limit_maker: 'Limit maker' },
+  /** A denial's own words are English. */
+  denial: {},
   approved: 'Approved',
   denied: 'Denied',
   waiting: 'Waiting',
@@ -231,6 +234,7 @@ export const en: Messages = {
   loadFailedHint: 'Check that JTS is running. This page keeps trying.',
   retry: 'Try again',
   fillModel: 'Fill model',
+  fillModels: {},
   version: 'Version',
   chartCredit: 'Charts: TradingView Lightweight Charts™',
 }

@@ -20,6 +20,7 @@ export function Services(): ReactNode {
               <span>{name}</span>
               {held !== undefined && held !== name && <em>{held}</em>}
               <small>{breaker === 'open' ? messages.breakerOpen : messages.service[state]}</small>
+              {state !== 'up' && reason !== undefined && <p className="reason">{reason}</p>}
             </li>
           )
         })}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from domain.candles import date_of
+from simulated_com.bars import Listing
 from simulated_com.calendar import trading_days
 from simulated_com.clock import at
 from terminals import DAY, SAMSUNG
@@ -50,3 +52,23 @@ async def test_what_came_after_a_long_chart_was_read_is_told_all_the_same(world:
         "POST", "/api/v1/market-data/candles", {"symbol": "005930", "timeframe": "1m", "limit": 2}
     )
     assert newest.json()["data"] == later[-2:]
+
+
+@scenario(
+    exchange={
+        "quiet": False,
+        "history_from": 20260413,
+        "listings": (Listing(SAMSUNG, "삼성전자", base=71_700, splits=((20260420, 5),)),),
+    },
+    hhmmss=153500,
+)
+async def test_bars_before_a_split_are_told_raw_and_adjusted(world: World) -> None:
+    async def days(adjusted: bool) -> dict[int, tuple[int, int]]:
+        body = {"symbol": "005930", "timeframe": "1D", "adjusted": adjusted}
+        found = (await world.call("POST", "/api/v1/market-data/candles", body)).json()["data"]
+        return {date_of(bar["openTimeUs"]): (int(bar["close"]), int(bar["volume"])) for bar in found}
+
+    raw, adjusted = await days(False), await days(True)
+    assert list(raw) == list(adjusted) == trading_days(20260413, DAY)
+    for date, (close, volume) in adjusted.items():
+        assert raw[date] == ((close * 5, volume // 5) if date < 20260420 else (close, volume))

@@ -46,6 +46,8 @@ class Listing:
     administrative: bool = False
     # 0 normal, 1 caution, 2 warning, 3 danger announced, 4 danger.
     control: int = 0
+    # (first day, factor) of splits in the past. Bars are kept as of now; a raw chart shows what was traded then.
+    splits: tuple[tuple[int, int], ...] = ()
 
 
 @lru_cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import prod
 from typing import Any
 
 from ..bars import Bar
@@ -45,6 +47,8 @@ class StockChart(_Quotes):
         else:
             first, last = self._number(3), self._number(2) or date_of(self._now())
             bars = [bar for bar in bars if first <= bar.date <= last]
+        if self._char(9, "0") != "1":
+            bars = [_times(bar, _factor(bar.date, market)) for bar in bars]
         rows = [[self._field(field, bar, market) for field in fields] for bar in reversed(bars)]
         today = market.today
         if today is None:
@@ -101,7 +105,8 @@ class StockChart(_Quotes):
         if field == 12:
             return market.bars.listing.listed_shares
         if field in (6, 37):
-            difference = bar.close - market.bars.close_before(bar.date)
+            factor = 1 if self._char(9, "0") == "1" else _factor(bar.date, market)
+            difference = bar.close - market.bars.close_before(bar.date) * factor
             return difference if field == 6 else ord("2" if difference > 0 else "5" if difference < 0 else "3")
         return 0
 
@@ -238,6 +243,25 @@ class StockJpBid2(_Quotes):
 
 def padded(levels: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return (levels + [(0, 0)] * 10)[:10]
+
+
+def _factor(date: int, market: Market) -> int:
+    """Into how many a share of that day has been split since."""
+    return prod(factor for since, factor in market.bars.listing.splits if date < since)
+
+
+def _times(bar: Bar, factor: int) -> Bar:
+    """As it was traded then, where bars are kept as of now."""
+    if factor == 1:
+        return bar
+    return replace(
+        bar,
+        open=bar.open * factor,
+        high=bar.high * factor,
+        low=bar.low * factor,
+        close=bar.close * factor,
+        volume=bar.volume // factor,
+    )
 
 
 def _grouped(days: list[Bar], chart: str) -> list[Bar]:

@@ -22,18 +22,22 @@ export type ProcessFile = {
 }
 
 const PROCESS_FILE = 'process.json'
+/** Where each mode keeps its state, unless it is told otherwise. */
+export const STATE_FOLDERS = ['.jts/live', '.jts/paper', '.jts/sim']
 
 /** Of the folders, the one in use or else the first in which a JTS has run. @throws UserError when there is none */
 export function folderOf(dataDir: string | undefined): string {
-  const folders = (dataDir === undefined ? ['.jts/live', '.jts/paper', '.jts/sim'] : [dataDir]).map((one) =>
-    resolve(one),
-  )
-  const found = folders.filter((folder) => existsSync(join(folder, PROCESS_FILE)))
-  const running = found.length > 1 ? (found.find(isInUse) ?? found[0]) : found[0]
+  const folders = (dataDir === undefined ? STATE_FOLDERS : [dataDir]).map((one) => resolve(one))
+  const running = firstInUse(folders.filter((folder) => existsSync(join(folder, PROCESS_FILE))))
   if (running !== undefined) return running
   throw new UserError(
     `expected a JTS that has run in ${folders.join(', ')}, found none; name it with --data-dir or --url`,
   )
+}
+
+/** Of several, the one in use or else the first. */
+export function firstInUse(folders: readonly string[]): string | undefined {
+  return folders.length > 1 ? (folders.find(isInUse) ?? folders[0]) : folders[0]
 }
 
 export function processOf(folder: string): ProcessFile {

@@ -1,6 +1,6 @@
 /** `./jts archive`: one pass of retention by hand, or again and again where no `up` does it: in containers, from a timer. */
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { createLogger, silentLogger, systemClock } from '@jts/runtime'
 import { Archive, ARCHIVE_FOLDER, EmbeddedBus, lockFolder, Retention, SqliteStore } from '@jts/transport'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
@@ -11,6 +11,7 @@ import { archivedToo, keepHouse } from '../housekeeping.ts'
 import { openArchiver } from '../distributed/archiver.ts'
 import { databaseUrlOf, readRunFile, RUN_FILE } from '../distributed/run-file.ts'
 import { untilStopped } from '../process.ts'
+import { STATE_FOLDER_HELP, stateFolder } from './state-folder.ts'
 
 const SPEC = {
   name: 'archive',
@@ -18,7 +19,7 @@ const SPEC = {
   summary:
     'Moves events that are older than their class from the log to the archive. ./jts up does so by itself every hour; this is for a folder that is stopped, and for a distributed run that no ./jts up supervises.',
   options: {
-    'data-dir': { type: 'text', value: 'DIR', help: 'folder of the state (.jts/sim)' },
+    'data-dir': { type: 'text', value: 'DIR', help: STATE_FOLDER_HELP },
     forever: { type: 'flag', help: 'of a distributed run: soon and then every hour, until it is stopped' },
     verify: { type: 'flag', help: 'only read every file of the archive and check its hash' },
     'market-data': { type: 'flag', help: 'market data too (retention.archiveMarketData of the configuration)' },
@@ -32,7 +33,7 @@ export async function archiveCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseCommand(SPEC, argv)
   if (parsed === undefined) return EXIT.ok
   const { options } = parsed
-  const folder = resolve(options['data-dir'] ?? '.jts/sim')
+  const folder = stateFolder(options['data-dir'])
   const say = (result: object, text: string): void =>
     void process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${text}\n`)
   if (options.verify) {
@@ -40,7 +41,8 @@ export async function archiveCommand(argv: readonly string[]): Promise<number> {
     archive.verify()
     const files = archive.all()
     const events = files.reduce((sum, one) => sum + one.events, 0)
-    say({ files: files.length, events }, `${files.length} file(s) with ${events} events, each as it was archived.`)
+    const found = `${files.length} file(s) with ${events} events, each as it was archived.`
+    say({ files: files.length, events }, files.length === 0 ? `Nothing has been archived in ${folder}.` : found)
     return EXIT.ok
   }
   const runFile = join(folder, RUN_FILE)

@@ -1,9 +1,9 @@
 /** `./jts events tail TOPIC`: the event log of a data folder, its archive included, as JSON lines, oldest first. */
-import { resolve } from 'node:path'
 import { eventToJson, isTopic, TOPIC_NAMES, TOPICS, type BusEvent } from '@jts/contracts'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { merged } from '../merged.ts'
 import { openLog, type OpenedLog } from '../open-log.ts'
+import { STATE_FOLDER_HELP, stateFolder } from './state-folder.ts'
 
 const SPEC = {
   name: 'events',
@@ -11,7 +11,7 @@ const SPEC = {
   summary: `Shows events as JSON lines. Topics: ${TOPIC_NAMES.join(', ')}. From the archive and the log alike, also while JTS runs; a distributed run needs its Kafka.`,
   positionals: { min: 2, max: 2 },
   options: {
-    'data-dir': { type: 'text', value: 'DIR', help: 'folder of the state (.jts/sim)' },
+    'data-dir': { type: 'text', value: 'DIR', help: STATE_FOLDER_HELP },
     limit: {
       type: 'number',
       value: 'N',
@@ -42,7 +42,7 @@ export async function eventsCommand(argv: readonly string[]): Promise<number> {
   const from = parsed.options.from === undefined ? undefined : fromOf(parsed.options.from)
   const limit = parsed.options.limit ?? (from === undefined ? 100 : 0)
   const wanted = partition === undefined ? Array.from({ length: partitions }, (_, i) => i) : [partition]
-  const opened = await openLog(resolve(parsed.options['data-dir'] ?? '.jts/sim'))
+  const opened = await openLog(stateFolder(parsed.options['data-dir']))
   try {
     if (from === undefined && limit > 0) await newest(opened.log, topic, wanted, limit)
     else await oldest(opened.log, topic, wanted, from ?? {}, limit)

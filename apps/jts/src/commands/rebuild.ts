@@ -3,7 +3,7 @@
  * `--strategies` the strategy instances run once more on the inputs that are recorded.
  */
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { readRunFile, RUN_FILE } from '../distributed/run-file.ts'
 import { applyToFolder, applyToRun } from '../rebuild/apply.ts'
@@ -11,6 +11,7 @@ import { openFolder } from '../rebuild/kept.ts'
 import { rebuild, type Mended, type Rebuilt } from '../rebuild/rebuild.ts'
 import { replayStrategies } from '../rebuild/strategies.ts'
 import { tellStrategies } from '../rebuild/tell-strategies.ts'
+import { STATE_FOLDER_HELP, stateFolder } from './state-folder.ts'
 
 const SPEC = {
   name: 'rebuild',
@@ -18,7 +19,7 @@ const SPEC = {
   summary:
     'Folds every ledger, fill and open order anew from the event log and its archive, and says whether the services keep the same. Exit code 1 when they do not.',
   options: {
-    'data-dir': { type: 'text', value: 'DIR', help: 'folder of the state (.jts/sim)' },
+    'data-dir': { type: 'text', value: 'DIR', help: STATE_FOLDER_HELP },
     apply: {
       type: 'flag',
       help: 'write the ledgers that the log says over those that differ; JTS must be stopped. Orders and fills are only compared: the next start settles them with the broker',
@@ -34,7 +35,7 @@ const SPEC = {
 export async function rebuildCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseCommand(SPEC, argv)
   if (parsed === undefined) return EXIT.ok
-  const folder = resolve(parsed.options['data-dir'] ?? '.jts/sim')
+  const folder = stateFolder(parsed.options['data-dir'])
   if (parsed.options.strategies) {
     if (parsed.options.apply)
       throw new UserError('expected --apply or --strategies, found both: a replay writes nothing')

@@ -1,10 +1,10 @@
 /** `./jts why ORDER`: the whole story of an order, from the tick that caused it to what a person was told. */
-import { resolve } from 'node:path'
 import { eventToJson } from '@jts/contracts'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { openLog } from '../open-log.ts'
 import { findStory } from '../why/find.ts'
 import { tellStory, timeText, type Step } from '../why/story.ts'
+import { STATE_FOLDER_HELP, stateFolder } from './state-folder.ts'
 
 const SPEC = {
   name: 'why',
@@ -13,7 +13,7 @@ const SPEC = {
     'Tells why an order was made and what became of it: the tick, the signal, each check of risk with its figures, the request, the answers of the venue, the fills, what they did to the ledger, and what a person was told. ORDER is an id of ours, of the client order, of the venue, of the signal or of a fill. From the archive and the log alike, also while JTS runs.',
   positionals: { min: 1, max: 1 },
   options: {
-    'data-dir': { type: 'text', value: 'DIR', help: 'folder of the state (.jts/sim)' },
+    'data-dir': { type: 'text', value: 'DIR', help: STATE_FOLDER_HELP },
     json: { type: 'flag', help: 'one JSON object on standard output: the steps, and the events behind them' },
   },
 } as const
@@ -22,7 +22,7 @@ export async function whyCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseCommand(SPEC, argv)
   if (parsed === undefined) return EXIT.ok
   const id = parsed.positionals[0]!
-  const folder = resolve(parsed.options['data-dir'] ?? '.jts/sim')
+  const folder = stateFolder(parsed.options['data-dir'])
   const opened = await openLog(folder)
   try {
     const found = await findStory(opened.log, id)

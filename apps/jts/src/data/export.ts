@@ -5,6 +5,7 @@ import { instrumentId, instrumentVenue, kstDateOf, timeframeUs } from '@jts/mode
 import { instrumentOfFile } from '@jts/market-store/instrument-of-file'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { openCandles, type CollectedCandle } from './collected-candles.ts'
+import { STATE_FOLDER_HELP, stateFolder } from '../commands/state-folder.ts'
 
 const SPEC = {
   name: 'data export',
@@ -14,7 +15,7 @@ const SPEC = {
     instrument: { type: 'text', value: 'ID', help: 'instrument such as KRX:005930' },
     timeframe: { type: 'text', value: 'T', help: 'such as 1d or 1m (1d)' },
     out: { type: 'text', value: 'FILE', help: 'the file (krx-005930-1d-collected.csv); its name tells the instrument' },
-    'data-dir': { type: 'text', value: 'DIR', help: 'folder of the state (.jts/sim)' },
+    'data-dir': { type: 'text', value: 'DIR', help: STATE_FOLDER_HELP },
     json: { type: 'flag', help: 'one JSON object on standard output' },
   },
 } as const
@@ -30,7 +31,7 @@ export async function exportCommand(argv: readonly string[]): Promise<number> {
   const venue = instrumentVenue(instrument)
   const file = options.out ?? `${venue.toLowerCase()}-${instrument.slice(venue.length + 1)}-${timeframe}-collected.csv`
   const isDay = venue === 'KRX' && timeframe === '1d'
-  const collected = await openCandles(resolve(options['data-dir'] ?? '.jts/sim'))
+  const collected = await openCandles(stateFolder(options['data-dir']))
   let candles = 0
   let [first, last] = [0, 0]
   // Whole or not at all: a reader of a half-written file would take it for the whole.

@@ -6,11 +6,10 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { after, test } from 'node:test'
-import { environmentOf } from '@jts/servers/python'
 import { copyClean } from '../infra/build/clean-copy.ts'
 import { BUILT_SERVICES } from '../infra/build/services.ts'
 
@@ -21,11 +20,7 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 copyClean(ROOT, folder)
 // Where its database lies: PostgreSQL runs as somebody else than root.
 chmodSync(folder, 0o755)
-// Windows has a `python`; Debian has none by that name.
 mkdirSync(join(folder, '.jts/bin'), { recursive: true })
-const { python } = environmentOf('apps/brokers/creon-service/requirements-dev.txt')
-writeFileSync(join(folder, '.jts/bin/python'), `#!/bin/sh\nexec ${python} "$@"\n`)
-chmodSync(join(folder, '.jts/bin/python'), 0o755)
 symlinkSync(process.execPath, join(folder, '.jts/bin/node'))
 
 const env = {

@@ -1,15 +1,36 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { environmentOf, findPython, installEnvironment, PYTHON_OLDEST } from './python.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
 
 test('finds a Python that is new enough', () => {
   const python = findPython()
   assert.ok(python, 'expected Python on this machine')
   const [major = 0, minor = 0] = python.version.split('.').map(Number)
   assert.ok(major === PYTHON_OLDEST[0] && minor >= PYTHON_OLDEST[1])
+})
+
+test('creon-service is built where no program is called python', () => {
+  const root = mkdtempSync(join(tmpdir(), 'jts-python-'))
+  try {
+    const real = spawnSync(findPython()!.command, ['-c', 'import sys; print(sys.executable)'], { encoding: 'utf8' })
+    symlinkSync(real.stdout.trim(), join(root, 'python3'))
+    symlinkSync(process.execPath, join(root, 'node'))
+    const project = readFileSync(join(ROOT, 'apps/brokers/creon-service/project.json'), 'utf8')
+    const { command } = (JSON.parse(project) as { targets: { build: { options: { command: string } } } }).targets.build
+      .options
+    const built = command.replace('dist/apps', join(root, 'dist'))
+    const { status, stderr } = spawnSync('/bin/sh', ['-c', built], { cwd: ROOT, env: { PATH: root }, encoding: 'utf8' })
+    assert.equal(status, 0, stderr)
+    assert.ok(existsSync(join(root, 'dist/creon-service/src/main.py')))
+  } finally {
+    rmSync(root, { recursive: true })
+  }
 })
 
 test('an environment belongs to the content of its requirements, and of what they include', () => {

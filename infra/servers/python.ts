@@ -17,12 +17,13 @@ const CANDIDATES = ['python3', '/usr/bin/python3', 'python3.13', 'python3.12', '
 
 export type Python = { readonly command: string; readonly version: string }
 
-/** The first on PATH, or Debian's own, that is new enough and can make virtual environments. */
-export function findPython(): Python | undefined {
+/** The first on PATH, or Debian's own, that is new enough and (unless nobody needs that) can make virtual environments. */
+export function findPython({ makesEnvironments = true } = {}): Python | undefined {
+  const imports = makesEnvironments ? 'sys, venv, ensurepip' : 'sys'
   for (const command of CANDIDATES) {
     const { status, stdout } = spawnSync(
       command,
-      ['-c', 'import sys, venv, ensurepip; print("%d.%d.%d" % sys.version_info[:3])'],
+      ['-c', `import ${imports}; print("%d.%d.%d" % sys.version_info[:3])`],
       { encoding: 'utf8' },
     )
     const [major = 0, minor = 0] = (status === 0 ? stdout : '').split('.').map(Number)

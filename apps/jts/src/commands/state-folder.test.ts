@@ -70,5 +70,8 @@ for (const [name, look] of LOOK) {
 }
 
 test('an archive that is not there is none that was verified', async () => {
-  await assert.rejects(archiveCommand(['--verify', '--data-dir', 'missing']), /expected the state .*missing, found none/)
+  await assert.rejects(
+    archiveCommand(['--verify', '--data-dir', 'missing']),
+    /expected the state .*missing, found none/,
+  )
 })

@@ -41,7 +41,7 @@ export type StrategyView = {
   readonly timeframe: string
   readonly parameters: Readonly<Record<string, unknown>>
   /**
-   * `warming_up` on bars of the past, and not trading yet; `stopped` by a person; `barred` because it did not come back from a handler;
+   * `warming_up` on bars of the past, and not trading yet; `stopped` by a person; `barred` because a handler threw or did not come back;
    * `unknown` while its engine does not answer.
    */
   readonly state: 'running' | 'warming_up' | 'stopped' | 'barred' | 'unknown'

@@ -11,7 +11,7 @@ export const protobufPackage = "jts.events.v1";
 
 export const protobufFileName = "jts/events/v1/strategies.proto";
 
-/** It did not come back from a handler and was ended. It stays barred until a person starts it again. */
+/** It did not come back from a handler and was ended, or a handler threw. It stays barred until a person starts it again. */
 export interface StrategyBarred {
   strategy: string;
   account: string;

@@ -39,7 +39,7 @@ export interface StrategyView {
   /** JSON object of parameter texts and numbers. */
   parameters: string;
   /**
-   * `running`, `stopped` by a person, `barred` because it did not come back from a handler; `unknown` where its engine does not answer.
+   * `running`, `stopped` by a person, `barred` because a handler threw or did not come back; `unknown` where its engine does not answer.
    * `warming_up`: it runs, and trades when it has seen its bars of the past.
    */
   state: string;

@@ -164,6 +164,10 @@ export class AccountExecution {
     return this.#foreign.cancelAdopted()
   }
 
+  async cancelsEnded(records: readonly OrderRecord[]): Promise<void> {
+    await Promise.all(records.map((record) => this.#cancelling.ended(record)))
+  }
+
   /** Waits until no send of these orders is under way; for a halt, which answers only then. */
   async sendsEnded(isMeant: (record: OrderRecord) => boolean = () => true): Promise<void> {
     const { wallClock } = this.#state.options

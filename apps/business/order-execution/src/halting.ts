@@ -2,6 +2,7 @@
 import { RpcError } from '@jts/contracts'
 import type { HaltRequest, HaltResponse } from '@jts/contracts/orders-api'
 import type { AccountId, StrategyInstanceId } from '@jts/model'
+import type { WallClock } from '@jts/runtime'
 import type { Store } from '@jts/transport'
 import type { AccountExecution } from './account-execution.ts'
 import { isStoppedIn, isWithin, type Halted, type Scope } from './domain/account-states.ts'
@@ -10,10 +11,17 @@ import type { TradingStates } from './trading-states.ts'
 
 export type HaltingOptions = {
   readonly store: Store
+  readonly wallClock: WallClock
   readonly states: TradingStates
   readonly executions: ReadonlyMap<AccountId, AccountExecution>
   readonly accounts: readonly { readonly account: AccountId; readonly strategies: readonly StrategyInstanceId[] }[]
 }
+
+/** A venue mostly answers at once; one that does not is no reason to keep a person waiting: what it has not said counts as open. */
+const CANCELLED_WITHIN_MS = 2000
+
+/** Of an order that is cancelled at the venue, or was taken back before it was sent. */
+const GONE: ReadonlySet<string> = new Set(['cancelled', 'denied'])
 
 export class Halting {
   readonly #options: HaltingOptions
@@ -22,7 +30,10 @@ export class Halting {
     this.#options = options
   }
 
-  /** Answers when sends in flight have ended; cancels what is open; survives restarts; only a person lifts it. */
+  /**
+   * Answers when sends in flight have ended and what was open is cancelled, as far as the venue says so in time; survives restarts; only
+   * a person lifts it.
+   */
   async halt(request: HaltRequest): Promise<HaltResponse> {
     const { store, states, executions } = this.#options
     const scope = this.#scopeOf(request)
@@ -30,16 +41,23 @@ export class Halting {
     const state = states.halt(scope, asked, request.reason || `${asked} by a person`, request.by || 'person')
     await store.durable()
     const isWhole = scope.strategy === '' && asked === 'halted'
-    let cancelled = 0
+    const meant: OrderRecord[] = []
+    const ended: Promise<void>[] = []
+    let adopted = 0
     for (const execution of executions.values()) {
       const { account } = execution
       const isMeant = ({ terms: { strategy, side } }: OrderRecord): boolean =>
         isWithin(scope, account, strategy) && isStoppedIn(state, side)
-      if (scope.account === '' || scope.account === account) {
-        cancelled += await this.#cancelOpen(execution, isMeant, isWhole)
-      }
+      if (scope.account !== '' && scope.account !== account) continue
+      const open = await this.#cancelOpen(execution, isMeant)
+      meant.push(...open)
+      ended.push(execution.cancelsEnded(open))
+      // Adopted orders belong to no strategy.
+      if (isWhole) adopted += await execution.cancelAdopted()
     }
     await store.durable()
+    await this.#inTime(Promise.all(ended))
+    const cancelled = adopted + meant.filter(({ life }) => GONE.has(life.status)).length
     const view = this.#view(scope, cancelled, ({ side }) => isStoppedIn(state, side))
     return state === asked ? view : { ...view, message: stillHalted(view.message) }
   }
@@ -59,7 +77,8 @@ export class Halting {
     const isMeant = ({ terms }: OrderRecord): boolean => states.isStopped(account, terms)
     const isHalted = states.isHalted(account)
     if (!isHalted && !execution.openOrders.some(isMeant)) return
-    await this.#cancelOpen(execution, isMeant, isHalted)
+    await this.#cancelOpen(execution, isMeant)
+    if (isHalted) await execution.cancelAdopted()
   }
 
   /** @throws RpcError for an account that is none; empty is all of them */
@@ -70,21 +89,24 @@ export class Halting {
     throw new RpcError('NOT_FOUND', `account: expected one of ${known}, found ${JSON.stringify(account)}`)
   }
 
-  /** Returns how many were cancelled or are about to be; adopted orders belong to no strategy. */
+  /** Returns what was open. An unknown order is cancelled once it is known; until then it counts as unknown. */
   async #cancelOpen(
     execution: AccountExecution,
     isMeant: (record: OrderRecord) => boolean,
-    withAdopted: boolean,
-  ): Promise<number> {
-    let cancelled = 0
+  ): Promise<readonly OrderRecord[]> {
     await execution.sendsEnded(isMeant)
-    for (const record of execution.openOrders.filter(isMeant)) {
-      const { isUnsettled } = record
-      const accepted = this.#options.store.transact((turn) => execution.cancel(record, turn))
-      // An unknown order is cancelled once it is known; until then it counts as unknown.
-      if (accepted && !isUnsettled) cancelled++
-    }
-    return cancelled + (withAdopted ? await execution.cancelAdopted() : 0)
+    const open = execution.openOrders.filter(isMeant)
+    for (const record of open) this.#options.store.transact((turn) => execution.cancel(record, turn))
+    return open
+  }
+
+  async #inTime(ended: Promise<unknown>): Promise<void> {
+    let timer: { cancel(): void } | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = this.#options.wallClock.after(CANCELLED_WITHIN_MS, resolve)
+    })
+    await Promise.race([ended, late])
+    timer?.cancel()
   }
 
   /** Counts what is left of the orders that a halt was to cancel; of all, where nothing was to be. */

@@ -1,7 +1,7 @@
 /** A halt: what it stops, what it counts, what it survives, and who lifts it. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { PlaceOutcome } from '@jts/broker-kit'
+import type { CancelOutcome, PlaceOutcome } from '@jts/broker-kit'
 import { partitionOf, TOPICS, type NewEvent } from '@jts/contracts'
 import { deferred } from '@jts/testkit/fake-broker'
 import { haltOffline } from './halt-offline.ts'
@@ -137,6 +137,33 @@ describe('a halt', () => {
     assert.deepEqual(await w.status(), ['cancelled 0', 'cancelled 0', 'denied 0'])
     assert.equal(w.broker.gate, 'halted')
   })
+
+  type OnCancel = (w: World, clientOrderId: string) => CancelOutcome | Promise<CancelOutcome>
+  const CANCELS: readonly (readonly [situation: string, onCancel: OnCancel, cancelled: number, open: number])[] = [
+    ['is carried out', (w, id) => w.broker.cancelAtVenue(id), 1, 0],
+    ['the broker could not send', () => ({ kind: 'not_sent', code: 'BROKER_UNAVAILABLE', message: 'away' }), 0, 1],
+    ['the venue refuses', () => ({ kind: 'rejected', code: 'REJECTED', message: 'no' }), 0, 1],
+    ['has no answer in time', () => new Promise(() => undefined), 0, 1],
+    [
+      'comes too late for a fill',
+      (w, id) => {
+        w.broker.execute(id, '1')
+        return { kind: 'not_open', message: 'no such order' }
+      },
+      ...([0, 0] as const),
+    ],
+  ]
+  for (const [situation, onCancel, ...expected] of CANCELS) {
+    it(`counts as cancelled what the venue has cancelled, and as open what is left: a cancel that ${situation}`, async () => {
+      const w = await world()
+      await w.approve('s1')
+      w.broker.onCancel = (id) => onCancel(w, id)
+      const answer = halt(w)
+      await w.run(2500)
+      const { cancelled, open, unknown } = await answer
+      assert.deepEqual([cancelled, open, unknown], [...expected, 0])
+    })
+  }
 
   it('counts what is unknown, and cancels it once it is known', async () => {
     const w = await world()

@@ -18,6 +18,7 @@ export type CancellingEffects = {
 export class OrderCancelling {
   readonly #state: AccountState
   readonly #effects: CancellingEffects
+  readonly #underWay = new Map<OrderRecord, PromiseWithResolvers<void>>()
 
   constructor(state: AccountState, effects: CancellingEffects) {
     this.#state = state
@@ -39,6 +40,11 @@ export class OrderCancelling {
     return true
   }
 
+  /** Resolves when what became of the cancel that is under way is known, or may never be; at once where there is none. */
+  async ended(record: OrderRecord): Promise<void> {
+    await this.#underWay.get(record)?.promise
+  }
+
   /** A cancel that could not be sent when it was asked for: the order was unknown, the broker away, the process ended. */
   cancelIfWanted(record: OrderRecord, report: OrderReport, turn: Turn): void {
     if (!record.cancelWanted || record.cancelling || record.isClosed) return
@@ -50,6 +56,7 @@ export class OrderCancelling {
     const state = this.#state
     const cancelId = computedId('cancel', record.terms.orderId, ++record.cancels) as ClientOrderId
     record.cancelling = true
+    this.#underWay.set(record, Promise.withResolvers())
     record.life.move('pending_cancel')
     state.publish(turn, record, state.options.marketClock.nowUs(), {
       type: 'OrderPendingCancel',
@@ -75,6 +82,8 @@ export class OrderCancelling {
       await this.#effects.check(record)
     } finally {
       record.cancelling = false
+      this.#underWay.get(record)?.resolve()
+      this.#underWay.delete(record)
     }
   }
 

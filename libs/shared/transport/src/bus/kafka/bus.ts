@@ -572,10 +572,9 @@ export class KafkaBus implements Bus, LogReader {
     const { start, end } = range
     cursor.looksBack = false
     if (asked > end) this.#forgotten(group, cursor, end)
-    // Deleted or archived, what lay before: and what follows is there.
-    else if (cursor.next >= start) return cursor.next
-    else if (isPassing(topic)) this.#skip(group, cursor, start)
-    else {
+    else if (cursor.next < start && isPassing(topic)) this.#skip(group, cursor, start)
+    // Where only what was handled has gone, what follows is there.
+    else if (cursor.next < start) {
       this.#options.log.error(
         { group: group.subscription.group, topic, partition, asked, start },
         'events were moved to the archive before they were read: the partition is stopped; it is read there after a restart',

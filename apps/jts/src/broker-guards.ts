@@ -1,13 +1,24 @@
 /** One circuit breaker a broker in each process: its account's calls and its market data fall and rise together. */
 import { BrokerGuard } from '@jts/broker-kit'
-import type { Activity, Logger, WallClock } from '@jts/runtime'
+import { noMetrics, type Activity, type Logger, type Metrics, type WallClock } from '@jts/runtime'
+import { showBreaker } from './observe.ts'
 
-type Parts = { readonly activity: Activity; readonly wallClock: WallClock; readonly log: Logger }
+type Parts = {
+  readonly activity: Activity
+  readonly wallClock: WallClock
+  readonly log: Logger
+  readonly metrics?: Metrics
+  /** Of a process that may own several units: the one whose breaker it is. */
+  readonly unit?: string
+}
 
 /** By what a process is known by: its activity. */
 const guards = new WeakMap<Activity, Map<string, BrokerGuard>>()
 
-export function guardOf(broker: string, { activity, wallClock: clock, log }: Parts): BrokerGuard {
+export function guardOf(
+  broker: string,
+  { activity, wallClock: clock, log, metrics = noMetrics, unit }: Parts,
+): BrokerGuard {
   const own = guards.get(activity) ?? new Map<string, BrokerGuard>()
   guards.set(activity, own)
   const known = own.get(broker)
@@ -22,6 +33,7 @@ export function guardOf(broker: string, { activity, wallClock: clock, log }: Par
       log.warn({ broker, state, reason }, 'the breaker of a broker has changed')
     },
   })
+  showBreaker(metrics, unit === undefined ? broker : `${broker} ${unit}`, () => guard.view().state)
   own.set(broker, guard)
   return guard
 }
@@ -35,5 +47,6 @@ export function openBreakers(absent: readonly string[]): string[] {
   return [...new Set(absent.filter((one) => one.endsWith(SUFFIX)).map((one) => one.slice(0, -SUFFIX.length)))]
 }
 
-export const breakerReason = (broker: string): string =>
-  `the breaker is open: ${broker} does not answer; no order is sent to it`
+/** @param why as the broker's own service says; that it does not answer, where it says nothing */
+export const breakerReason = (broker: string, why = `${broker} does not answer`): string =>
+  `the breaker is open: ${why}; no order is sent to it`

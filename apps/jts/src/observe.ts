@@ -1,6 +1,7 @@
 /** What of a run may be looked at from outside (metrics, traces), and what its processes tell then. */
 import { openObservability, stateSamples, type Activity, type Logger, type Metrics } from '@jts/runtime'
 import type { Observability, TracingSettings } from '@jts/runtime'
+import type { BreakerView, BrokerState } from '@jts/broker-kit'
 import { eventSayer, OrderPath, publishHook, watchedBus, type Bus, type PublishHook } from '@jts/transport'
 import { UserError } from './cli.ts'
 import type { JtsConfig } from './config.ts'
@@ -112,12 +113,34 @@ function showBus(bus: Bus, unit: string, metrics: Metrics): void {
 
 const BREAKER_STATES = ['closed', 'half-open', 'open'] as const
 
-export function showBreaker(metrics: Metrics, breaker: string, state: () => (typeof BREAKER_STATES)[number]): void {
-  metrics.onScrape('jts_breaker_state', () =>
-    [...stateSamples(BREAKER_STATES, state())].map((one) => ({
+/** @param state undefined while there is nothing that a breaker could stand before; a broker's is told in its contract's words */
+export function showBreaker(
+  metrics: Metrics,
+  breaker: string,
+  state: () => (typeof BREAKER_STATES)[number] | BreakerView['state'] | undefined,
+): void {
+  metrics.onScrape('jts_breaker_state', () => {
+    const found = state()
+    if (found === undefined) return []
+    const current = found === 'half_open' ? 'half-open' : found === 'isolated' ? 'open' : found
+    return [...stateSamples(BREAKER_STATES, current)].map((one) => ({
       labels: { breaker, state: one.state },
       value: one.value,
-    })),
+    }))
+  })
+}
+
+type Limit = NonNullable<BrokerState['limits']>[number]
+
+/** @param limits as the broker, or its service, last told them */
+export function showRateBudgets(
+  metrics: Metrics,
+  account: string,
+  limits: () => readonly Limit[],
+  windowOf = ({ counts, windowUs }: Limit): string => `${counts}/${windowUs / 1_000_000}s`,
+): void {
+  metrics.onScrape('jts_broker_rate_budget_headroom_ratio', () =>
+    limits().map((one) => ({ labels: { account, window: windowOf(one) }, value: one.remaining / one.limit })),
   )
 }
 

@@ -48,7 +48,7 @@ import { joinCollectors, type MarketData, type Markets } from './brokers/joined.
 import { venueAt } from './config.ts'
 import type { ForeignOrdersBy } from './config.ts'
 import type { Probe } from './latency.ts'
-import { showStream } from './observe.ts'
+import { showRateBudgets, showStream } from './observe.ts'
 
 export type RunSettings = {
   readonly mode: Mode
@@ -109,6 +109,9 @@ const QUIET_ORDER_US = 30_000_000
 /** A strategy's handler takes microseconds; one that takes this long does not come back, and a halt may be waiting. */
 const HANDLER_LIMIT_MS = 500
 const START_AGAIN_MS = 500
+
+/** Its name among what a process waits for; of the KRX it is the light of Creon that waits. */
+const COLLECTOR = 'market-data-collector'
 
 /** A market stream that is silent is asked after half of this; risk waits another five seconds for its heartbeat. */
 export const MARKET_SILENCE_MS = 4000
@@ -200,12 +203,7 @@ export function createBroker(
     log,
     shared,
   })
-  metrics.onScrape('jts_broker_rate_budget_headroom_ratio', () =>
-    (broker.state?.().limits ?? []).map(({ counts, windowUs, limit, remaining }) => ({
-      labels: { account, window: `${counts}/${windowUs / 1_000_000}s` },
-      value: remaining / limit,
-    })),
-  )
+  showRateBudgets(metrics, account, () => broker.state?.().limits ?? [])
   return settings.replay ? broker : { ...broker, ...guardOf('binance', plumbing).guardBroker(broker) }
 }
 
@@ -380,12 +378,14 @@ function collectorOf(
   )
   // Of what is only collected nothing is streamed.
   if (series.size === 0) return unstreamed(venue, source, plumbing)
-  showStream(metrics, unit === undefined ? 'market' : `market ${unit}`, plumbing.activity, 'market-data-collector')
+  const { activity } = plumbing
+  const participant = venue === 'KRX' ? `${CREON_LIGHT} market data` : COLLECTOR
+  showStream(metrics, unit === undefined ? `market ${venue}` : `market ${venue} ${unit}`, activity, participant)
   const collector = createMarketDataCollector({
     ...plumbing,
     log: plumbing.log.child({ service: 'market-data-collector', venue }),
     source,
-    ...(venue === 'KRX' ? { participant: `${CREON_LIGHT} market data` } : {}),
+    participant,
     series: [...series.values()],
     // The simulated venue of sim is open day and night.
     alwaysOpen: settings.mode === 'sim',
@@ -397,6 +397,8 @@ function collectorOf(
   let isStopped = false
   return {
     async start() {
+      // Also while its broker is waited for.
+      activity.absent(participant)
       if (!isApart) {
         await untilAvailable(() => source.start(), plumbing.log)
         return collector.start()

@@ -12,6 +12,7 @@ import { defineTable, type Store } from '@jts/transport'
 import type { PostgresStore } from '@jts/transport/store/postgres'
 import { HEARTBEAT_MS } from '../brokers/broker-services.ts'
 import { MARKET_SILENCE_MS, type Plumbing, type RunSettings } from '../services.ts'
+import { showBreaker, showRateBudgets } from '../observe.ts'
 import type { Hosted } from './hosted.ts'
 
 /** Where this process listens for callers of the Broker API, how they reach it, and where its journals are. */
@@ -44,12 +45,9 @@ export function hostBinance(settings: RunSettings, plumbing: Plumbing, owned: Po
   let serving: Promise<BrokerServer> | undefined
   let server: BrokerServer | undefined
   store.ensure([fences] as never[])
-  metrics.onScrape('jts_broker_rate_budget_headroom_ratio', () =>
-    (server?.health().limits ?? []).map(({ counts, windowUs, limit, remaining }) => ({
-      labels: { account: settings.accounts[0]?.account ?? '', window: `${counts}/${windowUs / 1_000_000}s` },
-      value: remaining / limit,
-    })),
-  )
+  showRateBudgets(metrics, settings.accounts[0]?.account ?? '', () => server?.health().limits ?? [])
+  // The one between this service and the venue; those of its callers are theirs.
+  showBreaker(metrics, `binance ${unit}`, () => (replay ? undefined : server?.health().breaker.state))
   const serve = (): Promise<BrokerServer> => {
     mkdirSync(host.folder, { recursive: true })
     return startBinanceService({

@@ -22,6 +22,7 @@ import type { BrokerHost } from './hosted-binance.ts'
 import { openUnit, type OpenUnit } from './open-unit.ts'
 import { databaseUrlOf, membersOf, settingsOf, tlsOf, type RunFile, type ServiceName } from './run-file.ts'
 import { shareUnits } from './share.ts'
+import { showBreaker } from '../observe.ts'
 import { shareThroughRedis, type SharedThroughRedis } from './shared-through-redis.ts'
 import { unitOfAccount, unitOfMarket, unitsOf, type Unit } from './units.ts'
 
@@ -94,6 +95,7 @@ class SharingReplica implements Replica {
     this.#table = new UnitTable(this.#sql, run.namespace)
     this.#links = new OwnerLinks({ directory: this.#table, ...tlsOf(run) })
     this.#shared = shareThroughRedis(run, options.log)
+    showBreaker(options.observability.metrics, 'redis', () => this.#shared.breakerState())
     this.#kafka = new KafkaClient({
       brokers: run.kafkaBrokers,
       prefix: `${run.namespace}.`,

@@ -9,6 +9,8 @@ import { membersOf, redisUrlOf, type RunFile } from './run-file.ts'
 export type SharedThroughRedis = {
   readonly budget: SharedBudget | undefined
   readonly hint: LockHint | undefined
+  /** Of the breaker before Redis; undefined where nothing is shared. */
+  breakerState(): RedisClient['breakerState'] | undefined
   /** @throws when Redis does not answer. */
   ping(): Promise<void>
   close(): Promise<void>
@@ -27,13 +29,14 @@ export function shareThroughRedis(run: RunFile, log: Logger): SharedThroughRedis
   const url = run.speed === undefined ? redisUrlOf(run) : undefined
   if (url === undefined) {
     const nothing = (): Promise<void> => Promise.resolve()
-    return { budget: undefined, hint: undefined, ping: nothing, close: nothing }
+    return { budget: undefined, hint: undefined, breakerState: () => undefined, ping: nothing, close: nothing }
   }
   const client = new RedisClient({ url, namespace: run.namespace, log, random: Math.random })
   const replicas = membersOf(run, 'binance-service').length + OTHERS
   return {
     budget: new RedisSharedBudget(client, { replicas, reserve: RESERVE }),
     hint: new RedisLockHint(client, randomUUID),
+    breakerState: () => client.breakerState,
     ping: async () => {
       if ((await client.ask('ping', (redis) => redis.ping())) === LOST) throw new Error('found no answer')
     },

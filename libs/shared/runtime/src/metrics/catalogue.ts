@@ -76,7 +76,7 @@ export const METRICS = {
   },
   jts_broker_rate_budget_headroom_ratio: {
     kind: 'gauge',
-    help: "Unused share of one of the broker's rate windows (weight/60s, orders/10s, …), requests under way counted as used.",
+    help: "Unused share of one of the broker's rate windows (weight/60s, orders/10s, trade/15s, …), requests under way counted as used.",
     labels: ['account', 'window'],
   },
   jts_reconciliation_differences: {
@@ -101,7 +101,7 @@ export const METRICS = {
   },
   jts_stream_up: {
     kind: 'gauge',
-    help: "1 while a stream stands and what was missed has been caught up with: an account's orders, the market.",
+    help: "1 while a stream stands and what was missed has been caught up with: an account's orders, the market of a venue.",
     labels: ['stream'],
   },
 } as const satisfies Record<string, MetricSpec>

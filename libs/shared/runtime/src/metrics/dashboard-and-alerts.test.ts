@@ -1,6 +1,6 @@
 /** The dashboard and the rules show only what the code tells. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { METRICS, type MetricSpec } from './catalogue.ts'
@@ -100,6 +100,19 @@ test('every metric is on the dashboard, and in the guide with its meaning', () =
     assert.ok(row !== undefined, `${name} is not in docs/guides/observing.md`)
     for (const label of labels) assert.ok(row.includes(label), `${name}: its label ${label} is not in the guide`)
   }
+})
+
+test('every metric has somebody who tells it', () => {
+  const sources = globSync('{apps,libs}/**/src/**/*.ts', {
+    cwd: ROOT,
+    exclude: (name) => ['node_modules', 'dist', 'generated'].includes(name) || /\.(test|bench)\.ts$/.test(name),
+  })
+  const told = sources.flatMap((file) =>
+    [...readFileSync(join(ROOT, file), 'utf8').matchAll(/\.(counter|histogram|gauge|onScrape)\(\s*'(jts_\w+)'/g)].map(
+      ([, , name]) => name!,
+    ),
+  )
+  assert.deepEqual([...new Set(told)].sort(), Object.keys(specs).sort())
 })
 
 test('the scrape configuration loads the rules that are beside it', () => {

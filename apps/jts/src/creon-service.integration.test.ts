@@ -8,9 +8,14 @@ import { BrokerApiClient } from '@jts/api-client'
 import { CASES, RawApi, runSuite, type VenueControl } from '@jts/broker-kit/contract-suite'
 import { readKeysFile } from '@jts/broker-kit/server'
 import { accountId, formatUnits, instrumentId, parseUnits, tickSizeAt } from '@jts/model'
-import { silentLogger, systemClock } from '@jts/runtime'
+import { Activity, silentLogger, systemClock } from '@jts/runtime'
+import { createPrometheusMetrics } from '@jts/runtime/metrics/prometheus'
 import { environmentOf } from '@jts/servers/python'
 import { runJts } from '@jts/testkit'
+import { wordOf } from './brokers/broker-word.ts'
+import { createCreonBroker } from './brokers/creon.ts'
+import { HealthWatch, type HealthChange } from './health-watch.ts'
+import { creonLightOf, type ServiceLight } from './system.ts'
 import { collected } from './testing/collected.ts'
 import { startCreonService } from './testing/creon-service.ts'
 
@@ -97,6 +102,49 @@ test('every case of the contract suite passes, or is excused by the capability t
   assert.deepEqual(bad, [])
   assert.ok(results.filter(({ outcome }) => outcome === 'passed').length >= 40)
   assert.ok((await venueOrders()) > before)
+})
+
+test('that the HTS is logged out is what its light says and what is told, until it is logged in again', async (t) => {
+  await connected()
+  const metrics = createPrometheusMetrics({ service: 'jts', mode: 'sim' })
+  const activity = new Activity()
+  const { hostname: host, port } = new URL(place.url)
+  const owner = { account, apiKey: key!.id, apiSecret: key!.secret }
+  const parts = { activity, metrics, wallClock: systemClock, log: silentLogger }
+  const broker = createCreonBroker({ host, port: Number(port) }, owner, parts)
+  t.after(() => broker.stop())
+  await broker.start()
+  const ignored = { onOrder: () => undefined, onBalances: () => undefined, onAdjustment: () => undefined }
+  broker.subscribeOrders({ ...ignored, onOrderStream: () => undefined })
+
+  const watch = new HealthWatch()
+  const told: HealthChange[] = []
+  const until = async (isSo: (light: ServiceLight) => boolean): Promise<ServiceLight> => {
+    for (let look = 0; look < 1200; look++) {
+      const light = creonLightOf(activity.absentees(), wordOf(activity, 'creon'))
+      told.push(...watch.look([light]))
+      if (isSo(light)) return light
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    return assert.fail('expected another light within two minutes')
+  }
+  const isToldAs = (state: HealthChange['state']) => () => told.at(-1)?.state === state
+  await until(({ state }) => state === 'up')
+  const budgets = /^jts_broker_rate_budget_headroom_ratio\{[^}]*window="(\w+)\/[\d.]+s"[^}]*\} (?:1|0\.\d+)$/gm
+  const shown = await metrics.text()
+  assert.deepEqual([...shown.matchAll(budgets)].map(([, name]) => name).sort(), ['quote', 'trade'])
+  assert.match(shown, /^jts_breaker_state\{(?=[^}]*breaker="creon")[^}]*state="closed"[^}]*\} 1$/m)
+
+  await tell('/faults', { name: 'login-fails' })
+  await tell('/session', { state: 'lost' })
+  const { reason } = await until(({ says }) => says?.[0]?.code === 'SESSION_LOGGED_OUT')
+  assert.match(reason!, /^SESSION_LOGGED_OUT: .*; waiting for it: orders of /)
+  await until(isToldAs('degraded'))
+
+  await tell('/faults', { clear: true })
+  await tell('/session', { state: 'in' })
+  await until(isToldAs('up'))
+  assert.match(told.map(({ reason: why }) => why).join('\n'), /SESSION_LOGGED_OUT/)
 })
 
 // Until it is collected: what the venue holds open; until it is traded again in a backtest: what JTS expects of that day.

@@ -42,3 +42,37 @@ test('tells of a process that has ended although it is back before anybody looks
   )
   assert.deepEqual(told(watch, 'starting', 'up', 'up'), ['order-execution up: it works again'])
 })
+
+const AMBIGUOUS = { code: 'ORDER_AMBIGUOUS', message: 'a fits several orders' }
+const DRY_RUN = { code: 'DRY_RUN', message: 'orders are not sent' }
+const LOGGED_OUT = { code: 'SESSION_LOGGED_OUT', message: 'login 1 failed' }
+const TAKEN_BACK = { code: 'FILL_TAKEN_BACK', message: 'order 1' }
+
+for (const [situation, saying, expected] of [
+  ['once what a service says of itself, however long', [[DRY_RUN], [DRY_RUN]], [[DRY_RUN]]],
+  ['what comes beside it', [[DRY_RUN], [AMBIGUOUS, DRY_RUN]], [[DRY_RUN], [AMBIGUOUS, DRY_RUN]]],
+  ['nothing when one of it is over', [[AMBIGUOUS, DRY_RUN], [DRY_RUN]], [[AMBIGUOUS, DRY_RUN]]],
+  [
+    'what was found of another order',
+    [[TAKEN_BACK], [{ ...TAKEN_BACK, message: 'order 2' }]],
+    [[TAKEN_BACK], [{ ...TAKEN_BACK, message: 'order 2' }]],
+  ],
+  ['a login that fails again no second time', [[LOGGED_OUT], [{ ...LOGGED_OUT, message: 'login 2' }]], [[LOGGED_OUT]]],
+  ['why a part waits, when it is known', [[], [LOGGED_OUT]], [[], [LOGGED_OUT]]],
+  ['it again after it was up', [[DRY_RUN], 'up', [DRY_RUN]], [[DRY_RUN], 'up', [DRY_RUN]]],
+] as const) {
+  test(`tells ${situation}`, () => {
+    const watch = new HealthWatch()
+    const reasonOf = (says: readonly { code: string; message: string }[]): string =>
+      says.map(({ code, message }) => `${code}: ${message}`).join()
+    const found = saying.flatMap((one) =>
+      [1, 2, 3, 4].flatMap(() =>
+        watch.look([one === 'up' ? light('up') : { ...light('degraded', reasonOf(one)), says: one }]),
+      ),
+    )
+    assert.deepEqual(
+      found.map(({ state, reason }) => (state === 'up' ? 'up' : reason)),
+      expected.map((one) => (one === 'up' ? 'up' : reasonOf(one))),
+    )
+  })
+}

@@ -16,39 +16,54 @@ export type HealthChange = {
 const LOOKS = 3
 const LOOK_EVERY_MS = 1000
 
-export class HealthWatch {
-  /** Looks in a row at which a light was out. */
-  readonly #out = new Map<string, number>()
+/** What lasts while its words change: for how long, which attempt, what was found this time. */
+const LASTING = /^SESSION_|^COM_HANGS$|^LIST_FAILED$/
+
+type Watched = {
+  /** Looks in a row at which the light was out, and at which its service said of itself what nobody was told. */
+  out: number
+  saying: number
   /** What was told last; a part that nothing was told of is up. */
-  readonly #told = new Map<string, HealthChange['state']>()
+  told: HealthChange['state']
+  /** What its service has said of itself since it was up, as far as it was told. */
+  readonly said: Set<string>
+}
+
+export class HealthWatch {
+  readonly #watched = new Map<string, Watched>()
 
   /** What there is to tell after another look at the lights. */
   look(lights: readonly ServiceLight[]): HealthChange[] {
     const changes: HealthChange[] = []
-    for (const { name: service, state, reason = '' } of lights) {
-      const told = this.#told.get(service) ?? 'up'
+    for (const { name: service, state, reason = '', says = [] } of lights) {
+      const own = this.#of(service)
       if (state === 'up') {
-        this.#out.delete(service)
-        if (told !== 'up') changes.push(this.#tell({ service, state, reason: 'it works again' }))
+        if (own.told !== 'up') changes.push({ service, state, reason: 'it works again' })
+        this.#watched.delete(service)
         continue
       }
-      const looks = (this.#out.get(service) ?? 0) + 1
-      this.#out.set(service, looks)
-      if (looks >= LOOKS && told === 'up') {
-        changes.push(this.#tell({ service, state: state === 'down' ? 'down' : 'degraded', reason }))
-      }
+      const words = says.map(({ code, message }) => (LASTING.test(code) ? code : `${code}: ${message}`))
+      own.out++
+      own.saying = words.every((one) => own.said.has(one)) ? 0 : own.saying + 1
+      if (own.saying < LOOKS && (own.out < LOOKS || own.told !== 'up')) continue
+      own.saying = 0
+      for (const one of words) own.said.add(one)
+      own.told = state === 'down' ? 'down' : 'degraded'
+      changes.push({ service, state: own.told, reason })
     }
     return changes
   }
 
   /** Its process has ended: also when it is back before anybody looks. */
   ended(service: string, how: string): HealthChange {
-    return this.#tell({ service, state: 'down', reason: `its process ${how}; it is started again` })
+    this.#of(service).told = 'down'
+    return { service, state: 'down', reason: `its process ${how}; it is started again` }
   }
 
-  #tell(change: HealthChange): HealthChange {
-    this.#told.set(change.service, change.state)
-    return change
+  #of(service: string): Watched {
+    const known = this.#watched.get(service) ?? { out: 0, saying: 0, told: 'up', said: new Set() }
+    this.#watched.set(service, known)
+    return known
   }
 }
 

@@ -13,6 +13,7 @@ import { LatencyProbe } from './latency.ts'
 import { restOf, type Rest } from './rest.ts'
 import { CREON_LIGHT, isOfCreon } from './brokers/creon.ts'
 import { waitingLight } from './brokers/waiting-light.ts'
+import { wordOf, type BrokerWord } from './brokers/broker-word.ts'
 import type { MarketData } from './brokers/joined.ts'
 import type { Trader } from './trader.ts'
 
@@ -22,6 +23,8 @@ export type ServiceLight = {
   readonly reason?: string
   /** Its circuit breaker, while it is not closed. */
   readonly breaker?: 'open'
+  /** What a broker's service says of itself that a person should know. */
+  readonly says?: BrokerWord['says']
   /** Between processes: the units that it owns, without the service's name before them, and since when it runs. */
   readonly owns?: readonly string[]
   readonly sinceUs?: number
@@ -72,7 +75,7 @@ export function systemOf(
       absent.filter((one) => !isOfCreon(one)),
       trader.bus.stops(),
     )
-    return hasCreon ? [...own, creonLight?.() ?? creonLightOf(absent)] : own
+    return hasCreon ? [...own, creonLight?.() ?? creonLightOf(absent, wordOf(activity, 'creon'))] : own
   }
   return {
     log: trader.bus,
@@ -119,7 +122,7 @@ export function lightsOf(absent: readonly string[], stops: readonly Stop[] = [])
   ]
 }
 
-/** Everything that waits for Creon is one light. */
-export function creonLightOf(absent: readonly string[]): ServiceLight {
-  return { name: CREON_LIGHT, ...waitingLight(absent.filter(isOfCreon)) }
+/** Everything that waits for Creon is one light, and so is what its service says of itself. */
+export function creonLightOf(absent: readonly string[], word?: BrokerWord): ServiceLight {
+  return { name: CREON_LIGHT, ...waitingLight(absent.filter(isOfCreon), word) }
 }

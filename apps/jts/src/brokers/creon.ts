@@ -1,8 +1,11 @@
 /** Creon behind the ports: the client of its broker service, which runs on Windows or, in sim, beside us with a simulated COM. */
 import { CreonApiClient } from '@jts/api-client'
 import type { AccountId } from '@jts/model'
-import type { Activity, Logger, WallClock } from '@jts/runtime'
+import type { Health } from '@jts/contracts/broker-api'
+import { noMetrics, type Activity, type Logger, type Metrics, type WallClock } from '@jts/runtime'
 import { guardOf } from '../broker-guards.ts'
+import { showRateBudgets } from '../observe.ts'
+import { hear } from './broker-word.ts'
 import { documentedCapabilities } from './broker-services.ts'
 import type { MarketData } from './joined.ts'
 import type { BrokerAccount, ManagedBroker } from './managed-broker.ts'
@@ -17,6 +20,8 @@ type Parts = {
   readonly wallClock: WallClock
   readonly log: Logger
   readonly leaseEpoch?: (() => number) | undefined
+  readonly metrics?: Metrics
+  readonly unit?: string
 }
 
 export function createCreonMarketData(address: CreonAddress, key: BrokerAccount, parts: Parts): MarketData {
@@ -25,7 +30,11 @@ export function createCreonMarketData(address: CreonAddress, key: BrokerAccount,
 }
 
 export function createCreonBroker(address: CreonAddress, key: BrokerAccount, parts: Parts): ManagedBroker {
-  const client = clientOf(address, key, parts, key.account)
+  let limits: Health['limits'] = []
+  const client = clientOf(address, key, parts, { account: key.account, onLimits: (told) => (limits = told) })
+  // Two of them are of 15 s and count requests: their names tell them apart.
+  const windowOf = ({ name, windowUs }: Health['limits'][number]): string => `${name}/${windowUs / 1_000_000}s`
+  showRateBudgets(parts.metrics ?? noMetrics, key.account, () => limits, windowOf)
   return {
     ...guardOf('creon', parts).guardBroker(client),
     start: () => client.start(),
@@ -38,8 +47,9 @@ function clientOf(
   { host, port }: CreonAddress,
   { apiKey, apiSecret }: BrokerAccount,
   { activity, wallClock, log, leaseEpoch }: Parts,
-  account?: AccountId,
+  of: { readonly account?: AccountId; readonly onLimits?: (limits: Health['limits']) => void } = {},
 ): CreonApiClient {
+  const { account, onLimits } = of
   return new CreonApiClient({
     windowsHost: host,
     port,
@@ -49,6 +59,10 @@ function clientOf(
     ...(leaseEpoch === undefined ? {} : { leaseEpoch }),
     wallClock,
     activity,
+    onHealth(health) {
+      hear(activity, 'creon', health)
+      onLimits?.(health?.limits ?? [])
+    },
     log: log.child({ service: 'creon-service', ...(account === undefined ? {} : { account }) }),
   })
 }

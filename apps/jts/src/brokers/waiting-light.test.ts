@@ -1,6 +1,7 @@
 /** What a person reads beside a light while something waits: one sentence for a broker, whoever waits for it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { BrokerWord } from './broker-word.ts'
 import { waitingLight } from './waiting-light.ts'
 
 const KRX = 'sim.creon.krx'
@@ -23,7 +24,11 @@ const CASES: readonly (readonly [situation: string, absent: readonly string[], e
   ],
   [
     'a service that answers, whose broker does not',
-    [`creon-service, orders ${KRX}, at the venue`, 'creon-service, market data 1, at the venue'],
+    [
+      `creon-service, orders ${KRX}, at the venue`,
+      'creon-service, market data 1, at the venue',
+      'creon-service market data',
+    ],
     `it has no connection to its broker; waiting for it: market data, orders of ${KRX}`,
   ],
   [
@@ -56,3 +61,57 @@ test('an open breaker says more than who waits, and nothing absent is a light th
   assert.match(reason!, /^the breaker is open: creon does not answer/)
   assert.deepEqual(waitingLight([]), { state: 'up' })
 })
+
+const AMBIGUOUS = { code: 'ORDER_AMBIGUOUS', message: 'requests a fit several orders: a person has to decide' }
+const LOGGED_OUT = { code: 'SESSION_LOGGED_OUT', message: 'HTS is logged out' }
+const CONNECTING = { code: 'SESSION_CONNECTING', message: 'the HTS is being started' }
+const DRY_RUN = { code: 'DRY_RUN', message: 'orders are not sent: started without --live' }
+const AT_VENUE = [`creon-service, orders ${KRX}, at the venue`, 'creon-service market data']
+const AWAY = [`creon-service, orders ${KRX}`, 'creon-service, market data 1']
+const SAID: readonly (readonly [string, BrokerWord['says'], 'now' | 'before', readonly string[], string])[] = [
+  ['what a person has to decide', [AMBIGUOUS], 'now', [], `degraded: ORDER_AMBIGUOUS: ${AMBIGUOUS.message}`],
+  [
+    'why nothing reaches the broker',
+    [LOGGED_OUT],
+    'now',
+    AT_VENUE,
+    `degraded: SESSION_LOGGED_OUT: HTS is logged out; waiting for it: market data, orders of ${KRX}`,
+  ],
+  ['that it is on its way', [CONNECTING], 'now', [], 'starting: SESSION_CONNECTING: the HTS is being started'],
+  [
+    'all of it',
+    [AMBIGUOUS, DRY_RUN],
+    'now',
+    [],
+    `degraded: ORDER_AMBIGUOUS: ${AMBIGUOUS.message}; DRY_RUN: ${DRY_RUN.message}`,
+  ],
+  [
+    'why a breaker is open',
+    [DRY_RUN],
+    'now',
+    ['creon breaker'],
+    `down: the breaker is open: DRY_RUN: ${DRY_RUN.message}; no order is sent to it`,
+  ],
+  [
+    'what it said before one question was lost',
+    [AMBIGUOUS],
+    'before',
+    [],
+    `degraded: ORDER_AMBIGUOUS: ${AMBIGUOUS.message}`,
+  ],
+  [
+    'nothing any more when it is silent to everybody',
+    [AMBIGUOUS],
+    'before',
+    AWAY,
+    `starting: it does not answer; waiting for it: market data, orders of ${KRX}`,
+  ],
+  ['nothing when all is well', [], 'now', [], 'up: '],
+]
+for (const [what, says, when, absent, expected] of SAID) {
+  test(`says of what a broker's service says itself ${what}: ${expected}`, () => {
+    const { state, reason = '', says: shown = [] } = waitingLight(absent, { says, isOld: when === 'before' })
+    assert.equal(`${state}: ${reason}`, expected)
+    assert.deepEqual(shown, when === 'before' && absent.length > 0 ? [] : says)
+  })
+}

@@ -2,10 +2,20 @@
 import { breakerReason, openBreakers } from '../broker-guards.ts'
 import type { ServiceLight } from '../system.ts'
 import { isOfBinance } from './broker-services.ts'
+import type { BrokerWord } from './broker-word.ts'
 import { isOfCreon } from './creon.ts'
 
-export function waitingLight(absent: readonly string[]): Omit<ServiceLight, 'name'> {
+/** @param word what the broker's service says of itself: it knows better than who waits for it */
+export function waitingLight(absent: readonly string[], word?: BrokerWord): Omit<ServiceLight, 'name'> {
+  const says = word === undefined || (word.isOld && isSilent(absent)) ? [] : word.says
+  const own = says.map(({ code, message }) => `${code}: ${message}`).join('; ')
   const [broker] = openBreakers(absent)
+  if (says.length > 0) {
+    if (broker !== undefined) return { state: 'down', reason: breakerReason(broker, own), breaker: 'open', says }
+    const waiting = whoWaits(absent)
+    const reason = waiting === '' ? own : `${own}; waiting for it: ${waiting}`
+    return { state: says.every(({ code }) => code === CONNECTING) ? 'starting' : 'degraded', reason, says }
+  }
   if (broker !== undefined) return { state: 'down', reason: breakerReason(broker), breaker: 'open' }
   if (absent.length === 0) return { state: 'up' }
   const isOfBroker = absent.some((one) => isOfBinance(one) || isOfCreon(one))
@@ -13,18 +23,30 @@ export function waitingLight(absent: readonly string[]): Omit<ServiceLight, 'nam
   return { state: 'starting', reason }
 }
 
+/** It is on its way: nobody has to do anything. */
+const CONNECTING = 'SESSION_CONNECTING'
+
 /** Of a stream whose service answers, and has lost the venue itself. */
 const AT_VENUE = /, at the venue$|^binance (order|market) stream/
 const SERVICE = /^\w+-service\b/
+/** Of its collector, which waits for the service and for the venue alike. */
+const COLLECTOR = /^\w+-service market data$/
 const ORDERS = [/^order-execution (\S+)$/, /^\w+-service (\S+)$/, /, orders ([^\s,]+)/, /^binance order stream (\S+)$/]
 
 function brokerReason(absent: readonly string[]): string {
-  const waiting = [...new Set(absent.flatMap((one) => whatWaits(one) ?? []))].sort().join(', ')
-  const isSilent = absent.some((one) => SERVICE.test(one) && !AT_VENUE.test(one))
+  const waiting = whoWaits(absent)
   const isApart = absent.some((one) => AT_VENUE.test(one))
-  if (!isSilent && !isApart) return `it answers; what was missed is being caught up with: ${waiting}`
-  const why = isSilent ? 'it does not answer' : 'it has no connection to its broker'
+  if (!isSilent(absent) && !isApart) return `it answers; what was missed is being caught up with: ${waiting}`
+  const why = isSilent(absent) ? 'it does not answer' : 'it has no connection to its broker'
   return waiting === '' ? why : `${why}; waiting for it: ${waiting}`
+}
+
+function isSilent(absent: readonly string[]): boolean {
+  return absent.some((one) => SERVICE.test(one) && !AT_VENUE.test(one) && !COLLECTOR.test(one))
+}
+
+function whoWaits(absent: readonly string[]): string {
+  return [...new Set(absent.flatMap((one) => whatWaits(one) ?? []))].sort().join(', ')
 }
 
 /** In a person's words; undefined for the service itself. */

@@ -23,6 +23,7 @@ import { OwnerLinks } from '@jts/transport/rpc/owner-links'
 import { connectPostgres, pingOf } from '@jts/transport/store/postgres-connection'
 import { HaltTable } from '@jts/transport/store/halt-table'
 import { UnitTable, type Living, type Owned } from '@jts/transport/store/unit-table'
+import { wordOf } from '../brokers/broker-word.ts'
 import { CREON_LIGHT } from '../brokers/creon.ts'
 import { candlesOf } from '../brokers/joined.ts'
 import { latencyOf, type Mark } from '../latency.ts'
@@ -244,7 +245,11 @@ export function openRunView({ run, settings, databaseUrl, archive, name, log }: 
     durable: () => Promise.resolve(),
     seen: () => ({ living, owners, states }),
     serverLights: () => servers.map((server) => server.light()),
-    creonLight: () => creonLightOf(states.flatMap((state) => state.absent)),
+    creonLight: () =>
+      creonLightOf(
+        states.flatMap((state) => state.absent),
+        wordOf(activity, 'creon'),
+      ),
     hosts,
     everyUnitAnswers,
     async start() {

@@ -42,9 +42,13 @@ import { ServiceLink, type ServiceLinkOptions } from './service-link.ts'
 export type BrokerApiClientOptions = ServiceLinkOptions & {
   /** Until `start` has read the service's own. */
   readonly capabilities?: Capabilities
+  /** How often the service is asked what it says of itself, where somebody listens (`onHealth`). */
+  readonly healthEveryMs?: number
 }
 
 const MEASURE_EVERY_MS = 60_000
+/** Where somebody listens: what a person has to decide is not told a minute later. */
+const HEALTH_EVERY_MS = 10_000
 
 export class BrokerApiClient implements BrokerPort, MarketDataPort {
   readonly #link: ServiceLink
@@ -52,10 +56,12 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
   readonly #orders: Orders
   readonly #account: Account
   readonly #marketData: MarketData
+  readonly #healthEveryMs: number
   #capabilities: Capabilities | undefined
 
-  constructor({ capabilities, ...options }: BrokerApiClientOptions) {
+  constructor({ capabilities, healthEveryMs = HEALTH_EVERY_MS, ...options }: BrokerApiClientOptions) {
     this.#capabilities = capabilities
+    this.#healthEveryMs = healthEveryMs
     this.#link = new ServiceLink(options)
     this.#gate = new AccountGate(this.#link, () => this.#capabilities !== undefined)
     this.#orders = new Orders(this.#link, this.#gate)
@@ -92,6 +98,8 @@ export class BrokerApiClient implements BrokerPort, MarketDataPort {
     await this.measureClock()
     await this.#gate.announce()
     this.#link.every(MEASURE_EVERY_MS, () => this.measureClock())
+    if (this.#link.options.onHealth === undefined) return
+    this.#link.every(this.#healthEveryMs, () => this.measureClock().catch(() => undefined))
   }
 
   stop(): Promise<void> {

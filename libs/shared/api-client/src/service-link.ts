@@ -24,6 +24,8 @@ export type ServiceLinkOptions = {
   readonly wallClock: WallClock
   readonly activity?: Activity
   readonly log: Logger
+  /** What the service says of itself, each time it was asked; undefined when it did not answer. */
+  readonly onHealth?: (health: api.Health | undefined) => void
   readonly askTimeoutMs?: number
   readonly actTimeoutMs?: number
   readonly streamTimings?: Partial<StreamTimings>
@@ -36,6 +38,8 @@ const ACT_TIMEOUT_MS = 12_000
 /** Whole listings and long histories are several megabytes. */
 export const LONG_TIMEOUT_MS = 40_000
 const LOCATE_AGAIN_MS = 200
+/** After a stream has changed the service is asked why; what it says of itself follows its streams a moment later. */
+const ASK_WHY_MS = 500
 /** Of a service that has ended, or has moved and left its place to another. */
 const LOST: ReadonlySet<string> = new Set(['BROKER_UNAVAILABLE', 'ACCOUNT_NOT_FOUND'])
 
@@ -45,6 +49,10 @@ export class ServiceLink {
   readonly #streams = new Set<ApiStream>()
   readonly #timers = new Set<{ cancel(): void }>()
   #offsetUs = 0
+  /** Questions for its health, and the last of them whose answer was told: a late one is old. */
+  #healthAsked = 0
+  #healthTold = 0
+  #isAskingWhy = false
   #locating: Promise<void> | undefined
   #isFollowing = false
   #stopped = false
@@ -90,11 +98,19 @@ export class ServiceLink {
     return this.ask({ method: 'GET', path: '/health' }, READ.health)
   }
 
+  /** By its health, which is told on. */
   async measureClock(): Promise<void> {
     const { wallClock } = this.options
+    const asked = ++this.#healthAsked
     const beforeUs = wallClock.nowUs()
-    const { venueTimeUs } = await this.health()
-    this.#offsetUs = Math.round(venueTimeUs - (beforeUs + wallClock.nowUs()) / 2)
+    try {
+      const health = await this.health()
+      this.#offsetUs = Math.round(health.venueTimeUs - (beforeUs + wallClock.nowUs()) / 2)
+      this.#tellHealth(asked, health)
+    } catch (error) {
+      this.#tellHealth(asked, undefined)
+      throw error
+    }
   }
 
   ask<T>(call: ApiCall, read: (body: unknown) => T): Promise<T> {
@@ -149,6 +165,10 @@ export class ServiceLink {
     const { wallClock: clock, activity, log, streamTimings: timings, random } = this.options
     const stream = openApiStream({
       ...parts,
+      onState: (state, reason) => {
+        parts.onState(state, reason)
+        this.#askWhy()
+      },
       url: () => this.#http.streamUrl,
       participant: `${this.#name}, ${name}`,
       onLost: () => this.#onLost(),
@@ -166,6 +186,25 @@ export class ServiceLink {
       work()
         .catch((error: unknown) => this.options.log.warn({ err: error }, 'the broker service does not answer'))
         .finally(() => this.every(delayMs, work))
+    })
+    this.#timers.add(timer)
+  }
+
+  #tellHealth(asked: number, health: api.Health | undefined): void {
+    if (asked < this.#healthTold || this.#stopped) return
+    this.#healthTold = asked
+    this.options.onHealth?.(health)
+  }
+
+  /** Where nobody listens nobody is asked. */
+  #askWhy(): void {
+    if (this.options.onHealth === undefined || this.#stopped || this.#isAskingWhy) return
+    this.#isAskingWhy = true
+    const timer = this.options.wallClock.after(ASK_WHY_MS, () => {
+      this.#timers.delete(timer)
+      this.#isAskingWhy = false
+      // Who listens is told of it; whoever needs the service finds it out himself.
+      this.measureClock().catch(() => undefined)
     })
     this.#timers.add(timer)
   }

@@ -16,6 +16,8 @@ export type ServiceView = {
   readonly reason?: string
   /** Of a broker whose circuit breaker is not closed: nothing is sent to it. */
   readonly breaker?: 'open'
+  /** What the service of a broker says of itself that a person should know; `reason` has it, too. */
+  readonly says?: readonly { readonly code: string; readonly message: string }[]
   /** Of a process among several: what it owns now (accounts, strategies, …), and since when it runs. */
   readonly owns?: readonly string[]
   readonly sinceUs?: number

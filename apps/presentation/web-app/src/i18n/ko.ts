@@ -175,6 +175,19 @@ export const ko = {
   },
   service: { up: '정상', starting: '시작 중', degraded: '주의', down: '중단' },
   breakerOpen: '차단기 열림: 전송하지 않음',
+  brokerSays: {
+    ORDER_AMBIGUOUS:
+      '주문 응답을 받지 못했고 증권사에 일치하는 주문이 여러 건입니다. 자동으로 판단하지 않았으니 직접 대조하세요',
+    FILL_TAKEN_BACK: '증권사의 체결 내역이 이전보다 줄었습니다. 계좌를 직접 대조하세요',
+    DAY_NOT_SETTLED: '당일 마지막 확인 때 미체결 주문이 있었습니다. 체결과 잔고를 직접 대조하세요',
+    UNREADABLE: '증권사 통보를 해석하지 못했습니다. 주문 목록을 대신 조회합니다',
+    LIST_FAILED: '증권사에서 오늘 주문 목록을 조회하지 못했습니다',
+    DRY_RUN: '실주문 없이 시작되었습니다. 주문이 전송되지 않습니다',
+    COM_HANGS: 'HTS 호출이 돌아오지 않습니다. HTS 화면을 확인하세요',
+    SESSION_CONNECTING: '로그인하는 중입니다',
+    SESSION_LOGGED_OUT: 'HTS가 로그아웃되었습니다. 다시 로그인할 때까지 거래할 수 없습니다',
+    SESSION_BLOCKED: 'HTS가 사람의 응답을 기다립니다. HTS 화면의 창에 응답하세요',
+  } as Readonly<Record<string, string>>,
   serviceSince: '시작',
   serviceStandsBy: '대기 중',
   orderStatus: {

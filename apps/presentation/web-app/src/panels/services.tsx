@@ -11,11 +11,16 @@ export function Services(): ReactNode {
     <Panel title={messages.services} className="services">
       {services.length === 0 && <p className="empty">{messages.empty.services}</p>}
       <ul>
-        {services.map(({ name, state, reason, breaker, owns, sinceUs }) => {
+        {services.map(({ name, state, reason, breaker, says = [], owns, sinceUs }) => {
+          const said = says.flatMap(({ code }) => messages.brokerSays[code] ?? [])
           const held = owns === undefined ? undefined : owns.join(', ') || messages.serviceStandsBy
           const since = sinceUs === undefined ? undefined : `${messages.serviceSince} ${kstDateTime(sinceUs)}`
           return (
-            <li key={name} className={state} title={[reason, held, since].filter(Boolean).join('\n') || undefined}>
+            <li
+              key={name}
+              className={state}
+              title={[...said, reason, held, since].filter(Boolean).join('\n') || undefined}
+            >
               <i className="light" aria-hidden="true" />
               <span>{name}</span>
               {held !== undefined && held !== name && <em>{held}</em>}

@@ -9,7 +9,8 @@ import { accountId } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
 import { startJts, type JtsProcess } from '@jts/testkit'
 import { CreonProcess } from './brokers/creon-process.ts'
-import { BrokerProxy, type Spoiling } from './testing/broker-proxy.ts'
+import { openLog } from './open-log.ts'
+import { AMBIGUOUS, BrokerProxy, type Spoiling } from './testing/broker-proxy.ts'
 import {
   assertNothingTwice,
   CREON_ACCOUNT,
@@ -91,6 +92,31 @@ for (const [how, shown] of DAYS) {
   })
 }
 
+test('that it cannot decide whose an order is, its light says, and the operator is told', async () => {
+  proxy.spoil('ambiguous')
+  const seen = await until('the light says so', async () => {
+    const light = await creonLight(url)
+    return light.reason?.includes(AMBIGUOUS.code) === true ? light : undefined
+  })
+  assert.equal(seen.state, 'degraded')
+  assert.ok(seen.reason!.startsWith(`${AMBIGUOUS.code}: ${AMBIGUOUS.message}`), seen.reason)
+  await until('it was told', async () => ((await told()).includes('degraded') ? true : undefined))
+  const health = (await (await fetch(`${url}/api/v1/health`)).json()) as { data: { services: { reason?: string }[] } }
+  assert.ok(health.data.services.some(({ reason }) => reason?.includes(AMBIGUOUS.message)))
+})
+
+/** What was said of it to the operator, of that an order is ambiguous and what came after: the states. */
+async function told(): Promise<string[]> {
+  const { log, close } = await openLog(dir)
+  const states: string[] = []
+  for await (const { type, payload } of log.read('system.health')) {
+    if (type !== 'ServiceHealth' || payload.service !== 'creon-service') continue
+    if (states.length > 0 || payload.reason.includes(AMBIGUOUS.message)) states.push(payload.state)
+  }
+  await close()
+  return states
+}
+
 async function untilAllIsWell(): Promise<void> {
   proxy.spoil('none')
   await until('the light of Creon is green again', async () =>
@@ -116,4 +142,5 @@ test('afterwards Creon trades on, nothing was sent twice, nothing is lost, and t
   const { code, stderr } = await jts.ended
   assert.equal(code, 0, stderr)
   await assertNothingTwice(dir)
+  assert.deepEqual((await told()).slice(0, 2), ['degraded', 'up'])
 })

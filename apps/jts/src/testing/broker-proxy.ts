@@ -7,9 +7,15 @@ import { SIGNATURE_HEADERS, signatureOf } from '@jts/contracts/broker-api'
 /**
  * `slow`: each answer comes late, beyond what an order is waited for. `garbage`: nothing that was asked for is in the answers.
  * `replayed`: each request reaches the service twice, as it was signed. `wrong-key` and `wrong-clock`: signed by somebody who has
- * another secret, or another clock.
+ * another secret, or another clock. `ambiguous`: the service says of itself that it cannot decide whose an order is.
  */
-export type Spoiling = 'none' | 'slow' | 'garbage' | 'replayed' | 'wrong-key' | 'wrong-clock'
+export type Spoiling = 'none' | 'slow' | 'garbage' | 'replayed' | 'wrong-key' | 'wrong-clock' | 'ambiguous'
+
+/** In its own words, of a request that nobody has made here. */
+export const AMBIGUOUS = {
+  code: 'ORDER_AMBIGUOUS',
+  message: 'requests of-a-test fit several orders: a person has to decide',
+}
 
 const SLOW_MS = 4000
 const CLOCK_BEHIND_US = 90_000_000
@@ -46,7 +52,8 @@ export class BrokerProxy {
   /** From now on; what stands open is cut, so that it meets the same. */
   spoil(how: Spoiling): void {
     this.#spoiling = how
-    this.#cut()
+    // Between two answers a service may think otherwise of itself: nobody's request is lost by it.
+    if (how !== 'ambiguous') this.#cut()
   }
 
   #cut(): void {
@@ -73,6 +80,7 @@ export class BrokerProxy {
         await this.#ask(asked, headers, body)
       }
       if (how === 'slow') await new Promise((resolve) => setTimeout(resolve, SLOW_MS))
+      if (how === 'ambiguous' && asked.url === '/api/v1/health') return answerAmbiguous(answer, given.body)
       answer.writeHead(given.status, given.headers).end(given.body)
     } catch {
       answer.destroy()
@@ -126,4 +134,10 @@ export class BrokerProxy {
     service.once('close', () => socket.destroy())
     socket.once('close', () => service.destroy())
   }
+}
+
+function answerAmbiguous(answer: ServerResponse, body: Buffer): void {
+  const { data, ...rest } = JSON.parse(body.toString()) as { data: { reasons: object[] } }
+  const spoilt = { ...rest, data: { ...data, status: 'degraded', reasons: [...data.reasons, AMBIGUOUS] } }
+  answer.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(spoilt))
 }

@@ -2,7 +2,7 @@
 import { CAPABILITY_TABLE, type Capabilities } from '@jts/broker-kit'
 import { BrokerApiClient } from '@jts/api-client'
 import type { AccountId } from '@jts/model'
-import type { Activity, Logger, WallClock } from '@jts/runtime'
+import type { Activity, Logger, Metrics, WallClock } from '@jts/runtime'
 import { guardOf } from '../broker-guards.ts'
 import type { MarketData } from './joined.ts'
 import type { ManagedBroker } from './managed-broker.ts'
@@ -21,6 +21,8 @@ type Parts = {
   readonly log: Logger
   readonly services: BrokerServices
   readonly leaseEpoch?: (() => number) | undefined
+  readonly metrics?: Metrics
+  readonly unit?: string
   /** A replay waits for its venue by the conductor; a breaker would only make two runs differ. */
   readonly isGuarded: boolean
 }

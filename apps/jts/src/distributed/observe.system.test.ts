@@ -178,6 +178,10 @@ test('several processes: the same trace, written by all of them, and figures of 
     ],
     ['order-execution', /^jts_trading_state\{account="sim\.binance\.main",state="active",.*\} 1$/m],
     ['order-execution', /^jts_outbox_depth_events\{unit="order-execution\.sim\.binance\.main",.*\} \d+$/m],
+    [
+      'market-data-collector',
+      /^jts_stream_up\{stream="market BINANCE market-data-collector\.binance\.\d+",.*\} [01]$/m,
+    ],
     ['market-data-collector', /^jts_bus_events_published_total\{topic="market-data\.binance\.candles",.*\} \d+$/m],
     ['portfolio-tracker', /^jts_bus_events_handled_total\{group="portfolio-tracker",topic="orders\.events",.*\} \d+$/m],
     ['supervisor', /^jts_service_up\{process="risk-management",.*\} [01]$/m],

@@ -41,23 +41,16 @@ export class Halting {
     const state = states.halt(scope, asked, request.reason || `${asked} by a person`, request.by || 'person')
     await store.durable()
     const isWhole = scope.strategy === '' && asked === 'halted'
-    const meant: OrderRecord[] = []
-    const ended: Promise<void>[] = []
-    let adopted = 0
-    for (const execution of executions.values()) {
-      const { account } = execution
-      const isMeant = ({ terms: { strategy, side } }: OrderRecord): boolean =>
-        isWithin(scope, account, strategy) && isStoppedIn(state, side)
-      if (scope.account !== '' && scope.account !== account) continue
-      const open = await this.#cancelOpen(execution, isMeant)
-      meant.push(...open)
-      ended.push(execution.cancelsEnded(open))
-      // Adopted orders belong to no strategy.
-      if (isWhole) adopted += await execution.cancelAdopted()
-    }
-    await store.durable()
-    await this.#inTime(Promise.all(ended))
-    const cancelled = adopted + meant.filter(({ life }) => GONE.has(life.status)).length
+    const meant = [...executions.values()].filter(({ account }) => scope.account === '' || scope.account === account)
+    // Each by itself: a broker that does not answer keeps nothing open at another.
+    const counts = await Promise.all(
+      meant.map((execution) => {
+        const isMeant = ({ terms: { strategy, side } }: OrderRecord): boolean =>
+          isWithin(scope, execution.account, strategy) && isStoppedIn(state, side)
+        return this.#cancelled(execution, isMeant, isWhole)
+      }),
+    )
+    const cancelled = counts.reduce((sum, count) => sum + count, 0)
     const view = this.#view(scope, cancelled, ({ side }) => isStoppedIn(state, side))
     return state === asked ? view : { ...view, message: stillHalted(view.message) }
   }
@@ -89,15 +82,35 @@ export class Halting {
     throw new RpcError('NOT_FOUND', `account: expected one of ${known}, found ${JSON.stringify(account)}`)
   }
 
-  /** Returns what was open. An unknown order is cancelled once it is known; until then it counts as unknown. */
+  /** How many the venue has cancelled in time, or were taken back; adopted orders belong to no strategy. */
+  async #cancelled(
+    execution: AccountExecution,
+    isMeant: (record: OrderRecord) => boolean,
+    withAdopted: boolean,
+  ): Promise<number> {
+    let adopted = 0
+    const open = await this.#cancelOpen(execution, isMeant)
+    await this.#options.store.durable()
+    const adoptedEnded = withAdopted ? execution.cancelAdopted().then((count) => (adopted = count)) : undefined
+    await this.#inTime(Promise.all([execution.cancelsEnded(open), adoptedEnded]))
+    return adopted + open.filter(({ life }) => GONE.has(life.status)).length
+  }
+
+  /**
+   * Returns what was open: at once, but for a send in flight, which is waited for. An unknown order is cancelled once it is known; until
+   * then it counts as unknown.
+   */
   async #cancelOpen(
     execution: AccountExecution,
     isMeant: (record: OrderRecord) => boolean,
   ): Promise<readonly OrderRecord[]> {
+    const cancel = (records: readonly OrderRecord[]): readonly OrderRecord[] => {
+      for (const record of records) this.#options.store.transact((turn) => execution.cancel(record, turn))
+      return records
+    }
+    const atOnce = cancel(execution.openOrders.filter((record) => isMeant(record) && !record.isUnsettled))
     await execution.sendsEnded(isMeant)
-    const open = execution.openOrders.filter(isMeant)
-    for (const record of open) this.#options.store.transact((turn) => execution.cancel(record, turn))
-    return open
+    return [...new Set([...atOnce, ...cancel(execution.openOrders.filter(isMeant))])]
   }
 
   async #inTime(ended: Promise<unknown>): Promise<void> {

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { CancelOutcome, PlaceOutcome } from '@jts/broker-kit'
 import { partitionOf, TOPICS, type NewEvent } from '@jts/contracts'
-import { deferred } from '@jts/testkit/fake-broker'
+import { accountId } from '@jts/model'
+import { deferred, FakeBroker } from '@jts/testkit/fake-broker'
 import { haltOffline } from './halt-offline.ts'
 import { ACCOUNT, UNKNOWN, type World, world } from './testing/world.ts'
 
@@ -129,6 +130,7 @@ describe('a halt', () => {
     const answer = halt(w).finally(() => (answered = true))
     await w.run(500)
     assert.equal(answered, false)
+    assert.deepEqual(await w.status(), ['cancelled 0', 'denied 0', 'submitting 0'], 'what is open waits for no send')
     reply.resolve(w.broker.take(w.broker.placed[1]!))
     await w.run(100)
     const { state, cancelled, unknown } = await answer
@@ -136,6 +138,20 @@ describe('a halt', () => {
     await w.run()
     assert.deepEqual(await w.status(), ['cancelled 0', 'cancelled 0', 'denied 0'])
     assert.equal(w.broker.gate, 'halted')
+  })
+
+  it('cancels what is open at one broker at once, however long another keeps a send, or its list of orders', async () => {
+    const w = await world({}, undefined, undefined, 'adopt')
+    const other = { account: accountId('sim.other.main'), broker: new FakeBroker(w.harness.wallClock) }
+    w.others.push(other)
+    await w.restart()
+    w.broker.onPlace = () => new Promise(() => undefined)
+    w.broker.openOrders = () => new Promise(() => undefined)
+    await w.approve('s1')
+    await w.approve('s2', { account: other.account })
+    void halt(w)
+    await w.run(500)
+    assert.deepEqual(await w.status(), ['cancelled 0', 'submitting 0'])
   })
 
   type OnCancel = (w: World, clientOrderId: string) => CancelOutcome | Promise<CancelOutcome>

@@ -5,6 +5,7 @@ import type { Capabilities, NotSentCode, PlaceOutcome } from '@jts/broker-kit'
 import type { BusEvent, EventType } from '@jts/contracts'
 import {
   accountId,
+  type AccountId,
   instrumentId,
   strategyInstanceId,
   type InstrumentId,
@@ -22,6 +23,7 @@ export const UNKNOWN: PlaceOutcome = { kind: 'unknown', message: 'the socket dro
 export const SECOND = 1_000_000
 
 type Terms = {
+  account?: AccountId
   quantity?: string
   quoteQuantity?: string
   side?: 'buy' | 'sell'
@@ -36,6 +38,8 @@ export class World {
   service!: OrderExecution
   /** That the account is configured for, from the next start on. */
   instruments: InstrumentId[] = [BTC]
+  /** Accounts beside it, likewise. */
+  others: { account: AccountId; broker: FakeBroker }[] = []
   readonly #capabilities: Partial<Capabilities>
   readonly #heartbeats: HeartbeatTimes | undefined
   readonly #foreignOrders: ForeignOrders | undefined
@@ -73,6 +77,7 @@ export class World {
           strategies: ['one', 'two'].map(strategyInstanceId),
           foreignOrders: this.#foreignOrders,
         },
+        ...this.others.map((one) => ({ ...one, instruments: [BTC], strategies: [] })),
       ],
       sendWindowUs: 2 * SECOND,
       quietMarketOrderUs: 2 * SECOND,
@@ -110,12 +115,12 @@ export class World {
   async approve(signal: string, terms: Terms = {}): Promise<void> {
     const { store, marketClock } = this.harness
     const { quantity = '1', quoteQuantity = '', side = 'buy', type = 'limit', validForUs = 60 * SECOND } = terms
-    const { strategy = 'one' } = terms
+    const { account = ACCOUNT, strategy = 'one' } = terms
     store.transact((turn) => {
       turn.publish('orders.signals', {
         type: 'ApprovedSignal',
-        stream: ACCOUNT,
-        account: ACCOUNT,
+        stream: account,
+        account,
         correlationId: `candle/${signal}`,
         causationId: '',
         timeEventUs: marketClock.nowUs(),
@@ -127,7 +132,7 @@ export class World {
           side,
           approvedAt: '',
           signalId: signal,
-          account: ACCOUNT,
+          account,
           strategy,
           orderType: type,
           timeInForce: 'gtc',

@@ -12,9 +12,14 @@ import { Activity, silentLogger, systemClock } from '@jts/runtime'
 import { createPrometheusMetrics } from '@jts/runtime/metrics/prometheus'
 import { environmentOf } from '@jts/servers/python'
 import { runJts } from '@jts/testkit'
+import { Archive } from '@jts/transport'
 import { wordOf } from './brokers/broker-word.ts'
 import { createCreonBroker } from './brokers/creon.ts'
+import type { BrokerAccount } from './brokers/managed-broker.ts'
+import type { RunFile } from './distributed/run-file.ts'
+import { openRunView, type RunView } from './distributed/run-view.ts'
 import { HealthWatch, type HealthChange } from './health-watch.ts'
+import type { RunSettings } from './services.ts'
 import { creonLightOf, type ServiceLight } from './system.ts'
 import { collected } from './testing/collected.ts'
 import { startCreonService } from './testing/creon-service.ts'
@@ -140,12 +145,39 @@ test('that the HTS is logged out is what its light says and what is told, until 
   const { reason } = await until(({ says }) => says?.[0]?.code === 'SESSION_LOGGED_OUT')
   assert.match(reason!, /^SESSION_LOGGED_OUT: .*; waiting for it: orders of /)
   await until(isToldAs('degraded'))
+  // Between processes, who looks at the run asks it himself: of everybody else he hears nothing here.
+  const view = openView({ host, port: Number(port) }, owner)
+  t.after(() => view.stop())
+  await view.start()
+  await until(() => view.creonLight().says?.[0]?.code === 'SESSION_LOGGED_OUT')
+  assert.equal(view.creonLight().state, 'degraded')
 
   await tell('/faults', { clear: true })
   await tell('/session', { state: 'in' })
   await until(isToldAs('up'))
   assert.match(told.map(({ reason: why }) => why).join('\n'), /SESSION_LOGGED_OUT/)
 })
+
+/** Of a run whose servers and processes are all away. */
+function openView(creon: RunSettings['creon'], owner: BrokerAccount): RunView {
+  const nowhere = { rest: 'http://127.0.0.1:1', streams: 'ws://127.0.0.1:1', wsApi: 'ws://127.0.0.1:1/ws-api/v3' }
+  const common = {
+    mode: 'sim',
+    runId: 'creon',
+    replay: false,
+    endpoints: nowhere,
+    instances: [],
+    instruments: [],
+  } as const
+  const run: RunFile = {
+    ...{ ...common, instances: [], instruments: [], namespace: 'sim-creon', kafkaBrokers: ['127.0.0.1:1'] },
+    ...{ redisUrl: 'redis://127.0.0.1:1', databaseUrl: 'postgres://127.0.0.1:1/jts', accounts: [], members: [] },
+    ...{ brokerKey: { id: key!.id, secret: key!.secret }, limits: {}, rpc: {}, sendWindowUs: 2_000_000 },
+  }
+  const settings: RunSettings = { ...common, creon, accounts: [owner], limits: {}, sendWindowUs: 2_000_000 }
+  const archive = new Archive(join(folder, 'archive'))
+  return openRunView({ run, settings, databaseUrl: run.databaseUrl!, archive, name: 'test', log: silentLogger })
+}
 
 // Until it is collected: what the venue holds open; until it is traded again in a backtest: what JTS expects of that day.
 for (const [name, fromDay, toDay, bars] of [

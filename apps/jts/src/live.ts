@@ -8,7 +8,7 @@ import { createLogger, NOT_OBSERVED, systemClock } from '@jts/runtime'
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { lockFolder } from '@jts/transport'
 import { EXIT, parseSets, UserError } from './cli.ts'
-import { configOf, marketSpeed, venueUrl, type UpOptions } from './up-options.ts'
+import { configOf, dashboardOptions, marketSpeed, venueUrl, type UpOptions } from './up-options.ts'
 import {
   accountFor,
   accountOf,
@@ -176,7 +176,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     : await startDashboard(system, {
         mode,
         instances,
-        options,
+        options: dashboardOptions(options, config),
         log,
         fillModel: mode === 'sim' ? 'local venue' : 'broker',
       })

@@ -10,7 +10,7 @@ import { checkMarket } from '@jts/strategy-kit'
 import { lockFolder } from '@jts/transport'
 import type { StrategyInstance } from '@jts/strategy-engine'
 import { EXIT, parseSets, UserError } from './cli.ts'
-import { configOf, venueUrl, type UpOptions } from './up-options.ts'
+import { configOf, dashboardOptions, venueUrl, type UpOptions } from './up-options.ts'
 import { accountFor, accountOf, accountsAt, replicasOf, riskLimits, type JtsConfig } from './config.ts'
 import { Conductor } from './conductor.ts'
 import { startDashboard } from './dashboard.ts'
@@ -140,7 +140,9 @@ async function play(context: Context): Promise<ReplayResult> {
   try {
     await system.start()
     const dashboard =
-      options['no-dashboard'] || options['until-end'] ? undefined : await startDashboard(system, context)
+      options['no-dashboard'] || options['until-end']
+        ? undefined
+        : await startDashboard(system, { ...context, options: dashboardOptions(options, config) })
     if (dashboard !== undefined) announce(options, dashboard.url)
     await checkInputs(conductor, context)
     const begun = performance.now()

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { freePort } from '@jts/servers'
 import { runJts, sleep, startJts, type JtsProcess } from '@jts/testkit'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-stuck-'))
@@ -13,6 +14,8 @@ after(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
+// Said in the configuration, as a person does who keeps a page open.
+const port = await freePort()
 /** Generous: it says that it happens, not how fast this machine is. */
 const WITHIN_MS = 120_000
 
@@ -33,6 +36,7 @@ export default defineStrategy({
 writeFileSync(
   join(folder, 'jts.yaml'),
   `mode: sim
+port: ${port}
 accounts:
   - { name: main, broker: binance }
 strategies:
@@ -49,10 +53,10 @@ type Status = {
 
 async function up(): Promise<{ process: JtsProcess; url: string }> {
   const config = join(folder, 'jts.yaml')
-  const process = startJts(['up', '--config', config, '--data-dir', join(folder, 'data'), '--port', '0'])
+  const process = startJts(['up', '--config', config, '--data-dir', join(folder, 'data')])
   started.push(process)
   const line = await process.firstLine
-  assert.match(line, /^Dashboard: http:\/\/127\.0\.0\.1:\d+$/)
+  assert.equal(line, `Dashboard: http://127.0.0.1:${port}`)
   return { process, url: line.slice('Dashboard: '.length) }
 }
 

@@ -1,6 +1,7 @@
 /** The options of `./jts up`, and what follows from them for a replay and a live run alike. */
 import { parseCommand, parseSets, UserError } from './cli.ts'
-import { readConfig } from './config.ts'
+import { readConfig, type JtsConfig } from './config.ts'
+import type { DashboardOptions } from './dashboard.ts'
 import { TLS_OPTIONS } from './tls-options.ts'
 
 const SPEC = {
@@ -9,7 +10,11 @@ const SPEC = {
   summary: `Starts JTS and prints the dashboard's address. Without options: the example strategies on a local venue (sim).`,
   options: {
     config: { type: 'text', value: 'FILE', help: 'accounts, strategies, risk limits (jts.yaml when there is one)' },
-    port: { type: 'number', value: 'N', help: 'port of the dashboard (8700; the next free one when it is taken)' },
+    port: {
+      type: 'number',
+      value: 'N',
+      help: 'port of the dashboard (that of the configuration; 8700, or the next free one)',
+    },
     'data-dir': {
       type: 'text',
       value: 'DIR',
@@ -86,6 +91,11 @@ export function configOf(options: UpOptions): ReturnType<typeof readConfig> {
     throw new UserError('--set: expected --strategy NAME beside it, found none')
   }
   return config
+}
+
+/** Where the dashboard listens: as the command line says, else as the configuration does. */
+export function dashboardOptions(options: UpOptions, { port }: JtsConfig): DashboardOptions['options'] {
+  return { port: options.port ?? port, listen: options.listen }
 }
 
 /** `--speed N` of a market that is made up. */

@@ -35,6 +35,8 @@ let jts: JtsProcess
 let url: string
 
 before(async () => {
+  // Of the real service: the simulated one must not take it for its own.
+  process.env['JTS_BROKER_KEYS'] = join(folder, 'of-the-real-one.json')
   creon = await CreonProcess.prepare({ dir: join(folder, 'creon'), account, log: silentLogger })
   creon.start()
   await until('creon-service is up', () => Promise.resolve(creon.state.state === 'up' ? true : undefined))

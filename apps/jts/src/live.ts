@@ -108,7 +108,7 @@ export async function runLive(options: UpOptions): Promise<number> {
   }))
   // Before anybody is waited for: one of them can be halted alone from here on.
   leaveProcessFile(dataDir, { ...present, strategies: named })
-  const creon = await openCreon(config, dataDir, log)
+  const creon = await openCreon(config, dataDir, log, { isExample: found === undefined })
   const venue = await venueOf(options, config, dataDir, wanted.map((one) => one.instrument).filter(isAtBinance))
   // A venue of its own ends with it.
   const isGiven = mode === 'sim' && options.venue.length > 0

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import type { AccountId } from '@jts/model'
 import { keepSecret, type Logger } from '@jts/runtime'
-import { environmentOf, installEnvironment } from '@jts/servers/python'
+import { environmentOf as pythonEnvironmentOf, installEnvironment } from '@jts/servers/python'
 import { freePort } from '@jts/servers'
 import { onPath } from '@jts/servers/programs'
 
@@ -88,7 +88,7 @@ export class CreonProcess {
 
   async #run(): Promise<void> {
     const { log } = this.#options
-    const environment = environmentOf(REQUIREMENTS)
+    const environment = pythonEnvironmentOf(REQUIREMENTS)
     try {
       if (!environment.installed()) this.#state = { state: 'starting', reason: 'installing its Python libraries' }
       await installEnvironment(environment, (words) => log.info({ service: 'creon-service' }, words))
@@ -116,7 +116,7 @@ export class CreonProcess {
       // A group of its own: Ctrl-C in a terminal reaches JTS alone, which then ends it after its own last orders.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, PYTHONDONTWRITEBYTECODE: '1' },
+      env: { ...environmentOf(process.env), PYTHONDONTWRITEBYTECODE: '1' },
     })
     this.#child = child
     createInterface({ input: child.stdout }).once('line', () => {
@@ -137,6 +137,13 @@ export class CreonProcess {
     this.#options.log.error({ reason: this.#state.reason }, 'creon-service ended; starting it again on its record')
     this.#timer = setTimeout(() => this.#launch(python), this.#pauseMs)
   }
+}
+
+/** What any program needs to run: it has a key of its own, and no use for a real account's or for a setting of the real service. */
+const NEEDED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'TEMP', 'TMP', 'LD_LIBRARY_PATH', 'SYSTEMROOT']
+
+export function environmentOf(ours: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(ours).filter(([name]) => NEEDED.includes(name.toUpperCase())))
 }
 
 /** The key of an earlier start, or a new one. */

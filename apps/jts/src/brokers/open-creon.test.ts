@@ -7,6 +7,7 @@ import { after, afterEach, describe, it } from 'node:test'
 import { silentLogger } from '@jts/runtime'
 import { accountFor, configSchema } from '../config.ts'
 import { isOfCreon } from './creon.ts'
+import { environmentOf } from './creon-process.ts'
 import { openCreon } from './open-creon.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-open-creon-'))
@@ -20,6 +21,20 @@ afterEach(() => {
 const krx = { name: 'krx', broker: 'creon' }
 const main = { name: 'main', broker: 'binance' }
 const live = { mode: 'live', live: true, risk: { notionalMaxPerOrder: 1 } }
+
+it('the simulated service has no key of a real account, and no setting of the real one', () => {
+  const real = [
+    'JTS_BINANCE_API_SECRET',
+    'JTS_BROKER_KEYS',
+    'CREON_API_SECRET',
+    'CREON_ACCOUNT',
+    'DATABASE_URL',
+    'OWN_KEY',
+  ]
+  const given = { PATH: '/bin', TZ: 'UTC', ...Object.fromEntries(real.map((name) => [name, 'x'])) }
+  assert.deepEqual(environmentOf(given), { PATH: '/bin', TZ: 'UTC' })
+})
+
 const open = (config: object) => openCreon(configSchema.parse(config), folder, silentLogger)
 
 describe('an account at Creon', () => {
@@ -44,6 +59,13 @@ describe('an account at Creon', () => {
     const given = (await open(config))!
     assert.deepEqual(given.address, { host: 'windows.lan', port: 9001 })
     assert.deepEqual(given.accounts, [{ account: 'live.creon.krx', apiKey: 'jts', apiSecret: 'secret' }])
+  })
+
+  it('is the simulated one of the examples, whatever the environment says of a deployment', async () => {
+    process.env['CREON_API_HOST'] = 'windows.lan'
+    const config = configSchema.parse({ accounts: [main, krx] })
+    const example = await openCreon(config, folder, silentLogger, { isExample: true })
+    assert.equal(example!.address.host, '127.0.0.1')
   })
 
   const refused: [name: string, config: object, message: RegExp, environment?: Record<string, string>][] = [

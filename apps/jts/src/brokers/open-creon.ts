@@ -19,8 +19,16 @@ export type Creon = {
 
 const PORT_DEFAULT = 8001
 
-/** @throws UserError when the configuration has an account at Creon that cannot be had that way */
-export async function openCreon(config: JtsConfig, dataDir: string, log: Logger): Promise<Creon | undefined> {
+/**
+ * @param isExample nobody has said anything: what the environment says for a deployment is not asked by an example
+ * @throws UserError when the configuration has an account at Creon that cannot be had that way
+ */
+export async function openCreon(
+  config: JtsConfig,
+  dataDir: string,
+  log: Logger,
+  { isExample = false } = {},
+): Promise<Creon | undefined> {
   const accounts = accountsAt('creon', config)
   const [account] = accounts
   if (account === undefined) return undefined
@@ -30,7 +38,7 @@ export async function openCreon(config: JtsConfig, dataDir: string, log: Logger)
       `accounts: expected mode sim or live for ${account.name}, found paper: Creon has no paper trading`,
     )
   }
-  const given = givenAddress(config)
+  const given = isExample ? undefined : givenAddress(config)
   if (given !== undefined) {
     return {
       address: given,

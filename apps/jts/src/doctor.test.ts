@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { createServer as createHttpServer } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { clockSkew, examine, freeSpace, nodeVersion, type Finding } from './doctor.ts'
+import { clockSkew } from './doctor-brokers.ts'
+import { examine, freeSpace, nodeVersion, type Finding } from './doctor.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-doctor-'))
 
@@ -83,6 +85,67 @@ test('a given Kafka whose topics cannot be asked for is a note that says why', a
   assert.equal(state, 'note')
   assert.match(found, /its topics cannot be asked for: .*run-distributed\.json/)
   server.close()
+})
+
+test('a run is looked for in the folder of the mode', async () => {
+  const before = process.cwd()
+  process.chdir(mkdtempSync(join(folder, 'modes-')))
+  try {
+    writeFileSync('paper.yaml', 'mode: paper\naccounts: [{ name: krx, broker: creon }]\n')
+    const config = 'paper.yaml'
+    assert.match(about(await examine({ config, port: 0, env: {} }), 'data folder').found, /\.jts\/paper, /)
+    assert.match(about(await examine({ port: 0, env: {} }), 'data folder').found, /\.jts\/sim, /)
+  } finally {
+    process.chdir(before)
+  }
+})
+
+const KRX_ALONE = 'accounts: [{ name: krx, broker: creon }]\n'
+const LIVE = 'mode: live\nlive: true\nrisk: { notionalMaxPerOrder: 1 }\n'
+const withConfig = async (name: string, text: string): Promise<Finding[]> => {
+  const config = join(folder, `${name}.yaml`)
+  writeFileSync(config, text)
+  return await examine({ config, dataDir: folder, port: 0, env: {} })
+}
+
+test('with an account at Creon alone Binance is not asked, and its service is', async () => {
+  let status = 'up'
+  const service = createHttpServer((_, response) => {
+    response.setHeader('connection', 'close').end(JSON.stringify({ status }))
+  }).listen(0, '127.0.0.1')
+  await new Promise((done) => service.once('listening', done))
+  const { port } = service.address() as { port: number }
+  const config = `${LIVE}${KRX_ALONE}creon: { host: 127.0.0.1, port: ${port} }\n`
+  const well = await withConfig('krx', config)
+  assert.equal(about(well, "Creon's service").state, 'ok')
+  assert.ok(!well.some((one) => one.about.includes('Binance')))
+  status = 'down'
+  assert.equal(about(await withConfig('krx', config), "Creon's service").state, 'note')
+  status = 'something else'
+  assert.match(about(await withConfig('krx', config), "Creon's service").found, /not as one of ours/)
+  await new Promise((done) => service.close(done))
+  const gone = about(await withConfig('krx', config), "Creon's service")
+  assert.equal(gone.state, 'mend')
+  assert.match(gone.found, /ECONNREFUSED/)
+  assert.match(gone.mend ?? '', /check-connectivity http:\/\/127/)
+  assert.match(about(await withConfig('krx', `${LIVE}${KRX_ALONE}`), "Creon's service").found, /no address/)
+  assert.match(about(await withConfig('krx', `mode: paper\n${KRX_ALONE}`), "Creon's service").found, /mode paper/)
+})
+
+test('the simulated Creon needs Python: to be mended where it is configured, a note of the examples', async () => {
+  const before = process.env['PATH']
+  assert.equal(about(await withConfig('sim', KRX_ALONE), 'Python').state, 'ok')
+  try {
+    process.env['PATH'] = folder
+    const { state } = about(await withConfig('sim', KRX_ALONE), 'Python')
+    const example = about(await examine({ dataDir: folder, port: 0, env: {} }), 'Python').state
+    // Debian's own is looked for by its path.
+    const isDebian = existsSync('/usr/bin/python3')
+    assert.deepEqual([state, example], isDebian ? ['ok', 'ok'] : ['mend', 'note'])
+  } finally {
+    process.env['PATH'] = before
+  }
+  assert.ok(!(await withConfig('btc', 'mode: sim\n')).some((one) => one.about.includes('Python')))
 })
 
 test('a taken port is a note, because the next free one is used', async () => {

@@ -1,14 +1,13 @@
 /** What a machine needs to run JTS, as questions with answers for a person. Nothing here changes anything. */
 import { accessSync, constants, existsSync, statfsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { PRODUCTION, TESTNET } from '@jts/binance-service'
 import { silentLogger } from '@jts/runtime'
 import { answers, isFree, JAVA_OLDEST, javaVersion, kafkaInstalled, onPath, postgresFolders } from '@jts/servers'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
 import { checkTls, type TlsFiles } from '@jts/transport/rpc/tls'
 import { readConfig, type JtsConfig } from './config.ts'
 import { readRunFile, RUN_FILE } from './distributed/run-file.ts'
-import { keysFromEnvironment } from './venue.ts'
+import { brokers } from './doctor-brokers.ts'
 
 export type Finding = {
   readonly about: string
@@ -30,18 +29,16 @@ const DISK_LOW_BYTES = 2 * 1024 ** 3
 const DISK_LEAST_BYTES = 200 * 1024 ** 2
 const PORT_DEFAULT = 8700
 const ANSWER_MS = 3000
-/** Binance refuses what is stamped more than a second ahead of its clock. */
-const SKEW_MAX_MS = 1000
 
 export async function examine(options: DoctorOptions): Promise<Finding[]> {
-  const { finding, config } = readConfiguration(options)
-  const dataDir = resolve(options.dataDir ?? '.jts')
+  const { file, finding, config } = readConfiguration(options)
+  const dataDir = resolve(options.dataDir ?? join('.jts', config?.mode ?? 'sim'))
   return [
     nodeVersion(process.versions.node),
     diskSpace(dataDir),
     await dashboardPort(options.port ?? config?.port ?? PORT_DEFAULT),
     finding,
-    ...(config === undefined ? [] : [keys(config), ...(await brokerClock(config))]),
+    ...(config === undefined ? [] : await brokers(config, file === undefined)),
     ...(config?.distributed?.tls === undefined ? [] : [tlsFiles(config.distributed.tls)]),
     await kafka(options.env, dataDir),
     await postgres(options.env),
@@ -89,56 +86,19 @@ async function dashboardPort(port: number): Promise<Finding> {
   }
 }
 
-function readConfiguration(options: DoctorOptions): { finding: Finding; config: JtsConfig | undefined } {
+type Read = { readonly file: string | undefined; readonly finding: Finding; readonly config: JtsConfig | undefined }
+
+function readConfiguration(options: DoctorOptions): Read {
   const about = 'configuration'
   const file = options.config ?? (existsSync('jts.yaml') ? 'jts.yaml' : undefined)
   try {
     const config = readConfig(file)
     const found = file === undefined ? 'none: the example strategies in mode sim' : `${file}, mode ${config.mode}`
-    return { finding: { about, state: 'ok', found }, config }
+    return { file, finding: { about, state: 'ok', found }, config }
   } catch (error) {
     const mend = 'jts.example.yaml shows every part'
-    return { finding: { about, state: 'mend', found: (error as Error).message, mend }, config: undefined }
+    return { file, finding: { about, state: 'mend', found: (error as Error).message, mend }, config: undefined }
   }
-}
-
-function keys(config: JtsConfig): Finding {
-  const about = "the brokers' keys"
-  if (config.mode === 'sim') return { about, state: 'ok', found: 'mode sim needs none' }
-  try {
-    const accounts = keysFromEnvironment(config)
-    return { about, state: 'ok', found: `there for ${accounts.map(({ account }) => account).join(', ')}` }
-  } catch (error) {
-    return {
-      about,
-      state: 'mend',
-      found: (error as Error).message,
-      mend: 'set them where JTS is started; never in a file',
-    }
-  }
-}
-
-/** In sim nobody outside is asked. */
-async function brokerClock(config: JtsConfig): Promise<Finding[]> {
-  if (config.mode === 'sim') return []
-  const about = 'Binance, and the clock'
-  const { rest } = config.mode === 'live' ? PRODUCTION : TESTNET
-  const sentMs = Date.now()
-  try {
-    const response = await fetch(new URL('/api/v3/time', rest), { signal: AbortSignal.timeout(ANSWER_MS) })
-    const { serverTime } = (await response.json()) as { serverTime: number }
-    return [clockSkew(rest, serverTime - (sentMs + Date.now()) / 2)]
-  } catch (error) {
-    const mend = 'check the network, and whether this country and address may reach Binance'
-    return [{ about, state: 'mend', found: `${rest} does not answer: ${(error as Error).message}`, mend }]
-  }
-}
-
-export function clockSkew(broker: string, skewMs: number): Finding {
-  const about = 'Binance, and the clock'
-  const found = `${broker} answers; this clock is ${Math.abs(Math.round(skewMs))} ms ${skewMs > 0 ? 'behind' : 'ahead'}`
-  if (Math.abs(skewMs) <= SKEW_MAX_MS) return { about, state: 'ok', found }
-  return { about, state: 'mend', found, mend: 'let the system keep the time: timedatectl set-ntp true' }
 }
 
 export function tlsFiles(files: TlsFiles): Finding {

@@ -8,8 +8,8 @@ const SPEC = {
   summary: 'Checks versions, ports, the clock, the disk, keys and servers. Exit code 1 when something must be mended.',
   options: {
     config: { type: 'text', value: 'FILE', help: 'the configuration to check (jts.yaml when there is one)' },
-    'data-dir': { type: 'text', value: 'DIR', help: 'folder of the state (.jts)' },
-    port: { type: 'number', value: 'N', help: 'port of the dashboard (8700)' },
+    'data-dir': { type: 'text', value: 'DIR', help: 'folder of the state (.jts/MODE)' },
+    port: { type: 'number', value: 'N', help: 'port of the dashboard (that of the configuration; 8700)' },
     json: { type: 'flag', help: 'one JSON object on standard output' },
   },
 } as const

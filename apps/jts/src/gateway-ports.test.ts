@@ -146,6 +146,10 @@ function strategiesRig() {
         said.push(`start ${instance}`),
         Promise.resolve(view(instance, 'running'))
       ),
+      stopStrategy: ({ instance }: { instance: string }) =>
+        instance === 'one'
+          ? Promise.resolve(view(instance, 'stopped'))
+          : Promise.reject(new RpcError('NOT_FOUND', 'expected one of one')),
     },
   })
   return {
@@ -175,6 +179,13 @@ test('a halt of a strategy is for it alone; its resume starts it where it is bar
   const { tradingState, state, message } = await ports.resumeStrategy({ instance: 'two', ...by })
   assert.deepEqual([tradingState, state], ['active', 'unknown'])
   assert.match(message, /^whether two runs is not known: gone$/)
+})
+
+test('a strategy is stopped where it runs, and shown with what is said of its orders', async () => {
+  const ports = await createGatewayPorts(strategiesRig().options)
+  const { state, tradingState } = await ports.stopStrategy({ instance: 'one' })
+  assert.deepEqual([state, tradingState], ['stopped', 'reducing'])
+  await assert.rejects(ports.stopStrategy({ instance: 'none' }), { code: 'NOT_FOUND', message: 'expected one of one' })
 })
 
 test('a strategy is shown as it was last said of it in its account, else in a former one; unknown while nobody answers', async () => {

@@ -224,6 +224,11 @@ export async function createGatewayPorts(options: GatewayPortsOptions): Promise<
         await refusedAs(system.strategies.startStrategy({ instance })),
         await system.orders.getTradingState({}),
       ),
+    stopStrategy: async ({ instance }) =>
+      strategyView(
+        await refusedAs(system.strategies.stopStrategy({ instance })),
+        await system.orders.getTradingState({}),
+      ),
     collections,
     collect: async ({ venue = '', instruments = [], markets = [], timeframe = '1d', from = '', to = '' }) => {
       const wanted = { instruments: [...instruments], markets: [...markets] }

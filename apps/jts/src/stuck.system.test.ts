@@ -110,6 +110,10 @@ test('a strategy that loops is barred, its account only reduces, a halt answers,
   assert.equal(resumed.code, 0, resumed.stderr)
   const { instance, state } = JSON.parse(resumed.stdout) as { instance: string; state: string }
   assert.deepEqual({ instance, state }, { instance: 'looper', state: 'running' })
+  const asked = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }
+  const stopped = await fetch(`${second.url}/api/v1/strategies/good/stop`, asked)
+  assert.equal(stopped.status, 200)
+  assert.equal(stateOf(await statusOf(second.url), 'good'), 'stopped')
   // Nothing has changed in its file: it loops again, and is barred again.
   await until(async () => (stateOf(await statusOf(second.url), 'looper') === 'barred' ? true : undefined))
   second.process.child.kill('SIGTERM')

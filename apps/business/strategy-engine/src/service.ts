@@ -392,8 +392,10 @@ class Service implements StrategyApi {
       throw new RpcError('NOT_FOUND', `instance: expected one of ${known}, found ${JSON.stringify(instance)}`)
     }
     this.#options.store.transact((turn) => {
-      if (running.state === 'barred' && state === 'running') this.#tellStarted(running, turn)
-      running.state = state
+      const wasBarred = running.state === 'barred'
+      if (wasBarred && state === 'running') this.#tellStarted(running, turn)
+      // One that is barred stands still already: only its start lifts what its account is held for.
+      if (!wasBarred || state === 'running') running.state = state
       if (state === 'stopped') {
         this.#open.withdrawAll(instance, 'a person has stopped it', turn)
         this.#warmUps?.end(running)

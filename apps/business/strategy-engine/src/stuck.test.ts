@@ -208,6 +208,14 @@ describe('a handler that loops for ever', () => {
     ])
   })
 
+  it('stays barred when a person stops it, so that a start lifts what its account is held for', async () => {
+    const w = await new World().start()
+    await w.bars(90, LOOP_AT)
+    assert.equal((await w.engine.api.stopStrategy({ instance: 'bad' })).state, 'barred')
+    assert.equal((await w.engine.api.startStrategy({ instance: 'bad' })).state, 'running')
+    assert.deepEqual((await w.told()).slice(0, 2), ['StrategyBarred bad onBar', 'StrategyStarted bad'])
+  })
+
   it('is told by its name when it is a timer', async () => {
     const w = await new World().start()
     await w.bars(90, 667, 91)

@@ -188,16 +188,20 @@ test('position updates of all accounts are one stream, which goes on when an own
   assert.deepEqual(seen, [1, 2])
 })
 
-test('a strategy is started where it runs', async () => {
+test('a strategy is started and stopped where it runs', async () => {
   const engine = (name: string): StrategyApi =>
     ({
       listStrategies: () => Promise.resolve({ strategies: [StrategyView.create({ instance: name })] }),
       startStrategy: () => Promise.resolve(StrategyView.create({ instance: name, state: 'running' })),
+      stopStrategy: () => Promise.resolve(StrategyView.create({ instance: name, state: 'stopped' })),
     }) as unknown as StrategyApi
   const strategies = routedStrategies(['x', 'y'].map((name) => ({ instances: [name], api: engine(name) })))
   assert.equal((await strategies.startStrategy({ instance: 'y' })).instance, 'y')
+  const { instance, state } = await strategies.stopStrategy({ instance: 'y' })
+  assert.deepEqual([instance, state], ['y', 'stopped'])
   assert.equal((await strategies.listStrategies({})).strategies.length, 2)
   await assert.rejects(strategies.startStrategy({ instance: 'z' }), { code: 'NOT_FOUND' })
+  await assert.rejects(strategies.stopStrategy({ instance: 'z' }), { code: 'NOT_FOUND' })
 })
 
 test('a process answers for what it owns by the unit or the account named, and refuses the rest before doing anything', async () => {

@@ -36,6 +36,8 @@ export interface GatewayPorts {
   adjust(request: AdjustRequestView & { readonly by: string }): Promise<AdjustmentView>
   /** Starts a strategy instance that is stopped or barred. */
   startStrategy(request: { instance: string }): Promise<StrategyView>
+  /** Stops it: it is told nothing more and what waits for an opening is dropped; orders in the market stay. */
+  stopStrategy(request: { instance: string }): Promise<StrategyView>
   collections(): Promise<readonly CollectionView[]>
   collect(request: CollectRequestView): Promise<readonly CollectionView[]>
   cancelCollection(request: { venue: string }): Promise<readonly CollectionView[]>

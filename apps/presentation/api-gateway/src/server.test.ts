@@ -225,12 +225,20 @@ describe('api gateway', () => {
     assert.equal(ports.commands.length, before)
   })
 
-  it('starts a strategy instance by its name, and knows no other', async () => {
-    const start = { method: 'POST', headers: JSON_BODY, body: '{}' }
-    const started = await call(`${url}/api/v1/strategies/ema-btc/start`, start)
-    assert.deepEqual([started.status, started.json.data.state], [200, 'running'])
-    const unknown = await call(`${url}/api/v1/strategies/nobody/start`, start)
-    assert.deepEqual([unknown.status, unknown.json.code], [404, 'NOT_FOUND'])
+  it('starts and stops a strategy instance by its name, and knows no other', async () => {
+    const asked = { method: 'POST', headers: JSON_BODY, body: '{}' }
+    for (const [verb, state] of [
+      ['start', 'running'],
+      ['stop', 'stopped'],
+    ] as const) {
+      const done = await call(`${url}/api/v1/strategies/ema-btc/${verb}`, asked)
+      assert.deepEqual([done.status, done.json.data.state], [200, state])
+      const unknown = await call(`${url}/api/v1/strategies/nobody/${verb}`, asked)
+      assert.deepEqual([unknown.status, unknown.json.code], [404, 'NOT_FOUND'])
+      const headers = { ...JSON_BODY, origin: 'https://evil.example' }
+      const foreign = await call(`${url}/api/v1/strategies/ema-btc/${verb}`, { ...asked, headers })
+      assert.deepEqual([foreign.status, foreign.json.code], [403, 'FOREIGN_ORIGIN'])
+    }
   })
 
   it('refuses a body that is not JSON, or has unknown fields, with a problem document', async () => {

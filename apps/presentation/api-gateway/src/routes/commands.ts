@@ -1,4 +1,4 @@
-/** What a person may do: stop trading, let it go on, start a strategy that stands still, collect past candles. */
+/** What a person may do: stop trading, let it go on, start and stop a strategy, collect past candles. */
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from '@jts/runtime'
 import { withDeadline } from '../deadline.ts'
@@ -71,6 +71,15 @@ export function registerCommands(app: FastifyInstance, ports: GatewayPorts, log:
     async ({ params }) => {
       const data = await withDeadline('start of a strategy', COMMAND_MS, ports.startStrategy(params))
       log.warn({ instance: params.instance }, 'start of a strategy asked from the dashboard')
+      return { success: true, data }
+    },
+  )
+  app.post<{ Params: InstanceParams }>(
+    '/strategies/:instance/stop',
+    { schema: { ...schema, params: InstanceParams, body: ResumeBody } },
+    async ({ params }) => {
+      const data = await withDeadline('stop of a strategy', COMMAND_MS, ports.stopStrategy(params))
+      log.warn({ instance: params.instance }, 'stop of a strategy asked from the dashboard')
       return { success: true, data }
     },
   )

@@ -210,6 +210,10 @@ export class FakePorts implements GatewayPorts {
     return Promise.reject(new GatewayError('NOT_FOUND', `expected a strategy instance, found ${instance}`))
   }
 
+  async stopStrategy({ instance }: { instance: string }): Promise<StrategyView> {
+    return { ...(await this.startStrategy({ instance })), state: 'stopped' }
+  }
+
   collections(): Promise<readonly CollectionView[]> {
     return Promise.resolve(this.#collections.now)
   }

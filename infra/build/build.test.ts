@@ -85,6 +85,12 @@ test('a business service carries strategies and contracts, and nothing of the sc
   }
 })
 
+test('who holds the run has every command that looks at it or acts on it', () => {
+  const names = paths(ROOT, traced('api-gateway').files)
+  for (const command of ['status', 'halt', 'adjust', 'data', 'events', 'why', 'rebuild', 'archive', 'doctor'])
+    assert.ok(names.includes(`apps/jts/src/commands/${command}.ts`), command)
+})
+
 test('a local venue shares nothing with the services but numbers, instruments and plumbing', () => {
   const names = paths(ROOT, traced('binance-venue').files)
   assert.deepEqual(

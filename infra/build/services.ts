@@ -33,7 +33,10 @@ export const BUILT_SERVICES: Readonly<Record<string, BuiltService>> = {
   // Holds the run: its screen, its file, and a replay's conductor.
   'api-gateway': {
     start: ['up', '--distributed', '--elsewhere'],
-    commands: ['up', 'serve', 'serve-gateway', 'venue', 'status', 'halt', 'resume', 'doctor', 'events'],
+    commands: [
+      ...['up', 'serve', 'serve-gateway', 'venue', 'status', 'halt', 'resume', 'adjust', 'data'],
+      ...['events', 'why', 'rebuild', 'archive', 'doctor'],
+    ],
     health: 'http://127.0.0.1:8700/',
     beside: [...CONTRACTS, ...STRATEGIES, 'apps/presentation/web-app/dist/**/*', 'jts.example.yaml'],
   },

@@ -1,4 +1,4 @@
-/** `./jts archive`: one pass of retention by hand, or again and again where no `up` does it: in containers, from a timer. */
+/** `./jts archive`: one pass of retention by hand, or again and again where no `up` does it. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLogger, silentLogger, systemClock } from '@jts/runtime'
@@ -17,7 +17,7 @@ const SPEC = {
   name: 'archive',
   usage: './jts archive [--data-dir DIR] [--forever] [--verify] [--json]',
   summary:
-    'Moves events that are older than their class from the log to the archive. ./jts up does so by itself every hour; this is for a folder that is stopped, and for a distributed run that no ./jts up supervises.',
+    'Moves events that are older than their class from the log to the archive. ./jts up does so by itself every hour; this is for a folder that is stopped, and for a distributed run whose ./jts up is away.',
   options: {
     'data-dir': { type: 'text', value: 'DIR', help: STATE_FOLDER_HELP },
     forever: { type: 'flag', help: 'of a distributed run: soon and then every hour, until it is stopped' },

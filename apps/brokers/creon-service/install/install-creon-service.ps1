@@ -6,6 +6,8 @@
   Windows service. Run it in an elevated PowerShell, once, from the folder of the service. Run again, it updates.
 .PARAMETER ListenAddress
   The address that JTS on Linux reaches. Loopback unless given; anything else needs a file of keys.
+.PARAMETER CreonPath
+  The folder of CREON Plus, in which its starter is. Unless given: that of the last time, C:/PLUS/ or C:/CREON/, whichever is there.
 .PARAMETER Live
   Sends orders. Without it the service is a dry run.
 .EXAMPLE
@@ -17,7 +19,7 @@ param(
   [string] $ListenAddress = '127.0.0.1',
   [int] $Port = 8001,
   [string] $AllowFrom = '',
-  [string] $CreonPath = 'C:/CREON/',
+  [string] $CreonPath = '',
   [string] $DataFolder = "$env:LOCALAPPDATA\jts\creon",
   [string] $TaskName = 'JTS creon-service',
   [switch] $Live,
@@ -38,6 +40,14 @@ if ($Uninstall) {
   Write-Host "$TaskName is no longer registered; its record stays in $DataFolder"
   return
 }
+
+# The service logs in again by the starter in this folder: a wrong one would be found at the first night.
+if (-not $CreonPath) {
+  $known = @([Environment]::GetEnvironmentVariable('CREON_API_PATH', 'User'), 'C:/PLUS/', 'C:/CREON/')
+  $CreonPath = $known | Where-Object { $_ -and (Test-Path $_ -PathType Container) } | Select-Object -First 1
+}
+Assert-That ($CreonPath -and (Test-Path $CreonPath -PathType Container)) `
+  "expected the folder of CREON Plus at $(if ($CreonPath) { $CreonPath } else { 'C:/PLUS/ or C:/CREON/' }), found none: install it, or name its folder with -CreonPath"
 
 $folder = Split-Path -Parent $PSScriptRoot
 Assert-That (Test-Path "$folder\src\main.py") "expected src\main.py in $folder"

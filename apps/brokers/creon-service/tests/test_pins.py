@@ -72,6 +72,14 @@ def test_the_image_and_the_installer_take_the_same_python() -> None:
     assert "3.11-32" in installer and "--only-binary=:all:" in installer and "RunLevel Highest" in installer
 
 
+def test_the_installer_finds_creon_plus_where_the_environment_file_says_and_sets_no_folder_that_is_not_there() -> None:
+    installer = (HERE / "install/install-creon-service.ps1").read_text()
+    [named] = re.findall(r"^CREON_API_PATH=(.+)$", (HERE / "../../../.env.windows").read_text(), re.MULTILINE)
+    assert f"'User'), '{named}', 'C:/CREON/')" in installer
+    checked = installer.index("Assert-That ($CreonPath -and (Test-Path $CreonPath -PathType Container))")
+    assert checked < installer.index("SetEnvironmentVariable('CREON_API_PATH', $CreonPath, 'User')")
+
+
 if FULL:
 
     def test_the_table_is_what_the_package_index_has(tmp_path: Path) -> None:

@@ -266,14 +266,24 @@ test('keys of accounts are where they are used alone: at those who hold the run 
   assert.deepEqual(creons, ['api-gateway', 'order-execution', 'market-data-collector'])
 })
 
+const SPEAK_WITH_CREON = ['api-gateway', 'order-execution', 'market-data-collector']
+
 test('on Linux whoever speaks with Creon is told where it is; without the address nothing starts', () => {
   assert.ok(!('creon-service' in linux.services))
-  for (const name of ['api-gateway', 'order-execution', 'market-data-collector']) {
+  for (const name of SPEAK_WITH_CREON) {
     const environment = linux.services[name]?.environment ?? {}
     const { CREON_API_HOST, CREON_API_PORT } = environment
     assert.match(CREON_API_HOST ?? '', /^\$\{CREON_API_HOST:\?/, name)
     assert.equal(CREON_API_PORT, '${CREON_API_PORT:-8001}', name)
     for (const key of ['CREON_API_KEY', 'CREON_API_SECRET']) assert.equal(environment[key], null, `${name} ${key}`)
+  }
+})
+
+test('on one box they are told where Creon is when somebody says so, and nothing otherwise', () => {
+  const said = { CREON_API_HOST: '${CREON_API_HOST:-}', CREON_API_PORT: '${CREON_API_PORT:-}' }
+  for (const [name, { environment = {} }] of ours(oneBox)) {
+    const isTold = SPEAK_WITH_CREON.includes(name)
+    assert.deepEqual(environment, isTold ? { ...said, CREON_API_KEY: null, CREON_API_SECRET: null } : {}, name)
   }
 })
 

@@ -68,6 +68,15 @@ describe('an account at Creon', () => {
     assert.equal(example!.address.host, '127.0.0.1')
   })
 
+  it('is where the configuration says while the environment has the words and no value, as containers pass them on', async () => {
+    Object.assign(process.env, { CREON_API_KEY: 'jts', CREON_API_SECRET: 'secret' })
+    Object.assign(process.env, { CREON_API_HOST: '', CREON_API_PORT: '' })
+    const config = { ...live, accounts: [krx], creon: { host: '192.168.1.100', port: 9001 } }
+    assert.deepEqual((await open(config))!.address, { host: '192.168.1.100', port: 9001 })
+    process.env['CREON_API_PORT'] = 'x'
+    assert.equal((await open({ accounts: [main, krx] }))!.address.host, '127.0.0.1', 'a port alone says nothing')
+  })
+
   const refused: [name: string, config: object, message: RegExp, environment?: Record<string, string>][] = [
     ['paper', { mode: 'paper', accounts: [krx] }, /expected mode sim or live for krx, found paper/],
     ['live without an address', { ...live, accounts: [krx] }, /expected the address of Creon's service/],

@@ -68,8 +68,8 @@ export async function openCreon(
 }
 
 export function givenAddress({ creon }: JtsConfig): CreonAddress | undefined {
-  const host = process.env['CREON_API_HOST'] ?? creon?.host
-  if (host === undefined || host === '') return undefined
+  const host = process.env['CREON_API_HOST'] || creon?.host
+  if (host === undefined) return undefined
   const text = process.env['CREON_API_PORT']
   const port = text === undefined || text === '' ? (creon?.port ?? PORT_DEFAULT) : Number(text)
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {

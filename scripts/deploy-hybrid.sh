@@ -44,9 +44,10 @@ npm run --silent docker:linux || fail 'an image was not built, for the reason ab
 step '2 of 5: the Windows side is set up on its own machine'
 cat >&2 <<END
   On $CREON_API_HOST (Windows, with CREON Plus installed), in a clone of this repository:
-    1. apps\\brokers\\creon-service\\README.md: install 32-bit Python and the scheduled task
-    2. keys.json there: CREON_API_KEY of here is its id, CREON_API_SECRET its secret
-    3. allow TCP port $port from this machine alone
+    docs/guides/creon.md, «Setting up the Windows machine», says each step:
+    1. CREON Plus, 32-bit Python, and keys.json: CREON_API_KEY of here is its id, CREON_API_SECRET its secret
+    2. install-creon-service.ps1 -Port $port -ListenAddress ITS_ADDRESS -AllowFrom ADDRESS_OF_THIS_MACHINE [-Live]
+       Without -ListenAddress nobody reaches it; -AllowFrom opens TCP port $port to this machine alone; without -Live it sends no order.
 END
 
 step '3 of 5: network, passwords, certificates'

@@ -24,6 +24,7 @@ import {
 } from '@jts/transport'
 import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { readConfig, riskLimits } from '../config.ts'
+import { SERVICE_NAMES } from '../distributed/service-names.ts'
 import { lookOf, observe, observeSettings } from '../observe.ts'
 import { fatal, inOneLine, lineOnStdin, tellWhyItEnds, untilStdinEnds, untilStopped } from '../process.ts'
 import { keepMemorySteady } from '../steady-memory.ts'
@@ -37,9 +38,12 @@ const GATEWAY = 'api-gateway'
 
 const SPEC = {
   name: 'serve',
-  usage: `./jts serve ${SERVICES.join('|')} [--grpc-port N] [--tls-ca FILE --tls-cert FILE --tls-key FILE]`,
+  usage: [
+    `./jts serve ${SERVICES.join('|')} [--grpc-port N] [--tls-ca FILE --tls-cert FILE --tls-key FILE]`,
+    `       ./jts serve ${[...SERVICE_NAMES, GATEWAY].join('|')} --run FILE`,
+  ].join('\n'),
   summary:
-    'Runs one service alone, answering gRPC with health and reflection: in plain text on the loopback address only, or with mutual TLS.',
+    'Runs one service alone, answering gRPC with health and reflection, or with --run any service of a distributed run: in plain text on the loopback address only, or with mutual TLS.',
   positionals: { min: 0, max: 1 },
   options: {
     'grpc-port': { type: 'number', value: 'N', help: 'port to listen on (50051; 0 = any free one)' },

@@ -1,6 +1,7 @@
 /** `./jts archive`: one pass of retention by hand, or again and again where no `up` does it. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { TOPIC_NAMES, TOPICS } from '@jts/contracts'
 import { createLogger, silentLogger, systemClock } from '@jts/runtime'
 import { Archive, ARCHIVE_FOLDER, EmbeddedBus, lockFolder, Retention, SqliteStore } from '@jts/transport'
 import { KafkaClient } from '@jts/transport/bus/kafka/client'
@@ -10,6 +11,7 @@ import { EXIT, parseCommand, UserError } from '../cli.ts'
 import { archivedToo, keepHouse } from '../housekeeping.ts'
 import { openArchiver } from '../distributed/archiver.ts'
 import { databaseUrlOf, readRunFile, RUN_FILE } from '../distributed/run-file.ts'
+import { openLog } from '../open-log.ts'
 import { untilStopped } from '../process.ts'
 import { STATE_FOLDER_HELP, stateFolder } from './state-folder.ts'
 
@@ -21,7 +23,7 @@ const SPEC = {
   options: {
     'data-dir': { type: 'text', value: 'DIR', help: STATE_FOLDER_HELP },
     forever: { type: 'flag', help: 'of a distributed run: soon and then every hour, until it is stopped' },
-    verify: { type: 'flag', help: 'only read every file of the archive and check its hash' },
+    verify: { type: 'flag', help: 'only read every file of the archive and check its hash, and that none is missing' },
     'market-data': { type: 'flag', help: 'market data too (retention.archiveMarketData of the configuration)' },
     json: { type: 'flag', help: 'one JSON object on standard output' },
   },
@@ -39,6 +41,7 @@ export async function archiveCommand(argv: readonly string[]): Promise<number> {
   if (options.verify) {
     const archive = new Archive(join(folder, ARCHIVE_FOLDER))
     archive.verify()
+    await expectItReachesTheLog(folder)
     const files = archive.all()
     const events = files.reduce((sum, one) => sum + one.events, 0)
     const found = `${files.length} file(s) with ${events} events, each as it was archived.`
@@ -53,6 +56,24 @@ export async function archiveCommand(argv: readonly string[]): Promise<number> {
     : await archiveFolder(folder, options['market-data'])
   say(moved, `${moved.archived} event(s) archived, ${moved.deleted} gone from the log.`)
   return EXIT.ok
+}
+
+/**
+ * Of one process; the log of a distributed run is on its Kafka, which need not be there for this.
+ * @throws BusError when the log begins after events that are in no file
+ */
+async function expectItReachesTheLog(folder: string): Promise<void> {
+  if (!existsSync(join(folder, 'jts.sqlite')) || existsSync(join(folder, RUN_FILE))) return
+  const { log, close } = await openLog(folder)
+  try {
+    for (const topic of TOPIC_NAMES) {
+      for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
+        for await (const _ of log.read(topic, { partition, limit: 1 })) break
+      }
+    }
+  } finally {
+    await close()
+  }
 }
 
 async function archiveFolder(folder: string, marketData: boolean): Promise<Moved> {

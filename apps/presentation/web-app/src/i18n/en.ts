@@ -175,19 +175,8 @@ export const en: Messages = {
   },
   service: { up: 'up', starting: 'starting', degraded: 'impaired', down: 'down' },
   breakerOpen: 'breaker open: nothing is sent',
-  brokerSays: {
-    ORDER_AMBIGUOUS:
-      'The reply to an order was lost and several orders at the broker fit it; nothing was decided: compare by hand',
-    FILL_TAKEN_BACK: 'The broker lists fewer fills than before; compare the account by hand',
-    DAY_NOT_SETTLED: 'An order was open when its day was last looked at; compare fills and balance by hand',
-    UNREADABLE: 'A notice of the broker could not be read; the list of orders is asked instead',
-    LIST_FAILED: 'Today’s orders cannot be read at the broker',
-    DRY_RUN: 'Started without live orders: nothing is sent',
-    COM_HANGS: 'A call to the HTS does not come back; look at its screen',
-    SESSION_CONNECTING: 'The login is under way',
-    SESSION_LOGGED_OUT: 'The HTS is logged out; nothing can be traded until it is logged in again',
-    SESSION_BLOCKED: 'The HTS waits for a person; look at its screen and answer the window',
-  },
+  /** A broker's service says it in English. */
+  brokerSays: {},
   serviceSince: 'since',
   serviceStandsBy: 'standing by',
   orderStatus: {

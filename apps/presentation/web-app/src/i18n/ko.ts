@@ -175,6 +175,7 @@ export const ko = {
   },
   service: { up: '정상', starting: '시작 중', degraded: '주의', down: '중단' },
   breakerOpen: '차단기 열림: 전송하지 않음',
+  /** What a broker's service says of itself; its own words with the figures follow. */
   brokerSays: {
     ORDER_AMBIGUOUS:
       '주문 응답을 받지 못했고 증권사에 일치하는 주문이 여러 건입니다. 자동으로 판단하지 않았으니 직접 대조하세요',

@@ -16,16 +16,12 @@ export function Services(): ReactNode {
           const held = owns === undefined ? undefined : owns.join(', ') || messages.serviceStandsBy
           const since = sinceUs === undefined ? undefined : `${messages.serviceSince} ${kstDateTime(sinceUs)}`
           return (
-            <li
-              key={name}
-              className={state}
-              title={[...said, reason, held, since].filter(Boolean).join('\n') || undefined}
-            >
+            <li key={name} className={state} title={[reason, held, since].filter(Boolean).join('\n') || undefined}>
               <i className="light" aria-hidden="true" />
               <span>{name}</span>
               {held !== undefined && held !== name && <em>{held}</em>}
               <small>{breaker === 'open' ? messages.breakerOpen : messages.service[state]}</small>
-              {state !== 'up' && reason !== undefined && <p className="reason">{reason}</p>}
+              {state !== 'up' && reason !== undefined && <p className="reason">{[...said, reason].join(' · ')}</p>}
             </li>
           )
         })}

@@ -4,6 +4,7 @@ import { findPython, PYTHON_OLDEST } from '@jts/servers/python'
 import { z } from 'zod'
 import { givenAddress } from './brokers/open-creon.ts'
 import { accountsAt, type JtsConfig } from './config.ts'
+import { calendarEnds } from './krx-config.ts'
 import type { Finding } from './doctor.ts'
 import { keysFromEnvironment } from './venue.ts'
 
@@ -13,7 +14,23 @@ const SKEW_MAX_MS = 1000
 
 /** @param isExample there is no configuration: the examples, of which those in Korean shares need Python */
 export async function brokers(config: JtsConfig, isExample: boolean): Promise<Finding[]> {
-  return [keys(config), ...(await binance(config)), ...(await creon(config, isExample))]
+  return [
+    keys(config),
+    ...(await binance(config)),
+    ...(await creon(config, isExample)),
+    ...krxCalendar(config, Date.now()),
+  ]
+}
+
+/** Simulated shares are traded at any time. */
+export function krxCalendar(config: JtsConfig, nowMs: number): Finding[] {
+  if (config.mode === 'sim' || accountsAt('creon', config).length === 0) return []
+  const about = 'holidays of the KRX'
+  const found = calendarEnds(config.krx, nowMs)
+  if (found === undefined) return [{ about, state: 'ok', found: 'known for the next weeks' }]
+  const mend =
+    'add next year’s, as the KRX has announced them: krx: { holidays, knownTo } in jts.yaml (docs/guides/creon.md)'
+  return [{ about, state: 'mend', found, mend }]
 }
 
 function keys(config: JtsConfig): Finding {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { clockSkew } from './doctor-brokers.ts'
+import { calendarEnds } from './krx-config.ts'
 import { examine, freeSpace, nodeVersion, type Finding } from './doctor.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-doctor-'))
@@ -130,6 +131,29 @@ test('with an account at Creon alone Binance is not asked, and its service is', 
   assert.match(gone.mend ?? '', /check-connectivity http:\/\/127/)
   assert.match(about(await withConfig('krx', `${LIVE}${KRX_ALONE}`), "Creon's service").found, /no address/)
   assert.match(about(await withConfig('krx', `mode: paper\n${KRX_ALONE}`), "Creon's service").found, /mode paper/)
+})
+
+for (const [today, knownTo, said] of [
+  ['2026-11-15T14:59:59Z', undefined, undefined],
+  // Midnight in Korea.
+  ['2026-11-15T15:00:00Z', undefined, /end on 2026-12-31, in 45 days; orders in Korean shares are denied after that/],
+  ['2026-12-31T14:59:59Z', undefined, /end on 2026-12-31, in 0 days/],
+  ['2026-12-31T15:00:00Z', undefined, /ended on 2026-12-31/],
+  ['2026-12-31T15:00:00Z', '2027-12-31', undefined],
+] as const) {
+  test(`on ${today} with holidays known to ${knownTo ?? 'the shipped end'}: ${said?.source ?? 'nothing to say'}`, () => {
+    const text = calendarEnds(knownTo === undefined ? undefined : { knownTo }, Date.parse(today))
+    if (said === undefined) assert.equal(text, undefined)
+    else assert.match(text!, said)
+  })
+}
+
+test('the holidays of the KRX are asked about where shares are traded for money', async () => {
+  const findings = async (text: string) =>
+    (await withConfig('holidays', text)).filter((one) => one.about.includes('holidays'))
+  assert.deepEqual(await findings(KRX_ALONE), [])
+  const [long] = await findings(`${LIVE}${KRX_ALONE}krx: { knownTo: 2099-12-31 }\n`)
+  assert.equal(long!.state, 'ok')
 })
 
 test('the simulated Creon needs Python: to be mended where it is configured, a note of the examples', async () => {

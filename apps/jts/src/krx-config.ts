@@ -2,6 +2,9 @@
 import { z } from 'zod'
 import { dayNumber, KRX_HOLIDAYS_TO, KRX_VENUES, secondsOfTime, SESSION_PHASES } from '@jts/model'
 
+const DAY_MS = 86_400_000
+const KST_OFFSET_MS = 9 * 3_600_000
+
 const date = z.string({ error: 'expected a date such as 2027-01-01' }).superRefine(says(dayNumber))
 const time = z.string({ error: "expected a time in Korea such as '09:00', in quotes" }).superRefine(says(secondsOfTime))
 
@@ -52,6 +55,24 @@ export const krxSchema = z.strictObject({
   /** All sessions of a day, from a date on, in place of the shipped ones. */
   sessions: z.array(sessionsFrom).optional(),
 })
+
+/** The KRX tells of next year's holidays in December. */
+const CALENDAR_SHORT_DAYS = 45
+
+/**
+ * What to tell a person when the known holidays end soon: from the day after, orders in Korean shares are denied (`SESSION_UNKNOWN`),
+ * because a guess could send them on a holiday. Undefined while there is time.
+ */
+export function calendarEnds(
+  krx: { readonly knownTo?: string | undefined } | undefined,
+  nowMs: number,
+): string | undefined {
+  const knownTo = krx?.knownTo ?? KRX_HOLIDAYS_TO
+  const left = dayNumber(knownTo) - Math.floor((nowMs + KST_OFFSET_MS) / DAY_MS)
+  if (left > CALENDAR_SHORT_DAYS) return undefined
+  const end = left < 0 ? `ended on ${knownTo}` : `end on ${knownTo}, in ${left} days`
+  return `the known holidays of the KRX ${end}; orders in Korean shares are denied after that`
+}
 
 /** The model's own words about what it expects; what was found is said beside them. */
 function says(parse: (text: string) => unknown): (text: string, context: z.RefinementCtx) => void {

@@ -20,6 +20,7 @@ import {
   scheduledCollections,
   type JtsConfig,
 } from './config.ts'
+import { calendarEnds } from './krx-config.ts'
 import { openCreon } from './brokers/open-creon.ts'
 import { ownDataFolder } from './data-folder.ts'
 import { startDashboard } from './dashboard.ts'
@@ -108,6 +109,9 @@ export async function runLive(options: UpOptions): Promise<number> {
   }))
   // Before anybody is waited for: one of them can be halted alone from here on.
   leaveProcessFile(dataDir, { ...present, strategies: named })
+  const ends =
+    accountsAt('creon', config).length === 0 || mode === 'sim' ? undefined : calendarEnds(config.krx, Date.now())
+  if (ends !== undefined) log.error({ mend: 'krx: { holidays, knownTo } in jts.yaml' }, ends)
   const creon = await openCreon(config, dataDir, log, { isExample: found === undefined })
   const venue = await venueOf(options, config, dataDir, wanted.map((one) => one.instrument).filter(isAtBinance))
   // A venue of its own ends with it.

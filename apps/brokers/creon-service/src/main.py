@@ -63,6 +63,15 @@ def provide_keys(config: Config) -> Path:
     return config.keys
 
 
+def session_timings(config: Config) -> SessionTimings:
+    if config.com == "windows":
+        return SessionTimings(blocked_us=config.blocked_after_us)
+    # A simulated market that never closes takes logins at night, too.
+    never_closes = config.simulated.always_open and config.simulated.nightly_from is None
+    login_from = 0 if never_closes else SessionTimings.login_from
+    return SessionTimings(blocked_us=config.blocked_after_us, look_s=0.2, login_from=login_from)
+
+
 def create_service(config: Config) -> tuple[CreonService, int | None]:
     config.data_dir.mkdir(parents=True, exist_ok=True)
     com = load_com(config.com)
@@ -75,7 +84,7 @@ def create_service(config: Config) -> tuple[CreonService, int | None]:
         fee_ppm=config.fee_ppm,
         dry_run=config.com == "windows" and not config.live,
         timings=Timings(reply_us=config.reply_timeout_us),
-        session=SessionTimings(blocked_us=config.blocked_after_us, look_s=0.2 if config.com == "simulated" else 1.0),
+        session=session_timings(config),
         limits=(shortened(TRADE_LIMIT, window_us), shortened(QUOTE_LIMIT, window_us)),
     )
     store = Store(config.data_dir / "record.sqlite")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from adapters.com import ONLY_WINDOWS, check_platform
 from adapters.starter import Credentials
 from config import ConfigError, parse_config
+from main import session_timings
 from processes import HERE, ServiceProcess
 
 
@@ -76,3 +78,19 @@ def test_a_key_is_made_for_its_owner_alone_and_kept(tmp_path: Path) -> None:
     service.start()
     assert keys.read_text() == before
     service.stop()
+
+
+def test_a_simulated_market_that_never_closes_is_logged_in_to_at_night_too(tmp_path: Path) -> None:
+    night = "--sim-clock=start:2026-04-22T03:00:00"
+    service = ServiceProcess(tmp_path, "--sim-quiet", "--sim-always-open", night)
+    service.connected()
+    before = service.get("/api/v1/health")["session"]["sinceUs"]
+    service.control.post("/session", json={"state": "lost"}).raise_for_status()
+    end = time.monotonic() + 30
+    session = {"state": "connected", "sinceUs": before}
+    while session["state"] != "connected" or session["sinceUs"] == before:
+        assert time.monotonic() < end, f"expected it to be lost and open again, found {session}"
+        session = service.get("/api/v1/health")["session"]
+    service.stop()
+    assert session_timings(parse_config([], {})).login_from == 730
+    assert session_timings(parse_config(["--com=simulated"], {})).login_from == 730

@@ -17,10 +17,15 @@ export function entriesOf(root: string, name: string): Pick<TraceOptions, 'entri
   const { commands, beside } = serviceOf(name)
   return {
     entries: [MAIN, ...beside.flatMap((pattern) => matching(root, pattern))],
-    isLeftOut: (from, to) =>
-      (from === resolve(root, MAIN) && !commands.includes(basename(to, '.ts'))) ||
-      (to === resolve(root, GATEWAY) && !commands.includes(basename(GATEWAY, '.ts'))),
+    isLeftOut: leavesOut(root, commands),
   }
+}
+
+/** Of the command line's own imports, those of other commands. */
+export function leavesOut(root: string, commands: readonly string[]): NonNullable<TraceOptions['isLeftOut']> {
+  return (from, to) =>
+    (from === resolve(root, MAIN) && !commands.includes(basename(to, '.ts'))) ||
+    (to === resolve(root, GATEWAY) && !commands.includes(basename(GATEWAY, '.ts')))
 }
 
 function serviceOf(name: string): BuiltService {

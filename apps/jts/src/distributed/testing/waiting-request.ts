@@ -2,6 +2,7 @@
  * Order execution as a process of its own, to be killed, beside a binance-service in which its request waits: both connections to
  * the venue are busy with cancels, whose answers are on their way until the test lets them come.
  */
+import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { BrokerApiClient } from '@jts/api-client'
 import { VenueProcess } from '@jts/binance-service/testing/venue-process'
@@ -126,8 +127,12 @@ export class WaitingRequest {
     return (await this.#client.health()).accounts[0]!.tradingStateVersion
   }
 
+  async #unsettled(): Promise<number> {
+    return (await this.#client.health()).accounts[0]!.ordersUnknown
+  }
+
   async #untilUnsettled(requests: number): Promise<void> {
-    while ((await this.#client.health()).accounts[0]!.ordersUnknown < requests) await sleep(20)
+    await until(`${requests} request(s) under way`, async () => (await this.#unsettled()) >= requests)
   }
 
   #approve(signalId: string, limitPrice: string): void {
@@ -156,13 +161,14 @@ export class WaitingRequest {
     let isAnswered = false
     const answered = (): boolean => (isAnswered = true)
     void halted.then(answered, answered)
-    while (!isAnswered && (await this.#tradingStateVersion()) === this.#decidedUnder) await sleep(20)
+    const isRefused = async () => isAnswered || (await this.#tradingStateVersion()) !== this.#decidedUnder
+    await until('binance-service to hear of the halt', isRefused)
   }
 
   /** What has waited in binance-service goes on. Resolves when nothing is under way there. */
   async goesOn(): Promise<void> {
     this.#toVenue.flow()
-    while ((await this.#client.health()).accounts[0]!.ordersUnknown > 0) await sleep(20)
+    await until('nothing to be under way', async () => (await this.#unsettled()) === 0)
   }
 
   async ordersAtVenue(): Promise<readonly VenueOrder[]> {
@@ -180,5 +186,14 @@ export class WaitingRequest {
     await this.#broker.stop()
     await this.#toVenue.close()
     await this.#venue.kill()
+  }
+}
+
+/** Generous: it says that it happens, not how fast this machine is. */
+const WITHIN_MS = 60_000
+
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  for (const end = Date.now() + WITHIN_MS; !(await isSo()); await sleep(20)) {
+    assert.ok(Date.now() < end, `expected ${what} within a minute`)
   }
 }

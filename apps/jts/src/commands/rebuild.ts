@@ -11,7 +11,7 @@ import { openFolder } from '../rebuild/kept.ts'
 import { rebuild, type Mended, type Rebuilt } from '../rebuild/rebuild.ts'
 import { replayStrategies } from '../rebuild/strategies.ts'
 import { tellStrategies } from '../rebuild/tell-strategies.ts'
-import { STATE_FOLDER_HELP, stateFolder } from './state-folder.ts'
+import { STATE_FOLDER_HELP, stateFolder, stateFolderToWrite } from './state-folder.ts'
 
 const SPEC = {
   name: 'rebuild',
@@ -35,7 +35,7 @@ const SPEC = {
 export async function rebuildCommand(argv: readonly string[]): Promise<number> {
   const parsed = parseCommand(SPEC, argv)
   if (parsed === undefined) return EXIT.ok
-  const folder = stateFolder(parsed.options['data-dir'])
+  const folder = (parsed.options.apply ? stateFolderToWrite : stateFolder)(parsed.options['data-dir'])
   if (parsed.options.strategies) {
     if (parsed.options.apply)
       throw new UserError('expected --apply or --strategies, found both: a replay writes nothing')

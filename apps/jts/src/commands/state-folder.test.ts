@@ -9,7 +9,7 @@ import { exportCommand } from '../data/export.ts'
 import { archiveCommand } from './archive.ts'
 import { eventsCommand } from './events.ts'
 import { rebuildCommand } from './rebuild.ts'
-import { stateFolder } from './state-folder.ts'
+import { stateFolder, stateFolderToWrite } from './state-folder.ts'
 import { whyCommand } from './why.ts'
 
 const before = process.cwd()
@@ -52,6 +52,15 @@ test('a folder that is named is that folder: a replay, or a copy that was put ba
   const copy = leave('copy', 'archive')
   assert.equal(stateFolder(copy, say), copy)
   assert.deepEqual(said, [])
+})
+
+test('what writes ledgers anew is told whose, where more than one has run', async () => {
+  const [live, sim] = [leave('live'), leave('sim')]
+  const message = `expected --data-dir to name the state that is to be written to, found ${live} and ${sim}`
+  await assert.rejects(rebuildCommand(['--apply']), { name: 'UserError', message })
+  assert.equal(stateFolderToWrite(sim), sim)
+  rmSync(live, { recursive: true })
+  assert.equal(stateFolderToWrite(undefined), sim)
 })
 
 const LOOK = [

@@ -81,8 +81,6 @@ type Placed = Pick<BusEvent, 'topic' | 'stream' | 'sequence'>
 /** Events handled and not yet committed, above which reading waits for the store. */
 const UNCOMMITTED_MAX = 2000
 const SHOW_OFFSETS_MS = 2000
-/** A broker that has just come up may tell an earlier end at first. */
-const END_AGAIN_MS = 1000
 const ARCHIVE_BATCH = 1000
 /** Records before the cursor that are read again after a start or a loss of sight; of some of them the group may read no stream. */
 const LOOK_BACK = 32
@@ -316,8 +314,7 @@ export class KafkaBus implements Bus, LogReader {
   async #checkEnds(group: Group): Promise<void> {
     const beyond = [...group.cursors.values()].filter(({ next, end }) => next > end)
     if (beyond.length === 0) return
-    await new Promise((resolve) => setTimeout(resolve, END_AGAIN_MS))
-    const ends = await this.#client.offsets([...new Set(beyond.map(({ topic }) => topic))], 'end')
+    const ends = await this.#client.endsLater([...new Set(beyond.map(({ topic }) => topic))])
     for (const cursor of beyond) {
       const end = ends.get(cursor.topic)![cursor.partition]!
       if (cursor.next > end) this.#forgotten(group, cursor, end)

@@ -36,6 +36,7 @@ const CALL_TIMEOUT_MS = 5000
 const BREAKER_FAILURES = 5
 const BREAKER_HALF_OPEN_MS = 1000
 const CONNECT_TIMEOUT_MS = 3000
+const END_AGAIN_MS = 1000
 const RETRY_MS = 30
 const RETRY_MAX_MS = 500
 const SAID_EVERY = 10
@@ -260,6 +261,12 @@ export class KafkaClient {
     return new Map(
       topics.map((topic) => [topic, (found.get(this.nameOf(topic)) ?? []).map((offset) => Number(offset))]),
     )
+  }
+
+  /** Where the logs end as told a second later: a broker that has just come up may tell an earlier end at first. */
+  async endsLater(topics: readonly Topic[]): Promise<Ends> {
+    await new Promise((resolve) => setTimeout(resolve, END_AGAIN_MS))
+    return await this.offsets(topics, 'end')
   }
 
   /** Tells Kafka how far a group is, for its own tools only: nothing reads these offsets back. */

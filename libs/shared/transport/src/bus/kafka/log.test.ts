@@ -23,3 +23,12 @@ test('records of bars that were deleted meanwhile are passed over; of those that
   kafka.forget(TOPIC, STREAM, 3)
   await assert.rejects(offsets(kafka, 4, 5), /from offset 4 on, found that it ends at 3: Kafka has lost events/)
 })
+
+test('a read ends with an error when Kafka comes back without what was to be read', async () => {
+  const kafka = new ScriptedKafka()
+  kafka.append(TOPIC, STREAM, 1, 2)
+  const read = offsets(kafka, 0, 4)
+  await kafka.fetches(10)
+  kafka.failOnce()
+  await assert.rejects(read, /found that it ends at 2: Kafka has lost events that it had acknowledged/)
+})

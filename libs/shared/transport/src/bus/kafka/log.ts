@@ -103,6 +103,15 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
     let wake: () => void = () => undefined
     let taken: () => void = () => undefined
     let lost: BusError | undefined
+    const lose = (code: 'ARCHIVED_AWAY' | 'FORGOTTEN', how: string): void => {
+      lost = new BusError(code, `expected ${topic}[${partition}] ${how}`)
+      wake()
+    }
+    const forgotten = (asked: number, found: number): void =>
+      lose(
+        'FORGOTTEN',
+        `from offset ${asked} on, found that it ends at ${found}: Kafka has lost events that it had acknowledged`,
+      )
     const reader = new KafkaReader(this.#client, `${this.#name} read`, {
       onRecords: (_topic, _partition, records) => {
         batches.push(records)
@@ -111,20 +120,24 @@ export class KafkaLog implements Pick<Bus, 'read' | 'tap'> {
       },
       onLost: (_topic, _partition, asked, { start, end: found }) => {
         if (asked < start && isPassing(topic)) return start
-        const expected = `expected ${topic}[${partition}] from offset ${asked} on, found that`
-        lost =
-          asked < start
-            ? new BusError(
-                'ARCHIVED_AWAY',
-                `${expected} it was moved to the archive meanwhile, up to ${start}: read again`,
-              )
-            : new BusError(
-                'FORGOTTEN',
-                `${expected} it ends at ${found}: Kafka has lost events that it had acknowledged`,
-              )
-        wake()
+        if (asked >= start) forgotten(asked, found)
+        else {
+          lose(
+            'ARCHIVED_AWAY',
+            `from offset ${asked} on, found that it was moved to the archive meanwhile, up to ${start}: read again`,
+          )
+        }
         return undefined
       },
+      // Where it has lost its tail meanwhile, nothing more would come.
+      onBack: () =>
+        void this.#client.endsLater([topic]).then(
+          (ends) => {
+            const found = ends.get(topic)![partition]!
+            if (found < end) forgotten(from, found)
+          },
+          () => undefined,
+        ),
     })
     reader.add(topic, partition, from)
     reader.start()

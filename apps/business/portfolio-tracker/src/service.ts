@@ -25,7 +25,7 @@ import {
 } from '@jts/model'
 import type { Logger, MarketClock } from '@jts/runtime'
 import type { Bus, Store, Turn } from '@jts/transport'
-import { ledgers, marks, settlements } from './adapters/tables.ts'
+import { ledgers, marks, settlements, type LedgerRow } from './adapters/tables.ts'
 import { compareBalances, differenceText, holdings, type Difference } from './domain/reconcile.ts'
 import { Settlement, settlesLater, type SettlementPlain } from './domain/settlements.ts'
 import { accountView } from './domain/view.ts'
@@ -63,6 +63,9 @@ type Account = {
   confirmed?: string
 }
 
+/** An account as it was last written. */
+type Kept = { readonly row: LedgerRow; readonly settlement: string | undefined }
+
 /** Updates that a slow reader may be behind before it is told so and let go. */
 const UPDATES_BEHIND_MAX = 10_000
 
@@ -81,6 +84,7 @@ class Service implements PortfolioApi {
   readonly #options: PortfolioTrackerOptions
   readonly #instruments: Map<string, Instrument>
   readonly #accounts = new Map<string, Account>()
+  readonly #kept = new Map<string, Kept>()
   readonly #marks = new Map<string, number>()
   /** When each was said, µs. */
   readonly #markedUs = new Map<string, number>()
@@ -95,17 +99,9 @@ class Service implements PortfolioApi {
 
   async restore(): Promise<void> {
     const { store } = this.#options
+    const settlementOf = new Map((await store.all(settlements)).map((row) => [row.account, row.settlement]))
     for (const row of await store.all(ledgers)) {
-      this.#accounts.set(row.account, {
-        ledger: Ledger.fromPlain(JSON.parse(row.ledger) as LedgerPlain),
-        fillCount: row.fill_count,
-        reconciled: row.reconciled,
-        differences: JSON.parse(row.differences) as Difference[],
-      })
-    }
-    for (const { account, settlement } of await store.all(settlements)) {
-      const plain = JSON.parse(settlement) as SettlementPlain
-      this.#account(account).settlement = new Settlement(plain)
+      this.#putBack(row.account, { row, settlement: settlementOf.get(row.account) })
     }
     for (const { ledger } of this.#accounts.values()) {
       for (const { instrument } of ledger.positions()) this.#instrumentOf(instrument)
@@ -120,7 +116,18 @@ class Service implements PortfolioApi {
     return this.#accounts.get(account)?.differences ?? []
   }
 
+  /** What cannot be taken changes nothing: it may be given again. */
   handle(event: BusEvent, turn: Turn): void {
+    const before = this.#kept.get(event.stream)
+    try {
+      this.#fold(event, turn)
+    } catch (error) {
+      if (event.topic === 'orders.events') this.#putBack(event.stream, before)
+      throw error
+    }
+  }
+
+  #fold(event: BusEvent, turn: Turn): void {
     switch (event.type) {
       case 'Candle': {
         const { instrument, close, closeTimeUs } = event.payload
@@ -328,16 +335,32 @@ class Service implements PortfolioApi {
     })
   }
 
-  #keep(account: Account, turn: Turn): void {
-    turn.put(ledgers, {
-      account: account.ledger.account,
-      ledger: JSON.stringify(account.ledger.toPlain()),
+  #keep({ ledger, settlement, ...account }: Account, turn: Turn): void {
+    const row = {
+      account: ledger.account,
+      ledger: JSON.stringify(ledger.toPlain()),
       fill_count: account.fillCount,
       reconciled: account.reconciled,
       differences: JSON.stringify(account.differences),
+    }
+    turn.put(ledgers, row)
+    const settlementText = settlement && JSON.stringify(settlement.toPlain())
+    if (settlementText !== undefined) turn.put(settlements, { account: row.account, settlement: settlementText })
+    this.#kept.set(row.account, { row, settlement: settlementText })
+  }
+
+  #putBack(id: string, kept: Kept | undefined): void {
+    this.#accounts.delete(id)
+    this.#kept.delete(id)
+    if (kept === undefined) return
+    const { row, settlement } = kept
+    this.#kept.set(id, kept)
+    this.#accounts.set(id, {
+      ledger: Ledger.fromPlain(JSON.parse(row.ledger) as LedgerPlain),
+      ...(settlement === undefined ? {} : { settlement: new Settlement(JSON.parse(settlement) as SettlementPlain) }),
+      fillCount: row.fill_count,
+      reconciled: row.reconciled,
+      differences: JSON.parse(row.differences) as Difference[],
     })
-    const { settlement } = account
-    if (settlement === undefined) return
-    turn.put(settlements, { account: account.ledger.account, settlement: JSON.stringify(settlement.toPlain()) })
   }
 }

@@ -146,3 +146,24 @@ it('what comes or goes without a trade is settled at once', async () => {
   const [settled, days] = await w.on('2024-01-02')
   assert.deepEqual([settled, days], ['1500000', ['2024-01-04 +0 -70010']])
 })
+
+it('a fill that could not be taken is booked once when it is given again, and whatever came before it stays', async () => {
+  class BrokenOnce extends KrxCalendar {
+    calls = 0
+    override tradingDayAfter(...args: Parameters<KrxCalendar['tradingDayAfter']>): string {
+      if (++this.calls === 2) throw new Error('broken')
+      return super.tradingDayAfter(...args)
+    }
+  }
+  const w = await world(new BrokenOnce())
+  await w.trade('buy', '1', '70000', '10', '2026-02-12')
+  const before = await w.on('2026-02-12')
+  await w.trade('buy', '2', '70000', '20', '2026-02-12')
+  assert.match(w.harness.poison.splice(0).join(), /broken/)
+  assert.deepEqual(await w.on('2026-02-12'), before)
+  assert.deepEqual(await w.harness.bus.readAgain(), [])
+  const after = ['1000000', ['2026-02-19 +0 -210030'], '0', '']
+  assert.deepEqual(await w.on('2026-02-12'), after)
+  await w.restart()
+  assert.deepEqual(await w.on('2026-02-12'), after)
+})

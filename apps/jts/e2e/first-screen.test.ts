@@ -105,6 +105,21 @@ describe('first screen', { timeout: 180_000 }, () => {
     })
   })
 
+  it('says why an order came to nothing, in the words of the reader, and as it was said', async () => {
+    await withScreen({}, async ({ page }) => {
+      await live(page)
+      const reasonOf = (chip: string): Promise<string> =>
+        page.getByTestId('orders').getByRole('row').filter({ hasText: chip }).first().locator('td').last().innerText()
+      const refused = 'INSUFFICIENT_BALANCE: Account has insufficient balance for requested action.'
+      const denied = 'NOTIONAL_MAX_PER_ORDER: expected at most 5000000 KRW, found 14280000 KRW'
+      assert.equal(await reasonOf('거부'), `잔고가 부족합니다 · ${refused}`)
+      assert.equal(await reasonOf('차단'), `1회 주문 한도를 넘습니다 · ${denied}`)
+      await page.getByRole('button', { name: 'English' }).click()
+      await page.getByTestId('orders').getByText('Rejected', { exact: true }).waitFor()
+      assert.deepEqual([await reasonOf('Rejected'), await reasonOf('Denied')], [refused, denied])
+    })
+  })
+
   it('says which account only reduces and why, what differs, and what moved without a trade', async () => {
     await withScreen({}, async ({ page, ports }) => {
       const account = 'sim.binance.main'

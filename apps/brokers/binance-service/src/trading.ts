@@ -6,10 +6,10 @@ import {
   type CancelOrderIntent,
   type CancelOutcome,
   type NotSent,
-  type NotSentCode,
   type PlaceOrderIntent,
   type PlaceOutcome,
 } from '@jts/broker-kit'
+import type { NotSentCode } from '@jts/model'
 import type { Param } from './adapters/auth.ts'
 import { CODE, isCancelForbidden, isDuplicateOrder } from './adapters/errors.ts'
 import type { BinanceHttp, Outcome, TradingCall } from './adapters/http.ts'

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
-import type { NotSentCode, PlaceOrderIntent, PlaceOutcome } from '@jts/broker-kit'
-import { parseUnits } from '@jts/model'
+import type { PlaceOrderIntent, PlaceOutcome } from '@jts/broker-kit'
+import { parseUnits, type NotSentCode } from '@jts/model'
 import { deferred } from '@jts/testkit/fake-broker'
 import { SECOND, World, notSent, world } from './testing/world.ts'
 

@@ -7,9 +7,11 @@
 import type {
   AdjustmentReason,
   Bar,
+  BrokerRejectCode,
   ClientOrderId,
   Instrument,
   InstrumentId,
+  NotSentCode,
   Side,
   Trade,
   Units,
@@ -200,30 +202,6 @@ export type AmendOutcome =
   | Exclude<CancelOutcome, { kind: 'cancelled' }>
 
 export type NotSent = { readonly kind: 'not_sent'; readonly code: NotSentCode; readonly message: string }
-
-export type BrokerRejectCode =
-  | 'INSUFFICIENT_BALANCE'
-  | 'FILTER_FAILURE'
-  | 'DUPLICATE_CLIENT_ORDER_ID'
-  | 'MARKET_CLOSED'
-  | 'WOULD_TAKE'
-  | 'OUTSIDE_RECEIVE_WINDOW'
-  | 'AUTHENTICATION'
-  | 'RATE_LIMIT'
-  | 'NOT_SUPPORTED'
-  | 'REJECTED'
-
-export type NotSentCode =
-  | 'TOO_LATE'
-  | 'GATE_HALTED'
-  /** A later owner of the account, or a later trading state, is known. */
-  | 'STALE_LEASE'
-  | 'STALE_TRADING_STATE'
-  /** The broker takes no ids, and another order of this instrument and side is not acknowledged yet. */
-  | 'ORDER_IN_FLIGHT'
-  | 'BROKER_UNAVAILABLE'
-  | 'RATE_BUDGET'
-  | 'INVALID'
 
 export type QueryOutcome =
   | { readonly kind: 'found'; readonly report: OrderReport }

@@ -2,7 +2,8 @@
  * Binance's codes → ours, and the one question that matters: does this answer prove that there is no order?
  * https://developers.binance.com/docs/binance-spot-api-docs/errors
  */
-import { BrokerError, messageOf, type BrokerRejectCode } from '@jts/broker-kit'
+import { BrokerError, messageOf } from '@jts/broker-kit'
+import type { BrokerRejectCode } from '@jts/model'
 import { PayloadError, parseJson, readRefusal, type Refusal } from './messages.ts'
 
 export const CODE = {

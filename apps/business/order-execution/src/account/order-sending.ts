@@ -1,5 +1,6 @@
 /** From an approved order to its request: one at a time, the intent on disk before the wire, and written once. */
-import type { NotSent, NotSentCode, PlaceOutcome } from '@jts/broker-kit'
+import type { NotSent, PlaceOutcome } from '@jts/broker-kit'
+import type { NotSentCode } from '@jts/model'
 import type { Turn } from '@jts/transport'
 import { decideIntent } from '../domain/decisions.ts'
 import { clientOrderIdOf, type OrderRecord } from '../domain/order-record.ts'

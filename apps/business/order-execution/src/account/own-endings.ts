@@ -1,10 +1,10 @@
 /** Ends that are ours: an order denied before the wire, an approval that ran out, a request that was never found. */
-import { formatUnits } from '@jts/model'
+import { formatUnits, type OrderReasonCode } from '@jts/model'
 import type { Turn } from '@jts/transport'
 import type { OrderRecord } from '../domain/order-record.ts'
 import type { AccountState } from './account-state.ts'
 
-export type Reason = { readonly code: string; readonly reason: string }
+export type Reason = { readonly code: OrderReasonCode; readonly reason: string }
 
 export const CANCELLED_BEFORE_SENDING: Reason = {
   code: 'CANCELLED_BEFORE_SENDING',

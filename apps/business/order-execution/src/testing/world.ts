@@ -1,7 +1,7 @@
 /** Order execution over a broker in memory, on the real store and bus, and what a test says and sees of it. */
 import assert from 'node:assert/strict'
 import { afterEach } from 'node:test'
-import type { Capabilities, NotSentCode, PlaceOutcome } from '@jts/broker-kit'
+import type { Capabilities, PlaceOutcome } from '@jts/broker-kit'
 import type { BusEvent, EventType } from '@jts/contracts'
 import {
   accountId,
@@ -9,6 +9,7 @@ import {
   instrumentId,
   strategyInstanceId,
   type InstrumentId,
+  type NotSentCode,
   type SignalId,
   type StrategyInstanceId,
 } from '@jts/model'

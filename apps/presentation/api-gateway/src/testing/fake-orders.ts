@@ -29,6 +29,8 @@ export class FakeOrders {
     }
     this.deny('BINANCE:BTCUSDT', 'sell', 'INSUFFICIENT_POSITION', 'expected at least 0.5 sellable, found 0.3')
     this.deny('KRX:005930', 'buy', 'NOTIONAL_MAX_PER_ORDER', 'expected at most 5000000 KRW, found 14280000 KRW')
+    const reason = 'INSUFFICIENT_BALANCE: Account has insufficient balance for requested action.'
+    this.orders.unshift({ ...this.#order('BINANCE:BTCUSDT', 'buy', 'rejected', '0'), reason })
     this.orders.unshift(this.#order('KRX:005930', 'buy', 'accepted', '0', '70900'))
   }
 
@@ -78,7 +80,7 @@ export class FakeOrders {
 
   deny(instrument: string, side: Side, reasonCode: string, reason: string): void {
     const price = formatUnits(unitsFromFloat(this.#markets.last(instrument)?.close ?? marketOf(instrument).price))
-    const order = { ...this.#order(instrument, side, 'denied', '0'), reason } satisfies OrderView
+    const order: OrderView = { ...this.#order(instrument, side, 'denied', '0'), reason: `${reasonCode}: ${reason}` }
     const decision = this.#decision(order, price)
     this.#decide({ ...decision, approved: false, adjustedQuantity: '0', reasonCode, reason, riskScore: 1 })
     this.#putOrder(order)

@@ -194,8 +194,9 @@ export const en: Messages = {
     expired: 'Expired',
   },
   orderType: { market: 'Market', limit: 'Limit', limit_maker: 'Limit maker' },
-  /** A denial's own words are English. */
+  /** What denies or refuses has English words of its own. */
   denial: {},
+  orderReason: {},
   approved: 'Approved',
   denied: 'Denied',
   waiting: 'Waiting',

@@ -1,4 +1,4 @@
-import type { DenialCode } from '@jts/model'
+import type { BrokerRejectCode, DenialCode, NotSentCode, OwnEndCode } from '@jts/model'
 
 export const ko = {
   product: '자동매매',
@@ -250,6 +250,30 @@ export const ko = {
     INSUFFICIENT_CASH: '현금이 부족합니다',
     INSUFFICIENT_POSITION: '보유 수량이 부족합니다',
   } satisfies Record<DenialCode, string> as Readonly<Record<string, string>>,
+  /** Why an order came to nothing that risk had not denied. */
+  orderReason: {
+    INSUFFICIENT_BALANCE: '잔고가 부족합니다',
+    FILTER_FAILURE: '거래소의 주문 조건(호가·수량·금액)에 맞지 않습니다',
+    DUPLICATE_CLIENT_ORDER_ID: '이미 쓴 주문 번호입니다',
+    MARKET_CLOSED: '장이 열려 있지 않습니다',
+    WOULD_TAKE: '바로 체결될 가격이라 메이커 주문으로 받지 않았습니다',
+    OUTSIDE_RECEIVE_WINDOW: '주문이 유효 시간 안에 도착하지 않았습니다',
+    AUTHENTICATION: '인증에 실패했습니다. API 키를 확인하세요',
+    RATE_LIMIT: '브로커의 호출 한도를 넘었습니다',
+    NOT_SUPPORTED: '브로커가 지원하지 않는 주문입니다',
+    REJECTED: '브로커가 거부했습니다',
+    TOO_LATE: '보낼 수 있는 시간이 지났습니다',
+    GATE_HALTED: '거래가 정지되어 보내지 않았습니다',
+    STALE_LEASE: '다른 프로세스가 이 계좌를 맡고 있어 보내지 않았습니다',
+    STALE_TRADING_STATE: '거래 상태가 바뀌어 보내지 않았습니다',
+    ORDER_IN_FLIGHT: '같은 종목의 앞 주문이 아직 확인되지 않아 보내지 않았습니다',
+    BROKER_UNAVAILABLE: '브로커에 연결할 수 없어 보내지 않았습니다',
+    RATE_BUDGET: '호출 한도를 지키려고 보내지 않았습니다',
+    INVALID: '주문의 값이 올바르지 않습니다',
+    CANCELLED_BEFORE_SENDING: '보내기 전에 취소되었습니다',
+    APPROVAL_EXPIRED: '승인 시간이 지나 보내지 않았습니다',
+    NOT_FOUND: '브로커에 없는 주문입니다',
+  } satisfies Record<BrokerRejectCode | NotSentCode | OwnEndCode, string> as Readonly<Record<string, string>>,
   approved: '승인',
   denied: '차단',
   waiting: '대기',

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import { useMessages } from '../i18n/language-context.tsx'
+import type { Messages } from '../i18n/messages.ts'
 import { useLive } from '../live/live-context.tsx'
 import type { OrderView } from '../views.ts'
 import { Price, Quantity, Side, Time } from './cells.tsx'
@@ -47,6 +48,7 @@ export function OrdersTable(): ReactNode {
 
 function OrderRow({ order }: { order: OrderView }): ReactNode {
   const messages = useMessages()
+  const reason = reasonIn(messages, order.reason ?? '')
   return (
     <tr title={[order.orderId, order.clientOrderId, order.venueOrderId].filter(Boolean).join(' · ')}>
       <td className="muted">
@@ -75,9 +77,16 @@ function OrderRow({ order }: { order: OrderView }): ReactNode {
         <Price value={order.averageFillPrice} />
       </td>
       <td className="wide muted">{order.strategy}</td>
-      <td className="grow muted" title={order.reason}>
-        {order.reason}
+      <td className="grow muted" title={reason}>
+        {reason}
       </td>
     </tr>
   )
+}
+
+/** In the reader's language where the reason has a code, and always as it was said. */
+function reasonIn({ denial, orderReason }: Messages, reason: string): string {
+  const code = /^[A-Z][A-Z_]+(?=: )/.exec(reason)?.[0] ?? ''
+  const words = orderReason[code] ?? denial[code]
+  return words === undefined ? reason : `${words} · ${reason}`
 }

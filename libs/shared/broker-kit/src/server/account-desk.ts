@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import type { AccountState, AmendOrderRequest, CancelOrderQuery, PlaceOrderRequest } from '@jts/contracts/broker-api'
-import type { AccountId } from '@jts/model'
+import type { AccountId, NotSentCode } from '@jts/model'
 import type { WallClock } from '@jts/runtime'
 import { messageOf } from '../message-of.ts'
-import type { BeforeWrite, BrokerPort, NotSent, NotSentCode } from '../port.ts'
+import type { BeforeWrite, BrokerPort, NotSent } from '../port.ts'
 import {
   fromAmendRequest,
   fromCancelQuery,

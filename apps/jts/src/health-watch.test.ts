@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HealthWatch, type HealthChange } from './health-watch.ts'
-import type { ServiceLight } from './system.ts'
+import type { ServiceLight } from './service-light.ts'
 
 const light = (state: ServiceLight['state'], reason?: string): ServiceLight => ({
   name: 'order-execution',

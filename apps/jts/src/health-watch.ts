@@ -4,7 +4,7 @@
  */
 import type { NewEvent } from '@jts/contracts'
 import type { Logger } from '@jts/runtime'
-import type { ServiceLight } from './system.ts'
+import type { ServiceLight } from './service-light.ts'
 
 export type HealthChange = {
   readonly service: string

@@ -15,20 +15,8 @@ import { CREON_LIGHT, isOfCreon } from './brokers/creon.ts'
 import { waitingLight } from './brokers/waiting-light.ts'
 import { wordOf, type BrokerWord } from './brokers/broker-word.ts'
 import type { MarketData } from './brokers/joined.ts'
+import type { ServiceLight } from './service-light.ts'
 import type { Trader } from './trader.ts'
-
-export type ServiceLight = {
-  readonly name: string
-  readonly state: 'up' | 'starting' | 'degraded' | 'down'
-  readonly reason?: string
-  /** Its circuit breaker, while it is not closed. */
-  readonly breaker?: 'open'
-  /** What a broker's service says of itself that a person should know. */
-  readonly says?: BrokerWord['says']
-  /** Between processes: the units that it owns, without the service's name before them, and since when it runs. */
-  readonly owns?: readonly string[]
-  readonly sinceUs?: number
-}
 
 export type System = {
   readonly log: Pick<Bus, 'read' | 'tap'>

@@ -20,7 +20,7 @@ const CASES: readonly (readonly [situation: string, absent: readonly string[], e
       `order-execution ${KRX}`,
       `creon-service, orders ${KRX}`,
     ],
-    `it does not answer; waiting for it: market data, orders of ${KRX}`,
+    `degraded: it does not answer; waiting for it: market data, orders of ${KRX}`,
   ],
   [
     'a service that answers, whose broker does not',
@@ -29,29 +29,34 @@ const CASES: readonly (readonly [situation: string, absent: readonly string[], e
       'creon-service, market data 1, at the venue',
       'creon-service market data',
     ],
-    `it has no connection to its broker; waiting for it: market data, orders of ${KRX}`,
+    `degraded: it has no connection to its broker; waiting for it: market data, orders of ${KRX}`,
   ],
   [
     'streams of the venue itself',
     ['binance order stream main', 'binance market stream', 'binance market stream 2, connection 1'],
-    'it has no connection to its broker; waiting for it: market data, orders of main',
+    'degraded: it has no connection to its broker; waiting for it: market data, orders of main',
   ],
-  ['a service that nobody has asked yet', ['binance-service'], 'it does not answer'],
-  ['a unit that is being opened', ['binance-service.market-data'], 'it does not answer; waiting for it: market data'],
+  ['a service that nobody has asked yet', ['binance-service'], 'degraded: it does not answer'],
+  [
+    'a unit that is being opened',
+    ['binance-service.market-data'],
+    'degraded: it does not answer; waiting for it: market data',
+  ],
   [
     'an account that is not caught up',
     [`order-execution ${KRX}`],
-    `it answers; what was missed is being caught up with: orders of ${KRX}`,
+    `starting: it answers; what was missed is being caught up with: orders of ${KRX}`,
   ],
   [
     'something else than a broker, each once',
     ['order-execution sim.binance.main', 'order-execution sim.binance.main'],
-    'waiting for: order-execution sim.binance.main',
+    'starting: waiting for: order-execution sim.binance.main',
   ],
 ]
 for (const [situation, absent, expected] of CASES) {
   test(`says of ${situation}: ${expected}`, () => {
-    assert.deepEqual(waitingLight(absent), { state: 'starting', reason: expected })
+    const { state, reason, ...more } = waitingLight(absent)
+    assert.deepEqual([`${state}: ${reason}`, more], [expected, {}])
   })
 }
 
@@ -104,7 +109,7 @@ const SAID: readonly (readonly [string, BrokerWord['says'], 'now' | 'before', re
     [AMBIGUOUS],
     'before',
     AWAY,
-    `starting: it does not answer; waiting for it: market data, orders of ${KRX}`,
+    `degraded: it does not answer; waiting for it: market data, orders of ${KRX}`,
   ],
   ['nothing when all is well', [], 'now', [], 'up: '],
 ]

@@ -1,6 +1,6 @@
 /** What a light shows while something waits: of a broker one sentence, in however many places it is waited for. */
 import { breakerReason, openBreakers } from '../broker-guards.ts'
-import type { ServiceLight } from '../system.ts'
+import type { ServiceLight } from '../service-light.ts'
 import { isOfBinance } from './broker-services.ts'
 import type { BrokerWord } from './broker-word.ts'
 import { isOfCreon } from './creon.ts'
@@ -18,9 +18,8 @@ export function waitingLight(absent: readonly string[], word?: BrokerWord): Omit
   }
   if (broker !== undefined) return { state: 'down', reason: breakerReason(broker), breaker: 'open' }
   if (absent.length === 0) return { state: 'up' }
-  const isOfBroker = absent.some((one) => isOfBinance(one) || isOfCreon(one))
-  const reason = isOfBroker ? brokerReason(absent) : `waiting for: ${[...new Set(absent)].join(', ')}`
-  return { state: 'starting', reason }
+  if (absent.some((one) => isOfBinance(one) || isOfCreon(one))) return brokerLight(absent)
+  return { state: 'starting', reason: `waiting for: ${[...new Set(absent)].join(', ')}` }
 }
 
 /** It is on its way: nobody has to do anything. */
@@ -33,12 +32,14 @@ const SERVICE = /^\w+-service\b/
 const COLLECTOR = /^\w+-service market data$/
 const ORDERS = [/^order-execution (\S+)$/, /^\w+-service (\S+)$/, /, orders ([^\s,]+)/, /^binance order stream (\S+)$/]
 
-function brokerReason(absent: readonly string[]): string {
+function brokerLight(absent: readonly string[]): Omit<ServiceLight, 'name'> {
   const waiting = whoWaits(absent)
   const isApart = absent.some((one) => AT_VENUE.test(one))
-  if (!isSilent(absent) && !isApart) return `it answers; what was missed is being caught up with: ${waiting}`
+  if (!isSilent(absent) && !isApart) {
+    return { state: 'starting', reason: `it answers; what was missed is being caught up with: ${waiting}` }
+  }
   const why = isSilent(absent) ? 'it does not answer' : 'it has no connection to its broker'
-  return waiting === '' ? why : `${why}; waiting for it: ${waiting}`
+  return { state: 'degraded', reason: waiting === '' ? why : `${why}; waiting for it: ${waiting}` }
 }
 
 function isSilent(absent: readonly string[]): boolean {

@@ -6,7 +6,7 @@ import type { HostState } from '@jts/contracts/host-api'
 import { systemClock } from '@jts/runtime'
 import type { Living, Owned } from '@jts/transport/store/unit-table'
 import { stopReason } from '../log-stops.ts'
-import type { ServiceLight } from '../system.ts'
+import type { ServiceLight } from '../service-light.ts'
 import { SERVICE_NAMES } from './service-names.ts'
 import type { SupervisedState } from './supervisor.ts'
 

@@ -2,7 +2,7 @@
  * Whether a server that the services need answers the supervisor: asked every second, with a limit to the wait. A text that
  * it answers is what a person should know of it although it does.
  */
-import type { ServiceLight } from '../system.ts'
+import type { ServiceLight } from '../service-light.ts'
 
 const ASK_EVERY_MS = 1000
 const ANSWER_MS = 2000

@@ -5,34 +5,16 @@
  * Kafka delivers at least once. Every stream is numbered without gaps, and the last number handled is kept beside the offset:
  * what comes again is dropped, and a hole stops the partition.
  */
-import {
-  decodeEvent,
-  EventError,
-  mayHaveHoles,
-  partitionOf,
-  RpcError,
-  TOPICS,
-  TOPIC_NAMES,
-  type BusEvent,
-  type Topic,
-} from '@jts/contracts'
+import { decodeEvent, EventError, mayHaveHoles, RpcError, TOPIC_NAMES, type BusEvent, type Topic } from '@jts/contracts'
 import type { Activity, Logger } from '@jts/runtime'
-import type { Handled, OffsetMove, PostgresStore } from '../../store/postgres.ts'
+import type { CommitParticipant, PostgresStore } from '../../store/postgres.ts'
 import { isPassing, type Archive } from '../../archive/archive.ts'
 import { bury, stopsAt, tellResumed, tellStop } from '../dead-letter.ts'
-import {
-  BusError,
-  isRead,
-  partitionsRead,
-  type Bus,
-  type LogReader,
-  type ReadOptions,
-  type Stop,
-  type Subscription,
-} from '../port.ts'
+import { isRead, type Bus, type LogReader, type ReadOptions, type Stop, type Subscription } from '../port.ts'
 import { beforeStart } from '../sqlite-log.ts'
 import { fromRecordHeaders, withHeaders } from '../../observe/event-headers.ts'
 import { KafkaClient, type Ends, type KafkaOptions } from './client.ts'
+import { Group, type Cursor } from './group.ts'
 import { KafkaLog } from './log.ts'
 import { KafkaOutbox } from './outbox.ts'
 import { KafkaReader, type KafkaRecord, type LogRange } from './reader.ts'
@@ -52,32 +34,6 @@ export type KafkaBusOptions = {
   readonly beforeHandle?: (event: BusEvent) => void
 }
 
-type Cursor = {
-  readonly topic: Topic
-  readonly partition: number
-  /** Next offset to handle, and the same as last put into a commit. */
-  next: number
-  committed: number
-  /** Where the log ends, as last told. */
-  end: number
-  /** What lies right before `next` is read again first: see `#checkBehind`. */
-  looksBack: boolean
-  stopped: Stop | undefined
-}
-type Group = {
-  readonly subscription: Subscription
-  readonly cursors: Map<string, Cursor>
-  /** Last sequence handled, by topic and stream. */
-  readonly seen: Map<string, number>
-  /** Streams before whose next event some may be missing. */
-  readonly passing: Set<string>
-  readonly dirtySeen: Set<string>
-  reader: KafkaReader | undefined
-}
-
-/** An event as a place in its stream. */
-type Placed = Pick<BusEvent, 'topic' | 'stream' | 'sequence'>
-
 /** Events handled and not yet committed, above which reading waits for the store. */
 const UNCOMMITTED_MAX = 2000
 const SHOW_OFFSETS_MS = 2000
@@ -92,7 +48,6 @@ export class KafkaBus implements Bus, LogReader {
   readonly #outbox: KafkaOutbox
   readonly #log: KafkaLog
   readonly #groups: Group[] = []
-  readonly #dirtyCursors = new Set<Cursor>()
   #uncommitted = 0
   /** Market time of the event delivered last. */
   #timeUs = 0
@@ -125,17 +80,10 @@ export class KafkaBus implements Bus, LogReader {
 
   subscribe(subscription: Subscription): void {
     if (this.#started) throw new Error('subscribe before the bus starts')
-    if (this.#groups.some((group) => group.subscription.group === subscription.group)) {
+    if (this.#groups.some(({ name }) => name === subscription.group)) {
       throw new Error(`group ${subscription.group} is subscribed twice`)
     }
-    this.#groups.push({
-      subscription,
-      cursors: new Map(),
-      seen: new Map(),
-      passing: new Set(),
-      dirtySeen: new Set(),
-      reader: undefined,
-    })
+    this.#groups.push(new Group(subscription))
   }
 
   tap(topics: readonly Topic[], listener: (event: BusEvent) => void): () => void {
@@ -151,7 +99,7 @@ export class KafkaBus implements Bus, LogReader {
     if (ranges !== undefined) {
       const [starts, ends] = await ranges
       for (const group of this.#groups) {
-        await this.#openGroup(group, starts, ends)
+        await group.open(this.#store, starts, ends)
         await this.#checkEnds(group)
         await this.#readArchive(group, starts)
         group.reader = this.#readerOf(group, starts)
@@ -159,7 +107,7 @@ export class KafkaBus implements Bus, LogReader {
       // What is in the log now is handled before anyone says that the start is over.
       this.#started = true
       for (const group of this.#groups) group.reader?.start()
-      await this.#when(() => !this.#isBehind())
+      await this.#when(() => !this.#groups.some(({ isBehind }) => isBehind))
       await this.#store.durable()
     }
     this.#started = true
@@ -181,7 +129,7 @@ export class KafkaBus implements Bus, LogReader {
   }
 
   stops(): readonly Stop[] {
-    return this.#groups.flatMap((group) => stopsOf(group))
+    return this.#groups.flatMap(({ stops }) => stops)
   }
 
   async readAgain(): Promise<readonly Stop[]> {
@@ -192,7 +140,7 @@ export class KafkaBus implements Bus, LogReader {
       const isTried = ({ stopped, looksBack, next, end }: Cursor, before: number): boolean =>
         stopped !== undefined || (!looksBack && (next > before || next === end))
       await this.#when(() => tried.every((cursor) => isTried(cursor, from.get(cursor)!)))
-      if (stopsOf(group).length === 0) tellResumed(this.#store, this.#shownName(group), this.#timeUs)
+      if (group.stops.length === 0) tellResumed(this.#store, this.#shownName(group), this.#timeUs)
     }
     await this.#store.durable()
     return this.stops()
@@ -217,7 +165,7 @@ export class KafkaBus implements Bus, LogReader {
       [...group.cursors.values()]
         .filter((cursor) => cursor.next < cursor.end)
         .map(({ topic, partition, next, end }) => ({
-          group: group.subscription.group,
+          group: group.name,
           topic,
           partition,
           lag: end - next,
@@ -254,7 +202,7 @@ export class KafkaBus implements Bus, LogReader {
     const groups = this.#groups.filter(
       ({ subscription }) => subscription.topics.includes(place.topic) && isRead(subscription, place),
     )
-    const isHandled = (): boolean => groups.every((group) => (group.seen.get(`${topic}\n${stream}`) ?? 0) >= sequence)
+    const isHandled = (): boolean => groups.every((group) => (group.lastSeen(place) ?? 0) >= sequence)
     if (isHandled()) return
     let isLate = false
     const timer = setTimeout(() => {
@@ -264,50 +212,6 @@ export class KafkaBus implements Bus, LogReader {
     await this.#when(() => isLate || isHandled())
     clearTimeout(timer)
     if (!isHandled()) throw new RpcError('UNAVAILABLE', `${eventId} has not come here yet`)
-  }
-
-  async #openGroup(group: Group, starts: Ends, ends: Ends): Promise<void> {
-    const { store } = this.#options
-    const consumer = group.subscription.group
-    const known = await store.sql.unsafe(
-      `SELECT topic, partition, next FROM ${store.shared}.offsets WHERE unit = $1 AND consumer = $2`,
-      [store.unit, consumer],
-    )
-    const rows = new Map(known.map((row) => [`${row['topic']}/${row['partition']}`, row['next'] as number]))
-    const fresh: { topic: Topic; partition: number; next: number }[] = []
-    for (const topic of group.subscription.topics) {
-      for (const partition of partitionsRead(group.subscription, topic)) {
-        const place = `${topic}/${partition}`
-        const end = ends.get(topic)?.[partition] ?? 0
-        let next = rows.get(place)
-        if (next === undefined) {
-          const first = isPassing(topic) ? (starts.get(topic)?.[partition] ?? 0) : 0
-          next = group.subscription.start === 'latest' ? end : first
-          fresh.push({ topic, partition, next })
-        }
-        group.cursors.set(place, { topic, partition, next, committed: next, end, looksBack: false, stopped: undefined })
-      }
-    }
-    if (fresh.length > 0) {
-      await store.sql.unsafe(
-        `INSERT INTO ${store.shared}.offsets (unit, consumer, topic, partition, next, epoch)
-           SELECT $1, $2, r.topic, r.partition, r.next, $3 FROM unnest($4::text[], $5::bigint[], $6::bigint[]) AS r(topic, partition, next)
-           ON CONFLICT DO NOTHING`,
-        [
-          store.unit,
-          consumer,
-          store.epoch,
-          fresh.map((row) => row.topic),
-          fresh.map((row) => row.partition),
-          fresh.map((row) => row.next),
-        ],
-      )
-    }
-    const seen = await store.sql.unsafe(
-      `SELECT topic, stream, sequence FROM ${store.shared}.seen WHERE unit = $1 AND consumer = $2`,
-      [store.unit, consumer],
-    )
-    for (const row of seen) group.seen.set(`${row['topic']}\n${row['stream']}`, row['sequence'] as number)
   }
 
   /** What was handled must be there still: an end before it counts when it is there a second later, too. */
@@ -326,10 +230,10 @@ export class KafkaBus implements Bus, LogReader {
   #forgotten(group: Group, cursor: Cursor, end: number): void {
     const { topic, partition, next } = cursor
     cursor.end = end
-    const what = { group: group.subscription.group, topic, partition, from: next, to: end }
+    const what = { group: group.name, topic, partition, from: next, to: end }
     if (mayHaveHoles(topic)) {
       this.#options.log.warn(what, 'Kafka has lost events that were read already: going on at its end')
-      this.#moveTo(cursor, end)
+      this.#moveTo(group, cursor, end)
       return
     }
     this.#options.log.error(what, 'Kafka has lost events that were read already: the partition is stopped')
@@ -361,15 +265,15 @@ export class KafkaBus implements Bus, LogReader {
 
   /** Nobody brings back what is missing of market data: who says that it is to go on has it go on. */
   #passHole(group: Group, cursor: Cursor): void {
-    this.#letHolesPass(group, cursor)
-    if (cursor.next > cursor.end) this.#moveTo(cursor, cursor.end)
+    group.letHolesPass(cursor)
+    if (cursor.next > cursor.end) this.#moveTo(group, cursor, cursor.end)
   }
 
   /** Market data that is no longer kept: said, and gone on behind the hole. */
   #skip(group: Group, cursor: Cursor, next: number): void {
     this.#options.log.warn(
       {
-        group: group.subscription.group,
+        group: group.name,
         topic: cursor.topic,
         partition: cursor.partition,
         from: cursor.next,
@@ -377,34 +281,22 @@ export class KafkaBus implements Bus, LogReader {
       },
       'events were deleted before they were read: going on from the first that is left',
     )
-    this.#letHolesPass(group, cursor)
-    this.#moveTo(cursor, next)
+    group.letHolesPass(cursor)
+    this.#moveTo(group, cursor, next)
   }
 
-  /** Of each stream of this partition the next new event is taken, whatever its number; what was seen is dropped still. */
-  #letHolesPass(group: Group, { topic, partition }: Cursor): void {
-    for (const key of group.seen.keys()) {
-      const [ofTopic, stream] = key.split('\n') as [string, string]
-      if (ofTopic === topic && partitionOf(stream, TOPICS[topic].partitions) === partition) group.passing.add(key)
-    }
-  }
-
-  #moveTo(cursor: Cursor, next: number): void {
-    cursor.next = next
-    this.#dirtyCursors.add(cursor)
+  #moveTo(group: Group, cursor: Cursor, next: number): void {
+    group.moveTo(cursor, next)
     this.#store.touch()
   }
 
   #readerOf(group: Group, starts: Ends): KafkaReader {
-    const reader = new KafkaReader(this.#client, group.subscription.group, {
+    const reader = new KafkaReader(this.#client, group.name, {
       onRecords: (topic, partition, records, end) => this.#onRecords(group, topic, partition, records, end),
       onLost: (topic, partition, asked, range) => this.#onLost(group, topic, partition, asked, range),
       onBack: () =>
         void this.#lookAgain(group).catch((error: unknown) =>
-          this.#options.log.warn(
-            { group: group.subscription.group, err: error },
-            'what was read could not be looked at again',
-          ),
+          this.#options.log.warn({ group: group.name, err: error }, 'what was read could not be looked at again'),
         ),
     })
     group.reader = reader
@@ -454,9 +346,9 @@ export class KafkaBus implements Bus, LogReader {
       if (error instanceof EventError) return
       throw error
     }
-    const last = group.seen.get(seenKey(event))
+    const last = group.lastSeen(event)
     if (!isRead(group.subscription, event) || last === undefined || event.sequence <= last) return
-    const what = { group: group.subscription.group, event: event.eventId, offset, next }
+    const what = { group: group.name, event: event.eventId, offset, next }
     this.#options.log.error(
       what,
       'Kafka holds an event that was not read before offsets that were: the partition is stopped',
@@ -489,22 +381,21 @@ export class KafkaBus implements Bus, LogReader {
     let event: BusEvent | undefined
     try {
       event = decodeEvent(record.value, cursor.topic, cursor.partition, record.offset)
-      const key = seenKey(event)
-      if (isRead(group.subscription, event) && this.#isNew(group, event, key)) {
+      if (isRead(group.subscription, event) && group.isNew(event)) {
         const delivered = this.#withHeaders(event, record)
         this.#timeUs = event.timeEventUs
         this.#options.beforeHandle?.(event)
         this.#store.transact((turn) => group.subscription.handle(delivered, turn))
-        this.#markSeen(group, event, key)
+        group.markSeen(event)
       }
     } catch (error) {
       if (event !== undefined || !(error instanceof EventError)) this.#poison(group, cursor, event, error)
       else this.#poisonUnread(group, cursor, error)
       if (cursor.stopped) return
-      if (event !== undefined) this.#markSeen(group, event, seenKey(event))
+      if (event !== undefined) group.markSeen(event)
     }
     this.#uncommitted++
-    this.#moveTo(cursor, record.offset + 1)
+    this.#moveTo(group, cursor, record.offset + 1)
   }
 
   #withHeaders(event: BusEvent, record: KafkaRecord): BusEvent {
@@ -513,26 +404,8 @@ export class KafkaBus implements Bus, LogReader {
     return headers === undefined ? event : withHeaders(event, headers)
   }
 
-  /** @throws BusError when an event of its stream is missing before it: folding on would make the state untrue. */
-  #isNew(group: Group, event: Placed, key: string): boolean {
-    const last = group.seen.get(key)
-    if (last === undefined) return true
-    if (event.sequence <= last) return false
-    const mayPass = group.passing.delete(key)
-    if (event.sequence === last + 1 || mayPass || mayHaveHoles(event.topic as Topic)) return true
-    throw new BusError(
-      'SEQUENCE_GAP',
-      `expected ${event.topic}/${event.stream} sequence ${last + 1}, found ${event.sequence}`,
-    )
-  }
-
-  #markSeen(group: Group, event: Placed, key: string): void {
-    group.seen.set(key, event.sequence)
-    group.dirtySeen.add(key)
-  }
-
   #poison(group: Group, cursor: Cursor, event: BusEvent | undefined, error: unknown): void {
-    const name = group.subscription.group
+    const name = group.name
     const { topic, partition, next: offset } = cursor
     const stops = stopsAt(topic, error)
     const what = event ?? (error instanceof EventError ? error.event : undefined)
@@ -553,15 +426,14 @@ export class KafkaBus implements Bus, LogReader {
       return
     }
     const placed = { topic: event.topic, stream: event.stream, sequence: event.sequence }
-    const key = seenKey(placed)
     try {
-      if (!this.#isNew(group, placed, key)) return
+      if (!group.isNew(placed)) return
     } catch (hole) {
       this.#poison(group, cursor, undefined, hole)
       return
     }
     this.#poison(group, cursor, undefined, error)
-    if (cursor.stopped === undefined) this.#markSeen(group, placed, key)
+    if (cursor.stopped === undefined) group.markSeen(placed)
   }
 
   #onLost(group: Group, topic: Topic, partition: number, asked: number, range: LogRange): number | undefined {
@@ -573,7 +445,7 @@ export class KafkaBus implements Bus, LogReader {
     // Where only what was handled has gone, what follows is there.
     else if (cursor.next < start) {
       this.#options.log.error(
-        { group: group.subscription.group, topic, partition, asked, start },
+        { group: group.name, topic, partition, asked, start },
         'events were moved to the archive before they were read: the partition is stopped; it is read there after a restart',
       )
       const reason = `offset ${asked} was moved to the archive before it was read; it is read there after a restart`
@@ -592,43 +464,10 @@ export class KafkaBus implements Bus, LogReader {
     this.#checkWaiters()
   }
 
-  /** What the next commit says about consumption: offsets move by compare-and-set. */
-  #collect(): { moves: OffsetMove[]; handled: Handled[] } {
-    const moves: OffsetMove[] = []
-    const handled: Handled[] = []
-    for (const group of this.#groups) {
-      const consumer = group.subscription.group
-      for (const cursor of group.cursors.values()) {
-        if (!this.#dirtyCursors.has(cursor)) continue
-        moves.push({
-          consumer,
-          topic: cursor.topic,
-          partition: cursor.partition,
-          last: cursor.committed,
-          next: cursor.next,
-        })
-        cursor.committed = cursor.next
-      }
-      for (const key of group.dirtySeen) {
-        const cut = key.indexOf('\n')
-        handled.push({
-          consumer,
-          topic: key.slice(0, cut) as Topic,
-          stream: key.slice(cut + 1),
-          sequence: group.seen.get(key)!,
-        })
-      }
-      group.dirtySeen.clear()
-    }
-    this.#dirtyCursors.clear()
+  #collect(): ReturnType<CommitParticipant['collect']> {
     this.#uncommitted = 0
-    return { moves, handled }
-  }
-
-  #isBehind(): boolean {
-    return this.#groups.some((group) =>
-      [...group.cursors.values()].some((cursor) => !cursor.stopped && cursor.next < cursor.end),
-    )
+    const all = this.#groups.map((group) => group.collect())
+    return { moves: all.flatMap(({ moves }) => moves), handled: all.flatMap(({ handled }) => handled) }
   }
 
   #when(isTrue: () => boolean): Promise<void> {
@@ -648,9 +487,9 @@ export class KafkaBus implements Bus, LogReader {
   }
 
   /** Several units of a service read for the same group, each with offsets of its own: each is shown under its own name. */
-  #shownName({ subscription: { group } }: Group): string {
+  #shownName({ name }: Group): string {
     const { unit } = this.#store
-    return unit.startsWith(`${group}.`) ? unit : group
+    return unit.startsWith(`${name}.`) ? unit : name
   }
 
   /** Kafka's own tools show the lag of our groups. */
@@ -669,12 +508,4 @@ export class KafkaBus implements Bus, LogReader {
     timer.unref()
     this.#showing = { cancel: () => clearTimeout(timer) }
   }
-}
-
-function seenKey({ topic, stream }: Placed): string {
-  return `${topic}\n${stream}`
-}
-
-function stopsOf({ cursors }: Group): Stop[] {
-  return [...cursors.values()].flatMap(({ stopped }) => stopped ?? [])
 }

@@ -121,6 +121,7 @@ export class AccountExecution {
   async stop(): Promise<void> {
     this.#state.stopped = true
     this.#sending.stop()
+    this.#cancelling.stop()
     await this.#stream?.stop()
   }
 

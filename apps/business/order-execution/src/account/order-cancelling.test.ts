@@ -109,6 +109,26 @@ describe('cancels', () => {
     assert.equal(new Set(w.broker.cancels.map((one) => one.cancelId)).size, 2)
   })
 
+  for (const [situation, refusal] of [
+    ['came too late', { kind: 'rejected', code: 'OUTSIDE_RECEIVE_WINDOW', message: '-1021' }],
+    ['are beyond its limits', { kind: 'rejected', code: 'RATE_LIMIT', message: 'HTTP 429' }],
+    ['could not be sent', notSent('BROKER_UNAVAILABLE')],
+    ['were not answered', UNKNOWN],
+  ] as const) {
+    it(`that ${situation} are sent again within seconds, ever longer apart, with nobody speaking of the order`, async () => {
+      const w = await world()
+      await w.approve('s1')
+      w.broker.onCancel = () => refusal
+      await w.cancel('s1')
+      await w.run(2_900)
+      assert.equal(w.broker.cancels.length, 2)
+      w.broker.onCancel = (id) => w.broker.cancelAtVenue(id)
+      await w.run(100)
+      assert.deepEqual(await w.status(), ['cancelled 0'])
+      assert.equal(new Set(w.broker.cancels.map((one) => one.cancelId)).size, 3)
+    })
+  }
+
   it('that the venue refuses are not repeated', async () => {
     const w = await world()
     await w.approve('s1')

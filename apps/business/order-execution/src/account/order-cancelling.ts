@@ -1,6 +1,6 @@
 /** Takes an order back: before it is sent, at the venue, or as soon as it is known what became of it. */
 import type { CancelOutcome, OrderReport } from '@jts/broker-kit'
-import type { ClientOrderId } from '@jts/model'
+import type { BrokerRejectCode, ClientOrderId } from '@jts/model'
 import { computedId } from '@jts/runtime'
 import type { Turn } from '@jts/transport'
 import type { OrderRecord } from '../domain/order-record.ts'
@@ -15,10 +15,18 @@ export type CancellingEffects = {
   check(record: OrderRecord): Promise<void>
 }
 
+/** The venue's «no» to this request, which is no word about the order. */
+const PASSING: ReadonlySet<BrokerRejectCode> = new Set(['OUTSIDE_RECEIVE_WINDOW', 'RATE_LIMIT'])
+
+/** After so many, ever longer apart, an order is cancelled when the venue is next heard of it. */
+const CANCELS_IN_TURN = 5
+const TRY_AGAIN_MS = 1000
+
 export class OrderCancelling {
   readonly #state: AccountState
   readonly #effects: CancellingEffects
   readonly #underWay = new Map<OrderRecord, PromiseWithResolvers<void>>()
+  readonly #timers = new Map<OrderRecord, { cancel(): void }>()
 
   constructor(state: AccountState, effects: CancellingEffects) {
     this.#state = state
@@ -43,6 +51,11 @@ export class OrderCancelling {
   /** Resolves when what became of the cancel that is under way is known, or may never be; at once where there is none. */
   async ended(record: OrderRecord): Promise<void> {
     await this.#underWay.get(record)?.promise
+  }
+
+  stop(): void {
+    for (const timer of this.#timers.values()) timer.cancel()
+    this.#timers.clear()
   }
 
   /** A cancel that could not be sent when it was asked for: the order was unknown, the broker away, the process ended. */
@@ -76,7 +89,7 @@ export class OrderCancelling {
       store.transact((turn) => {
         if (record.life.status === 'pending_cancel') record.life.move('accepted')
         // The venue's «no» stands; anything else is tried again when the venue next says that the order is open.
-        if (outcome.kind === 'rejected') record.cancelWanted = false
+        if (outcome.kind === 'rejected' && !PASSING.has(outcome.code)) record.cancelWanted = false
         this.#state.orders.keep(record, turn)
       })
       await this.#effects.check(record)
@@ -84,7 +97,20 @@ export class OrderCancelling {
       record.cancelling = false
       this.#underWay.get(record)?.resolve()
       this.#underWay.delete(record)
+      this.#tryLater(record)
     }
+  }
+
+  /** What kept a cancel from taking effect may be over soon: the venue is asked, and what is still open is cancelled again. */
+  #tryLater(record: OrderRecord): void {
+    const state = this.#state
+    if (!record.cancelWanted || record.isClosed || state.stopped || record.cancels > CANCELS_IN_TURN) return
+    const delayMs = TRY_AGAIN_MS * 2 ** (record.cancels - 1)
+    const timer = state.options.wallClock.after(delayMs, () => {
+      this.#timers.delete(record)
+      if (!record.isClosed) state.background(() => this.#effects.check(record))
+    })
+    this.#timers.set(record, timer)
   }
 
   async #cancelAtVenue(record: OrderRecord, cancelId: ClientOrderId): Promise<CancelOutcome> {

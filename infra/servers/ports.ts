@@ -14,8 +14,11 @@ export const LOOPBACK = '127.0.0.1'
 const LOWEST = 20_000
 const HIGHEST = 32_768
 const TRIES_MAX = 1000
-/** One file for each port that was given, with the process that gave it. */
-const GIVEN_FOLDER = join(tmpdir(), 'jts-ports')
+/**
+ * One file for each port that was given, with the process that gave it. Where processes have folders of their own for temporary
+ * files, `JTS_PORTS` names one for all of them.
+ */
+export const GIVEN_FOLDER = process.env['JTS_PORTS'] ?? join(tmpdir(), 'jts-ports')
 
 /** A port is free until its owner listens, so one that was given is remembered: two services would fight for it for ever. */
 const given = new Set<number>()

@@ -3,12 +3,34 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '@jts/servers/ports'
 import { runTestFile } from './test-file.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'jts-runner-'))
 after(() => rmSync(root, { recursive: true }))
 
-const cases: [situation: string, code: string, passed: number, failures: [name: string, details: RegExp][]][] = [
+/** Long enough for a file that ends by itself, on a machine that is busy. */
+const LONG_MS = 60_000
+
+/** For a test file: calls `leave` when its test is on record. The report is written beside the tests, and later than they end. */
+const whenRecorded = (leave: string): string => `
+  import { existsSync, readFileSync } from 'node:fs'
+  const report = process.execArgv.join(' ').match(/reporter-destination=(\\S+)/)[1]
+  const looking = setInterval(() => {
+    if (!existsSync(report) || !readFileSync(report, 'utf8').includes('one')) return
+    clearInterval(looking)
+    ${leave}
+  }, 5)
+  test('one', () => {})`
+
+type Case = [
+  situation: string,
+  code: string,
+  passed: number,
+  failures: [name: string, details: RegExp][],
+  limitMs?: number,
+]
+const cases: Case[] = [
   [
     'counts what passed, groups aside',
     "test('one', () => {}); describe('group', () => { it('two', () => {}) })",
@@ -42,11 +64,7 @@ const cases: [situation: string, code: string, passed: number, failures: [name: 
   ['fails a file that does not load', "import './missing.ts'", 0, [['the file as a whole', /exit code 1/]]],
   [
     'fails a file that leaves early with success',
-    // It leaves when its first test is on record: the report is written beside the tests, and one that ended may not be in it yet.
-    `import { readFileSync } from 'node:fs'
-     const report = process.execArgv.join(' ').match(/reporter-destination=(\\S+)/)[1]
-     test('one', () => {}); test('two', () => new Promise(() => {}))
-     setInterval(() => readFileSync(report, 'utf8').includes('one') && process.exit(0), 5)`,
+    `${whenRecorded('process.exit(0)')}; test('two', () => new Promise(() => {}))`,
     1,
     [['the file as a whole', /ended before its tests had ended/]],
   ],
@@ -58,7 +76,7 @@ const cases: [situation: string, code: string, passed: number, failures: [name: 
   ],
   [
     'fails a file that throws after its tests',
-    "test('one', () => {}); setTimeout(() => { throw new Error('late') }, 50)",
+    whenRecorded("throw new Error('late')"),
     1,
     [['the file as a whole', /exit code 1/]],
   ],
@@ -67,12 +85,15 @@ const cases: [situation: string, code: string, passed: number, failures: [name: 
     "test('one', () => { for (;;); })",
     0,
     [['the file as a whole', /did not end within \d+ s/]],
+    2000,
   ],
   [
     'fails a file that leaves something open',
     "test('one', () => {}); setInterval(() => {}, 1000)",
     1,
     [['the file as a whole', /did not end within \d+ s/]],
+    // Its test is on record by then.
+    6000,
   ],
 ]
 
@@ -89,25 +110,27 @@ test('what a file leaves in the folder for temporary files goes with it', async 
   assert.equal(existsSync(/made (.*)/.exec(output)![1]!), false)
 })
 
-/** Long enough for a file that ends, on a machine that is busy. */
-let limit: number | undefined
-async function limitMs(): Promise<number> {
-  if (limit === undefined) {
-    writeFileSync(join(root, 'quick.test.ts'), "import { test } from 'node:test'\ntest('one', () => {})\n")
-    const { seconds } = await runTestFile('quick.test.ts', { root, timeoutMs: 60_000 })
-    limit = Math.max(2000, Math.ceil(seconds * 4) * 1000)
-  }
-  return limit
-}
+test('a port that was given here is not given to a file beside it', async () => {
+  const file = 'ports.test.ts'
+  const port = await freePort()
+  const code = `
+    import { test } from 'node:test'
+    import { existsSync } from 'node:fs'
+    import { GIVEN_FOLDER } from '${import.meta.resolve('@jts/servers/ports')}'
+    test('one', () => console.log('is given: ' + existsSync(GIVEN_FOLDER + '/${port}')))`
+  writeFileSync(join(root, file), code)
+  const { output } = await runTestFile(file, { root, timeoutMs: 60_000 })
+  assert.match(output, /is given: true/)
+})
 
-for (const [index, [situation, code, passed, failures]] of cases.entries()) {
+for (const [index, [situation, code, passed, failures, timeoutMs = LONG_MS]] of cases.entries()) {
   test(situation, async () => {
     const file = `case-${index}.test.ts`
     writeFileSync(
       join(root, file),
       `import { before, describe, it, test } from 'node:test'\nvoid [before, describe, it, test]\n${code}\n`,
     )
-    const outcome = await runTestFile(file, { root, timeoutMs: await limitMs() })
+    const outcome = await runTestFile(file, { root, timeoutMs })
     assert.equal(outcome.passed, passed)
     assert.deepEqual(
       outcome.failures.map((failure) => failure.name),

@@ -2,6 +2,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { GIVEN_FOLDER } from '@jts/servers/ports'
 import { runChild, type ChildResult } from './child.ts'
 import type { TestLine } from './reporter.ts'
 
@@ -35,8 +36,8 @@ export async function runTestFile(
     const child = await runChild(process.execPath, args, {
       cwd: options.root,
       timeoutMs: options.timeoutMs,
-      // What its tests leave behind goes with it.
-      env: { ...options.env, TMPDIR: folder },
+      // What its tests leave behind goes with it; ports are of the whole machine.
+      env: { ...options.env, TMPDIR: folder, JTS_PORTS: GIVEN_FOLDER },
     })
     return toOutcome(file, child, existsSync(report) ? readFileSync(report, 'utf8') : '')
   } finally {

@@ -112,8 +112,8 @@ describe('cancels', () => {
   for (const [situation, refusal] of [
     ['came too late', { kind: 'rejected', code: 'OUTSIDE_RECEIVE_WINDOW', message: '-1021' }],
     ['are beyond its limits', { kind: 'rejected', code: 'RATE_LIMIT', message: 'HTTP 429' }],
-    ['could not be sent', notSent('BROKER_UNAVAILABLE')],
-    ['were not answered', UNKNOWN],
+    ['could not be sent', { kind: 'not_sent', code: 'BROKER_UNAVAILABLE', message: 'away' }],
+    ['were not answered', { kind: 'unknown', message: 'nobody answered' }],
   ] as const) {
     it(`that ${situation} are sent again within seconds, ever longer apart, with nobody speaking of the order`, async () => {
       const w = await world()

@@ -8,6 +8,7 @@ import type { AccountId } from '@jts/model'
 import type { Activity, Logger, WallClock } from '@jts/runtime'
 import { BrokerApiHttp, type Acted, type ApiCall, type ApiCredentials } from './http.ts'
 import { READ } from './readers.ts'
+import { ServiceClock } from './service-clock.ts'
 import { openApiStream, type ApiStream } from './stream.ts'
 
 export type ServiceLinkOptions = {
@@ -48,7 +49,7 @@ export class ServiceLink {
   readonly #http: BrokerApiHttp
   readonly #streams = new Set<ApiStream>()
   readonly #timers = new Set<{ cancel(): void }>()
-  #offsetUs = 0
+  readonly #clock = new ServiceClock()
   /** Questions for its health, and the last of them whose answer was told: a late one is old. */
   #healthAsked = 0
   #healthTold = 0
@@ -82,9 +83,9 @@ export class ServiceLink {
     return { account: this.account, leaseEpoch: this.options.leaseEpoch?.() }
   }
 
-  /** The service's clock less ours, as last measured. */
+  /** The venue's clock less ours. */
   get offsetUs(): number {
-    return this.#offsetUs
+    return this.#clock.offsetUs
   }
 
   async stop(): Promise<void> {
@@ -105,7 +106,7 @@ export class ServiceLink {
     const beforeUs = wallClock.nowUs()
     try {
       const health = await this.health()
-      this.#offsetUs = Math.round(health.venueTimeUs - (beforeUs + wallClock.nowUs()) / 2)
+      this.#clock.told(health.venueTimeUs, beforeUs, wallClock.nowUs())
       this.#tellHealth(asked, health)
     } catch (error) {
       this.#tellHealth(asked, undefined)

@@ -18,6 +18,8 @@ export type OpenOrders = {
 const SEND_WINDOW_US = 5_000_000
 /** Of a request that may still be sent. A row that nobody can read, or of a replay, may say any time. */
 const SENT_WITHIN_MS = 2000
+/** What the venue's clock may be behind what we believe of it. */
+const CLOCK_ERROR_MS = 250
 
 /** What was decided before a halt may wait at a broker service, or be on its way: nobody looks for what is open before its time is over. */
 export async function untilSent(
@@ -25,7 +27,7 @@ export async function untilSent(
   { broker, wallClock }: { readonly broker: Pick<BrokerPort, 'clockOffsetUs'>; readonly wallClock: WallClock },
 ): Promise<void> {
   const timeUs = (left?.sendBeforeUs ?? 0) - broker.clockOffsetUs()
-  const ms = Math.min(SENT_WITHIN_MS, (timeUs - wallClock.nowUs()) / 1000)
+  const ms = Math.min(SENT_WITHIN_MS, (timeUs - wallClock.nowUs()) / 1000) + CLOCK_ERROR_MS
   if (ms > 0) await new Promise<void>((resolve) => wallClock.after(Math.ceil(ms), resolve))
 }
 

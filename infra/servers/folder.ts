@@ -29,7 +29,7 @@ export function openFolder(name: string, dir: string | undefined): Folder {
 function temporaryFolder(prefix: string): string {
   for (const path of globSync(join(tmpdir(), `${prefix}??????`))) {
     const owner = readText(join(path, 'owner'))
-    if (owner !== undefined && identityOf(parseInt(owner)) !== owner) rmSync(path, { recursive: true, force: true })
+    if (owner && identityOf(parseInt(owner)) !== owner) rmSync(path, { recursive: true, force: true })
   }
   const path = mkdtempSync(join(tmpdir(), prefix))
   writeFileSync(join(path, 'owner'), identityOf(process.pid) ?? '', { mode: 0o600 })

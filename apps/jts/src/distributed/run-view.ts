@@ -73,6 +73,7 @@ const STATE_DEADLINE_MS = 900
 const UNIT_DEADLINE_MS = 10_000
 /** What stands in the log is read in one go, or the answer comes later as an event. */
 const READ_AGAIN_MS = 3000
+const COMPARED_WITHIN_MS = 60_000
 
 export function openRunView({ run, settings, databaseUrl, archive, name, log }: RunViewOptions): RunView {
   const client = new KafkaClient({
@@ -225,7 +226,8 @@ export function openRunView({ run, settings, databaseUrl, archive, name, log }: 
     },
     async reconcile(account) {
       const link = links.linkTo(unitOfAccount('order-execution', account))
-      const { settled } = await link.call(HostServiceService.reconcile, { account }, true)
+      const options = { deadlineMs: COMPARED_WITHIN_MS }
+      const { settled } = await link.call(HostServiceService.reconcile, { account }, true, options)
       return settled
     },
     async differences(account) {

@@ -59,6 +59,8 @@ export class Store {
     const file = isMemory ? directory : join(directory, 'exchange.db')
     this.#walFile = isMemory ? '' : `${file}-wal`
     this.#db = new DatabaseSync(file)
+    // One that has just lost its parent may be writing still.
+    this.#db.exec('PRAGMA busy_timeout=2000')
     this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000;')
     this.#db.exec(SCHEMA)
     this.#begin = this.#db.prepare('BEGIN IMMEDIATE')

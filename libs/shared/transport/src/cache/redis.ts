@@ -1,4 +1,5 @@
 /** The ports on Redis, for any number of replicas. Without Redis they go on by themselves, with less. */
+import { setTimeout } from 'node:timers/promises'
 import type { WallClock } from '@jts/runtime'
 import {
   checkCharges,
@@ -77,6 +78,8 @@ class RedisTokenPlace implements TokenPlace {
 
 const keysOf = (key: string): [token: string, claim: string] => [`token:{${key}}`, `token-claim:{${key}}`]
 
+const GIVE_BACK_AGAIN_MS = 200
+
 export class RedisLockHint implements LockHint {
   readonly #redis: RedisDoor
   readonly #randomId: () => string
@@ -92,15 +95,12 @@ export class RedisLockHint implements LockHint {
     const lock = `lock:{${name}}`
     const holder = this.#randomId()
     const floor = (this.#seen.get(name) ?? 0) + 1
-    const release = async (): Promise<void> => {
-      await this.#redis.ask('lock release', (redis) => redis.releaseLock(lock, holder))
-    }
+    const release = (): Promise<unknown> => this.#redis.ask('lock release', (redis) => redis.releaseLock(lock, holder))
     const text = await this.#redis.ask('lock acquire', (redis) =>
       redis.acquireLock(lock, `fence:{${name}}`, holder, ttlMs, floor),
     )
     if (text === LOST) {
-      // It may be carried out yet, with nobody to hold it; what is sent later is done later.
-      void release()
+      void givenBack(release, ttlMs)
       return undefined
     }
     if (text === null) return undefined
@@ -110,8 +110,16 @@ export class RedisLockHint implements LockHint {
       fencingToken,
       renew: async (renewedMs) =>
         (await this.#redis.ask('lock renew', (redis) => redis.renewLock(lock, holder, renewedMs))) === 1,
-      release,
+      release: async () => void (await release()),
     }
+  }
+}
+
+/** An acquire without an answer may be carried out yet, with nobody to hold the lock; what is sent later is done later. */
+async function givenBack(release: () => Promise<unknown>, ttlMs: number): Promise<void> {
+  for (const endMs = performance.now() + ttlMs; performance.now() < endMs;) {
+    if ((await release()) !== LOST) return
+    await setTimeout(GIVE_BACK_AGAIN_MS, undefined, { ref: false })
   }
 }
 

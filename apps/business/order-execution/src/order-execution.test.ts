@@ -120,6 +120,31 @@ describe('from approval to the wire', () => {
     assert.deepEqual(await w.status(), ['accepted 0', 'rejected 0'])
   })
 
+  it('makes one new request of an order that came to the venue after its time, and no third', async () => {
+    const tooLate: PlaceOutcome = { kind: 'rejected', code: 'OUTSIDE_RECEIVE_WINDOW', message: '-1021', timeUs: 0 }
+    const w = await world()
+    w.broker.onPlace = (intent) => (w.broker.placed.length === 1 ? tooLate : w.broker.take(intent))
+    await w.approve('s1')
+    assert.deepEqual(await w.said(), ['OrderSubmitting', 'OrderSubmitting', 'OrderAccepted'])
+    assert.equal(new Set(w.broker.placed.map(({ clientOrderId }) => clientOrderId)).size, 2)
+    w.broker.onPlace = () => tooLate
+    await w.approve('s2')
+    assert.deepEqual((await w.said()).slice(3), ['OrderSubmitting', 'OrderSubmitting', 'OrderRejected'])
+    await w.run(60_000)
+    assert.deepEqual([w.broker.placed.length, w.broker.orders.size], [4, 1])
+  })
+
+  it('makes no new request of an order that came too late once its approval is over', async () => {
+    const reply = deferred<PlaceOutcome>()
+    const w = await world()
+    w.broker.onPlace = () => reply.promise
+    await w.approve('s1', { validForUs: SECOND })
+    await w.run(1500)
+    reply.resolve({ kind: 'rejected', code: 'OUTSIDE_RECEIVE_WINDOW', message: '-1021', timeUs: 0 })
+    await w.run()
+    assert.deepEqual([w.broker.placed.length, await w.status()], [1, ['rejected 0']])
+  })
+
   it('expires a signal whose approval was over before its intent could be written', async () => {
     const w = await world({}, (broker) => (broker.upAtOnce = false))
     await w.approve('s1', { validForUs: SECOND })

@@ -2,7 +2,7 @@
 import type { NotSent, PlaceOutcome } from '@jts/broker-kit'
 import type { NotSentCode } from '@jts/model'
 import type { Turn } from '@jts/transport'
-import { decideIntent } from '../domain/decisions.ts'
+import { decideIntent, decideRenewal } from '../domain/decisions.ts'
 import { clientOrderIdOf, type OrderRecord } from '../domain/order-record.ts'
 import type { AccountState } from './account-state.ts'
 import { BackingOff } from './backing-off.ts'
@@ -169,6 +169,7 @@ export class OrderSending {
         return this.#effects.onAccepted(record, outcome, turn)
       case 'rejected':
         if (!record.isUnsettled) return
+        if (outcome.code === 'OUTSIDE_RECEIVE_WINDOW' && this.#renew(record, turn)) return
         record.life.move('rejected')
         record.reason = `${outcome.code}: ${outcome.message}`
         state.publish(turn, record, state.options.marketClock.nowUs(), {
@@ -196,6 +197,19 @@ export class OrderSending {
         })
         return state.orders.keep(record, turn)
     }
+  }
+
+  /** The venue itself proves that a request which came too late is no order. False when there may be no new one. */
+  #renew(record: OrderRecord, turn: Turn): boolean {
+    const { log, marketClock } = this.#state.options
+    if (decideRenewal(record, 'absent', marketClock.nowUs()).kind !== 'renew') return false
+    log.warn(
+      { ...record.named, request: record.request?.number },
+      'the request came too late to the venue: one new request',
+    )
+    record.renewed = true
+    this.requeue(record, turn)
+    return true
   }
 
   /** No byte was written, so a new request is no repetition: as long as the approval holds, it may be made. */

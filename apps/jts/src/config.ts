@@ -128,7 +128,10 @@ export const configSchema = z
     risk: riskSchema.optional(),
     krx: krxSchema.optional(),
     notifications: z
-      .strictObject({ webhook: z.url({ protocol: /^https?$/, error: 'expected an http or https address' }).optional() })
+      .strictObject({
+        webhook: z.url({ protocol: /^https?$/, error: 'expected an http or https address' }).optional(),
+        language: z.enum(['ko', 'en'], { error: 'expected ko or en' }).default('ko'),
+      })
       .optional(),
     /** Daily, after the close; in paper and live without a word, in sim only where it is said. */
     collection: collectionSchema.optional(),
@@ -210,6 +213,12 @@ export function readConfig(file: string | undefined): JtsConfig {
   keepSecretsOf(config.notifications?.webhook, { wholePath: true })
   keepSecretsOf(config.tracing?.endpoint, { wholePath: true })
   return config
+}
+
+/** Where a person is told of what happens, and in which language. */
+export function webhookOf({ notifications }: JtsConfig): { url: string; language: 'ko' | 'en' } | undefined {
+  const { webhook: url, language = 'ko' } = notifications ?? {}
+  return url === undefined ? undefined : { url, language }
 }
 
 /** Processes of each service: as `--replicas` says, else as the configuration does, else one. */

@@ -18,6 +18,7 @@ import {
   readConfig,
   replicasOf,
   scheduledCollections,
+  webhookOf,
   type JtsConfig,
 } from './config.ts'
 import { calendarEnds } from './krx-config.ts'
@@ -148,7 +149,7 @@ export async function runLive(options: UpOptions): Promise<number> {
     runId,
     replay: false,
     sendWindowUs: (options['send-window-ms'] ?? SEND_WINDOW_MS) * 1000,
-    webhookUrl: config.notifications?.webhook,
+    webhook: webhookOf(config),
     speed,
     collection: scheduledCollections(config),
     archiveMarketData: config.retention?.archiveMarketData,

@@ -23,7 +23,7 @@ import {
   type Mode,
   type RiskLimits,
 } from '@jts/model'
-import { createNotificationService } from '@jts/notification-service'
+import { createNotificationService, type WebhookOptions } from '@jts/notification-service'
 import { COMPARISON_TIMES, createOrderExecution, type OrderExecution } from '@jts/order-execution'
 import { createPortfolioTracker, type PortfolioTracker } from '@jts/portfolio-tracker'
 import { createRiskManagement, type RiskManagement } from '@jts/risk-management'
@@ -70,7 +70,7 @@ export type RunSettings = {
   readonly sendWindowUs: number
   /** How many times as fast as real time the local venue's made-up market runs. */
   readonly speed?: number | undefined
-  readonly webhookUrl?: string | undefined
+  readonly webhook?: WebhookOptions | undefined
   /** What the calendar collects every day, by venue. */
   readonly collection?: Readonly<Record<string, ScheduledCollection>> | undefined
   /** Of a process that has a part of one venue: the instruments whose streams it writes. */
@@ -344,7 +344,7 @@ export function createExecution(
 }
 
 export function createNotifications(
-  { webhookUrl }: RunSettings,
+  { webhook }: RunSettings,
   { store, bus, wallClock, log, path }: Plumbing,
 ): ReturnType<typeof createNotificationService> {
   return createNotificationService({
@@ -352,7 +352,7 @@ export function createNotifications(
     bus,
     wallClock,
     log: log.child({ service: 'notification-service' }),
-    ...(webhookUrl === undefined ? {} : { webhookUrl }),
+    ...(webhook === undefined ? {} : { webhook }),
     ...(path === undefined ? {} : { onNotify: (event) => path.notifying(event) }),
   })
 }

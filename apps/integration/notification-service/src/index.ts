@@ -1,1 +1,6 @@
-export { createNotificationService, type NotificationService, type NotificationServiceOptions } from './service.ts'
+export {
+  createNotificationService,
+  type NotificationService,
+  type NotificationServiceOptions,
+  type WebhookOptions,
+} from './service.ts'

@@ -40,7 +40,7 @@ class World {
   async start(): Promise<this> {
     open.push(this.harness)
     const { store, bus, wallClock, log } = this.harness
-    this.service = createNotificationService({ store, bus, wallClock, log, webhookUrl: this.url })
+    this.service = createNotificationService({ store, bus, wallClock, log, webhook: { url: this.url, language: 'en' } })
     await this.service.start()
     await bus.start()
     return this

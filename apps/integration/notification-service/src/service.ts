@@ -7,14 +7,17 @@ import type { Logger, WallClock } from '@jts/runtime'
 import type { Bus, Store, Turn } from '@jts/transport'
 import { outbox } from './adapters/tables.ts'
 import { createWebhook, type Webhook } from './adapters/webhook.ts'
-import { notificationOf, type Notification } from './domain/notification.ts'
+import { logWordsOf, notificationOf, type Notification } from './domain/notification.ts'
+import type { Language } from './domain/words/index.ts'
+
+export type WebhookOptions = { readonly url: string; readonly language: Language }
 
 export type NotificationServiceOptions = {
   readonly store: Store
   readonly bus: Bus
   readonly wallClock: WallClock
   readonly log: Logger
-  readonly webhookUrl?: string
+  readonly webhook?: WebhookOptions
   /** Told that a person is about to be told of an event; what it returns is called when that has been done. */
   readonly onNotify?: (event: BusEvent) => () => void
 }
@@ -47,7 +50,7 @@ class Service implements NotificationService {
 
   constructor(options: NotificationServiceOptions) {
     this.#options = options
-    this.#webhook = options.webhookUrl === undefined ? undefined : createWebhook(options.webhookUrl)
+    this.#webhook = options.webhook && createWebhook(options.webhook.url)
   }
 
   async start(): Promise<void> {
@@ -63,16 +66,16 @@ class Service implements NotificationService {
   }
 
   handle(event: BusEvent, turn: Turn): void {
-    const notification = notificationOf(event)
+    const notification = notificationOf(event, this.#options.webhook?.language ?? 'en')
     if (notification === undefined) return
     if (this.#webhook !== undefined) {
       turn.put(outbox, { event_id: notification.id, notification: JSON.stringify(notification) })
     }
     const told = this.#options.onNotify?.(event)
     turn.afterCommit(() => {
-      const { id, severity, title, text, correlationId } = notification
+      const { id, severity, correlationId } = notification
       const level = severity === 'info' ? 'info' : severity === 'warning' ? 'warn' : 'error'
-      this.#options.log[level]({ id, correlationId }, `${title}: ${text}`)
+      this.#options.log[level]({ id, correlationId }, logWordsOf(event))
       if (this.#webhook === undefined) return told?.()
       if (told !== undefined) this.#told.set(notification, told)
       this.#waiting.push(notification)

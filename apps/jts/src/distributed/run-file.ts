@@ -82,7 +82,7 @@ const schema = z.strictObject({
   runId: z.string(),
   sendWindowUs: z.number(),
   speed: z.number().optional(),
-  webhookUrl: z.string().optional(),
+  webhook: z.strictObject({ url: z.string(), language: z.enum(['ko', 'en']) }).optional(),
   /** What the calendar collects, by venue. */
   collection: z
     .record(
@@ -239,7 +239,7 @@ export async function settingsOf(run: RunFile, service?: ServiceName): Promise<R
     replay: run.replay,
     sendWindowUs: run.sendWindowUs,
     speed: run.speed,
-    webhookUrl: run.webhookUrl,
+    webhook: run.webhook,
     collection: run.collection,
     archiveMarketData: run.archiveMarketData,
   }

@@ -120,7 +120,7 @@ export async function openDistributed(options: DistributedOptions): Promise<Dist
     runId: settings.runId,
     sendWindowUs: settings.sendWindowUs,
     ...(settings.speed === undefined ? {} : { speed: settings.speed }),
-    ...(settings.webhookUrl === undefined ? {} : { webhookUrl: settings.webhookUrl }),
+    ...(settings.webhook === undefined ? {} : { webhook: settings.webhook }),
     ...(settings.collection === undefined
       ? {}
       : { collection: structuredClone(settings.collection) as RunFile['collection'] }),

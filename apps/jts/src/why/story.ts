@@ -35,7 +35,7 @@ export function tellStory({ events, ticks, gone, effects }: Found): readonly Ste
     steps.push(...stepsOf(event))
     const effect = effects.get(event.eventId)
     if (effect !== undefined) steps.push(step(event, ledgerWords(effect)))
-    const notification = notificationOf(event)
+    const notification = notificationOf(event, 'en')
     if (notification !== undefined) {
       steps.push(step(event, { kind: 'told', text: `a person: ${notification.title}: ${notification.text}` }))
     }

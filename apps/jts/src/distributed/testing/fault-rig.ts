@@ -256,5 +256,5 @@ function configOf(webhook: string): string {
     (symbol) =>
       `  - { instance: ${symbol}, strategy: ema-cross, instrument: "BINANCE:${symbol}", timeframe: 1s, parameters: { fast: 1, slow: 2 } }\n`,
   )
-  return `strategies:\n${strategies.join('')}notifications: { webhook: "${webhook}" }\nrisk: { duplicateWindowMs: 1 }\n`
+  return `strategies:\n${strategies.join('')}notifications: { webhook: "${webhook}", language: en }\nrisk: { duplicateWindowMs: 1 }\n`
 }

@@ -25,7 +25,7 @@ describe('language', () => {
       typeof value === 'object' && value !== null ? Object.values(value).flatMap(texts) : [value]
     for (const text of [...texts(ko), ...texts(en)]) assert.notEqual(text, '')
     // What services say in their own words is English already, with the figures.
-    const ownWords = { denial: {}, fillModels: {}, brokerSays: {} }
+    const ownWords = { reason: {}, fillModels: {}, brokerSays: {} }
     assert.equal(texts({ ...ko, ...ownWords }).length, texts({ ...en, ...ownWords }).length)
   })
 })

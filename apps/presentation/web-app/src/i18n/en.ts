@@ -195,8 +195,7 @@ export const en: Messages = {
   },
   orderType: { market: 'Market', limit: 'Limit', limit_maker: 'Limit maker' },
   /** What denies or refuses has English words of its own. */
-  denial: {},
-  orderReason: {},
+  reason: {},
   approved: 'Approved',
   denied: 'Denied',
   waiting: 'Waiting',

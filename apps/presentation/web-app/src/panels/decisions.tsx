@@ -54,7 +54,7 @@ function Decision({ decision }: { decision: DecisionView }): ReactNode {
       )}
       {(reason ?? reasonCode) !== undefined && (
         <p className="reason">
-          {reasonCode !== undefined && <code>{reasonCode}</code>} {messages.denial[reasonCode ?? '']} {reason}
+          {reasonCode !== undefined && <code>{reasonCode}</code>} {messages.reason[reasonCode ?? '']} {reason}
         </p>
       )}
     </li>

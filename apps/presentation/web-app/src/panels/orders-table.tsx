@@ -85,8 +85,8 @@ function OrderRow({ order }: { order: OrderView }): ReactNode {
 }
 
 /** In the reader's language where the reason has a code, and always as it was said. */
-function reasonIn({ denial, orderReason }: Messages, reason: string): string {
+function reasonIn(messages: Messages, reason: string): string {
   const code = /^[A-Z][A-Z_]+(?=: )/.exec(reason)?.[0] ?? ''
-  const words = orderReason[code] ?? denial[code]
+  const words = messages.reason[code]
   return words === undefined ? reason : `${words} · ${reason}`
 }

@@ -59,8 +59,8 @@ async function open(
     },
     rows: (topic: Topic) =>
       Array.from({ length: TOPICS[topic].partitions }, (_, partition) => {
-        const { start } = bus.extent(topic, partition)
-        return bus.stored(topic, partition, start, 1e6).length
+        const { start } = bus.partitions.extent(topic, partition)
+        return bus.partitions.stored(topic, partition, start, 1e6).length
       }).reduce((sum, n) => sum + n, 0),
     async close() {
       assert.deepEqual(failures, [])
@@ -288,7 +288,7 @@ test('an archive of another history stops retention before anything is deleted',
   const jts = await open(path)
   await jts.publish('orders.events', ...days(5).map((day) => order(MAIN, day)))
   const { partition } = (await all(jts.bus, 'orders.events'))[0]!
-  const [first] = jts.bus.stored('orders.events', partition, 0, 1)
+  const [first] = jts.bus.partitions.stored('orders.events', partition, 0, 1)
   jts.archive.append('orders.events', partition, [{ offset: 0, event: Uint8Array.of(...first!.event, 0) }])
   await assert.rejects(jts.retention.pass(START_US + 100 * DAY_US), /two histories. Nothing was deleted/)
   assert.equal(jts.rows('orders.events'), 5)

@@ -66,10 +66,10 @@ export class Retention {
   /** The oldest events of a partition that may leave the log, as many as one file takes. */
   #due(topic: Topic, partition: number, beforeUs: number): Due {
     const { bus } = this.#options
-    const { start, end, handled } = bus.extent(topic, partition)
+    const { start, end, handled } = bus.partitions.extent(topic, partition)
     const stop = Math.min(end, handled)
     const due = new Due(beforeUs)
-    for (const row of start < stop ? bus.stored(topic, partition, start, CHUNK) : []) {
+    for (const row of start < stop ? bus.partitions.stored(topic, partition, start, CHUNK) : []) {
       if (row.offset >= stop || !due.take(row)) break
     }
     return due
@@ -80,11 +80,11 @@ export class Retention {
     const { archive, bus } = this.#options
     let deleted = 0
     for (;;) {
-      const { start } = bus.extent(topic, partition)
+      const { start } = bus.partitions.extent(topic, partition)
       const end = archive.range(topic, partition)?.end ?? 0
       if (end <= start) return deleted
       const known = archive.read(topic, partition, start, CHUNK)
-      const found = bus.stored(topic, partition, start, known.length)
+      const found = bus.partitions.stored(topic, partition, start, known.length)
       if (known.length === 0 || !sameEvents(known, found)) {
         throw new ArchiveError(
           `expected the archive to hold what the log holds of ${topic}[${partition}] from ${start} on, found other events: they are of two histories. Nothing was deleted.`,
@@ -100,8 +100,8 @@ export class Retention {
     store.transact(() => {
       const hash = isArchived
         ? archive.chain(topic, partition, before)
-        : hashOf(bus.hashBefore(topic, partition), events)
-      bus.trim(topic, partition, before, hash)
+        : hashOf(bus.partitions.hashBefore(topic, partition), events)
+      bus.partitions.trim(topic, partition, before, hash)
     }, 'durable')
     await store.durable()
     return events.length
@@ -110,11 +110,11 @@ export class Retention {
   /** The newest event of each key stays, and what is young. */
   async #compact(topic: Topic, partition: number, beforeUs: number): Promise<number> {
     const { store, bus } = this.#options
-    const { end, handled } = bus.extent(topic, partition)
+    const { end, handled } = bus.partitions.extent(topic, partition)
     const newest = new Map<string, number>()
     const rows: { readonly offset: number; readonly stream: string; readonly timeUs: number }[] = []
     for (let from = 0; from < end;) {
-      const batch = bus.stored(topic, partition, from, CHUNK)
+      const batch = bus.partitions.stored(topic, partition, from, CHUNK)
       if (batch.length === 0) break
       for (const { offset, event } of batch) {
         const { stream, timeEventUs } = decodeEnvelope(event, `${topic}[${partition}]@${offset}`)
@@ -129,7 +129,7 @@ export class Retention {
     )
     for (let at = 0; at < gone.length; at += CHUNK) {
       const offsets = gone.slice(at, at + CHUNK).map(({ offset }) => offset)
-      store.transact(() => bus.removeCompacted(topic, partition, offsets), 'durable')
+      store.transact(() => bus.partitions.removeCompacted(topic, partition, offsets), 'durable')
       await store.durable()
     }
     return gone.length

@@ -10,11 +10,7 @@ import {
   encodeEvent,
   EventError,
   eventIdOf,
-  isCompacted,
   mayHaveHoles,
-  partitionOf,
-  TOPICS,
-  TOPIC_NAMES,
   versionOf,
   type BusEvent,
   type NewEvent,
@@ -23,7 +19,7 @@ import {
 } from '@jts/contracts'
 import type { Activity, Logger } from '@jts/runtime'
 import type { SqliteStore } from '../store/sqlite.ts'
-import { ArchiveError, isPassing, type Archive } from '../archive/archive.ts'
+import { isPassing, type Archive } from '../archive/archive.ts'
 import type { StoredEvent } from '../archive/segment.ts'
 import { bury, stopsAt, tellResumed, tellStop } from './dead-letter.ts'
 import {
@@ -36,7 +32,8 @@ import {
   type Stop,
   type Subscription,
 } from './port.ts'
-import { beforeStart, OFFSET_SPAN, SqliteLog } from './sqlite-log.ts'
+import { PartitionLogs, type PartitionLog } from './partition-logs.ts'
+import { beforeStart, OFFSET_SPAN } from './sqlite-log.ts'
 
 export type EmbeddedBusOptions = {
   readonly store: SqliteStore
@@ -57,7 +54,6 @@ type Cursor = {
   lastSequence: Map<string, number> | undefined
 }
 type Reader = { readonly subscription: Subscription; readonly epoch: number; readonly cursors: Map<number, Cursor> }
-type Log = { readonly topic: Topic; readonly partition: number; readonly index: number; start: number; end: number }
 
 /** Events delivered in one go before the loop gets its turn: bounds a turn and so the commit's size. */
 const BATCH = 1000
@@ -65,20 +61,17 @@ const BATCH = 1000
 export class EmbeddedBus implements Bus, LogReader {
   readonly #options: EmbeddedBusOptions
   readonly #store: SqliteStore
-  readonly #logs: Log[] = []
-  readonly #firstLog = new Map<Topic, number>()
+  readonly partitions: PartitionLogs
   readonly #sequences = new Map<string, number>()
   readonly #dirtySequences = new Set<string>()
-  readonly #partitions = new Map<string, number>()
   readonly #readers: Reader[] = []
   readonly #byTopic = new Map<Topic, Reader[]>()
   readonly #taps = new Map<Topic, Set<(event: BusEvent) => void>>()
-  readonly #dirtyCursors = new Map<Cursor, { reader: Reader; log: Log }>()
+  readonly #dirtyCursors = new Map<Cursor, { reader: Reader; log: PartitionLog }>()
   readonly #append: StatementSync
   readonly #putSequence: StatementSync
   readonly #putOffset: StatementSync
   readonly #moveOffset: StatementSync
-  readonly #log: SqliteLog
   #queue: BusEvent[] = []
   #head = 0
   #pending: BusEvent[] = []
@@ -94,13 +87,10 @@ export class EmbeddedBus implements Bus, LogReader {
     this.#options = options
     this.#store = options.store
     const database = options.store.database
+    this.partitions = new PartitionLogs(database, options.archive)
     database.exec(`
-      CREATE TABLE IF NOT EXISTS bus_log (id INTEGER PRIMARY KEY, event BLOB NOT NULL);
-      CREATE TABLE IF NOT EXISTS bus_partitions (topic TEXT NOT NULL, partition INTEGER NOT NULL, log INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS bus_sequences (topic TEXT NOT NULL, stream TEXT NOT NULL, sequence INTEGER NOT NULL, PRIMARY KEY (topic, stream)) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS bus_offsets (consumer TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, epoch INTEGER NOT NULL, PRIMARY KEY (consumer, topic, partition)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS bus_epochs (consumer TEXT PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS bus_starts (log INTEGER PRIMARY KEY, start INTEGER NOT NULL, hash TEXT NOT NULL);
     `)
     this.#append = database.prepare('INSERT INTO bus_log (id, event) VALUES (?, ?)')
     this.#putSequence = database.prepare(
@@ -112,9 +102,7 @@ export class EmbeddedBus implements Bus, LogReader {
     this.#moveOffset = database.prepare(
       'UPDATE bus_offsets SET next = ? WHERE consumer = ? AND topic = ? AND partition = ? AND next = ? AND epoch = ?',
     )
-    this.#addPartitions()
-    this.#log = new SqliteLog(database, options.archive)
-    this.#loadLogs()
+    this.#loadSequences()
     this.#store.plugPublisher({
       append: (topic, event) => this.#appendEvent(topic, event),
       release: () => this.#releasePending(),
@@ -142,9 +130,8 @@ export class EmbeddedBus implements Bus, LogReader {
       known.all(subscription.group).map((row) => [`${row['topic']}/${row['partition']}`, row['next']]),
     )
     for (const topic of subscription.topics) {
-      const first = this.#firstLog.get(topic)!
       for (const partition of partitionsRead(subscription, topic)) {
-        const log = this.#logs[first + partition]!
+        const log = this.partitions.at(topic, partition)
         let next = rows.get(`${topic}/${partition}`) as number | undefined
         if (next === undefined) {
           next = subscription.start === 'latest' ? log.end : 0
@@ -192,7 +179,7 @@ export class EmbeddedBus implements Bus, LogReader {
   }
 
   read(topic: Topic, options?: ReadOptions): AsyncIterable<BusEvent> {
-    return this.#log.read(topic, options)
+    return this.partitions.events.read(topic, options)
   }
 
   stops(): readonly Stop[] {
@@ -205,9 +192,9 @@ export class EmbeddedBus implements Bus, LogReader {
         if (cursor.stopped === undefined) continue
         cursor.stopped = undefined
         // Nobody brings back what is missing of market data: who says that it is to go on has it go on.
-        if (isPassing(this.#logs[index]!.topic)) cursor.lastSequence = undefined
+        if (isPassing(this.partitions.byIndex(index).topic)) cursor.lastSequence = undefined
         // In one go: what is published meanwhile is delivered from the queue, and must not come before this.
-        while (this.#catchUpAt(reader, cursor, this.#logs[index]!));
+        while (this.#catchUpAt(reader, cursor, this.partitions.byIndex(index)));
       }
       if (stopsOf(reader).length === 0) tellResumed(this.#store, reader.subscription.group, this.#timeUs)
     }
@@ -215,56 +202,11 @@ export class EmbeddedBus implements Bus, LogReader {
     return this.stops()
   }
 
-  /** What is in the log of a partition, and how far every group that has ever read it has come: below that it is snapshotted. */
-  extent(topic: Topic, partition: number): { readonly start: number; readonly end: number; readonly handled: number } {
-    const { start, end } = this.#logs[this.#firstLog.get(topic)! + partition]!
-    const row = this.#store.database
-      .prepare('SELECT min(next) AS next FROM bus_offsets WHERE topic = ? AND partition = ?')
-      .get(topic, partition)
-    return { start, end, handled: (row?.['next'] as number | null | undefined) ?? end }
-  }
-
-  /** The hash of what was in the log of a partition and has left it. */
-  hashBefore(topic: Topic, partition: number): string {
-    return this.#log.startOf(topic, partition).hash
-  }
-
-  /** Events as they are on disk, the archive aside. */
-  stored(topic: Topic, partition: number, from: number, limit: number): readonly StoredEvent[] {
-    return this.#log.rows(topic, partition, Math.max(from, this.extent(topic, partition).start), limit)
-  }
-
-  /** Removes what lies before an offset; inside a transaction. Its hash says what was there. */
-  trim(topic: Topic, partition: number, before: number, hash: string): void {
-    const log = this.#logs[this.#firstLog.get(topic)! + partition]!
-    const { handled } = this.extent(topic, partition)
-    if (before > Math.min(handled, log.end)) {
-      throw new Error(`expected ${topic}[${partition}] to be handled up to ${before}, found ${handled} of ${log.end}`)
-    }
-    const base = log.index * OFFSET_SPAN
-    const { database } = this.#store
-    database.prepare('DELETE FROM bus_log WHERE id >= ? AND id < ?').run(base, base + before)
-    database
-      .prepare(
-        'INSERT INTO bus_starts (log, start, hash) VALUES (?, ?, ?) ON CONFLICT (log) DO UPDATE SET start = excluded.start, hash = excluded.hash',
-      )
-      .run(log.index, before, hash)
-    log.start = before
-  }
-
-  /** Removes single events of a compacted topic; inside a transaction. */
-  removeCompacted(topic: Topic, partition: number, offsets: readonly number[]): void {
-    if (!isCompacted(topic)) throw new Error(`expected a compacted topic, found ${topic}`)
-    const base = this.#logs[this.#firstLog.get(topic)! + partition]!.index * OFFSET_SPAN
-    const remove = this.#store.database.prepare('DELETE FROM bus_log WHERE id = ?')
-    for (const offset of offsets) remove.run(base + offset)
-  }
-
   lag(): readonly { group: string; topic: Topic; partition: number; lag: number }[] {
     const found: { group: string; topic: Topic; partition: number; lag: number }[] = []
     for (const reader of this.#readers) {
       for (const [index, cursor] of reader.cursors) {
-        const log = this.#logs[index]!
+        const log = this.partitions.byIndex(index)
         if (cursor.next < log.end) {
           found.push({
             group: reader.subscription.group,
@@ -278,54 +220,14 @@ export class EmbeddedBus implements Bus, LogReader {
     return found
   }
 
-  #addPartitions(): void {
-    const { database } = this.#store
-    const known = database.prepare('SELECT topic, partition, log FROM bus_partitions').all()
-    const indexes = new Map(known.map((row) => [`${row['topic']}/${row['partition']}`, row['log'] as number]))
-    let free = Math.max(0, ...[...indexes.values()].map((index) => index + 1))
-    const add = database.prepare('INSERT INTO bus_partitions (topic, partition, log) VALUES (?, ?, ?)')
-    for (const topic of TOPIC_NAMES) {
-      for (let partition = 0; partition < TOPICS[topic].partitions; partition++) {
-        let index = indexes.get(`${topic}/${partition}`)
-        if (index === undefined) add.run(topic, partition, (index = free++))
-        this.#logs[index] = { topic, partition, index, start: 0, end: 0 }
-        if (partition === 0) this.#firstLog.set(topic, index)
-      }
-    }
-  }
-
-  /** @throws ArchiveError when the archive is of a later time than the log: new events would get the places of old ones. */
-  #loadLogs(): void {
-    const { archive } = this.#options
-    for (const log of this.#logs) {
-      if (log === undefined) continue
-      const { topic, partition } = log
-      log.start = this.#log.startOf(topic, partition).start
-      log.end = this.#log.endOf(topic, partition)
-      const archived = archive?.range(topic, partition)?.end ?? 0
-      if (archived > log.end) {
-        throw new ArchiveError(
-          `expected an archive of ${topic}[${partition}] up to ${log.end} at most, where the log ends, found one up to ${archived}: jts.sqlite is of an earlier time than the archive beside it. Put both back from one backup.`,
-        )
-      }
-    }
+  #loadSequences(): void {
     for (const row of this.#store.database.prepare('SELECT topic, stream, sequence FROM bus_sequences').all()) {
       this.#sequences.set(`${row['topic']}\n${row['stream']}`, row['sequence'] as number)
     }
   }
 
-  #logOf(topic: Topic, stream: string): Log {
-    const key = `${topic}\n${stream}`
-    let index = this.#partitions.get(key)
-    if (index === undefined) {
-      index = this.#firstLog.get(topic)! + partitionOf(stream, TOPICS[topic].partitions)
-      this.#partitions.set(key, index)
-    }
-    return this.#logs[index]!
-  }
-
   #appendEvent(topic: Topic, event: NewEvent): void {
-    const log = this.#logOf(topic, event.stream)
+    const log = this.partitions.ofStream(topic, event.stream)
     const key = `${topic}\n${event.stream}`
     const sequence = (this.#sequences.get(key) ?? 0) + 1
     const eventId = eventIdOf(topic, event.stream, sequence)
@@ -356,7 +258,7 @@ export class EmbeddedBus implements Bus, LogReader {
 
   #discardPending(): void {
     for (const event of this.#pending) {
-      this.#logOf(event.topic as Topic, event.stream).end--
+      this.partitions.ofStream(event.topic as Topic, event.stream).end--
       this.#sequences.set(`${event.topic}\n${event.stream}`, event.sequence - 1)
     }
     for (const event of this.#pending) {
@@ -430,7 +332,7 @@ export class EmbeddedBus implements Bus, LogReader {
   }
 
   #deliver(reader: Reader, event: BusEvent): void {
-    const log = this.#logOf(event.topic as Topic, event.stream)
+    const log = this.partitions.ofStream(event.topic as Topic, event.stream)
     const cursor = reader.cursors.get(log.index)
     // Not read by this group, seen before (a queue that overlaps a catch-up), or held back behind a poison event.
     if (cursor === undefined || event.offset < cursor.next || cursor.stopped) return
@@ -461,7 +363,14 @@ export class EmbeddedBus implements Bus, LogReader {
     }
   }
 
-  #poison(reader: Reader, cursor: Cursor, log: Log, offset: number, event: PoisonedEvent, error: unknown): void {
+  #poison(
+    reader: Reader,
+    cursor: Cursor,
+    log: PartitionLog,
+    offset: number,
+    event: PoisonedEvent,
+    error: unknown,
+  ): void {
     const { group } = reader.subscription
     const stops = stopsAt(log.topic, error)
     this.#options.log.error(
@@ -481,16 +390,16 @@ export class EmbeddedBus implements Bus, LogReader {
     let more = false
     for (const reader of this.#readers) {
       for (const [index, cursor] of reader.cursors) {
-        if (this.#catchUpAt(reader, cursor, this.#logs[index]!)) more = true
+        if (this.#catchUpAt(reader, cursor, this.partitions.byIndex(index))) more = true
       }
     }
     return more
   }
 
-  #catchUpAt(reader: Reader, cursor: Cursor, log: Log): boolean {
+  #catchUpAt(reader: Reader, cursor: Cursor, log: PartitionLog): boolean {
     if (cursor.next >= log.end || cursor.stopped) return false
     this.#skipDeleted(reader, cursor, log)
-    const rows = this.#log.rows(log.topic, log.partition, cursor.next, BATCH)
+    const rows = this.partitions.events.rows(log.topic, log.partition, cursor.next, BATCH)
     // What a compacted topic held to its end may be gone.
     if (rows.length === 0) this.#advance(reader, cursor, log, log.end)
     for (const row of rows) this.#deliverStored(reader, cursor, log, row)
@@ -498,7 +407,7 @@ export class EmbeddedBus implements Bus, LogReader {
   }
 
   /** A group that was away for longer than market data is kept goes on at the first that is left, and says so. */
-  #skipDeleted(reader: Reader, cursor: Cursor, log: Log): void {
+  #skipDeleted(reader: Reader, cursor: Cursor, log: PartitionLog): void {
     if (cursor.next >= log.start) return
     const { archive } = this.#options
     const { topic, partition, start } = log
@@ -512,7 +421,7 @@ export class EmbeddedBus implements Bus, LogReader {
     this.#advance(reader, cursor, log, first)
   }
 
-  #deliverStored(reader: Reader, cursor: Cursor, log: Log, { offset, event: bytes }: StoredEvent): void {
+  #deliverStored(reader: Reader, cursor: Cursor, log: PartitionLog, { offset, event: bytes }: StoredEvent): void {
     if (cursor.stopped) return
     let event: BusEvent
     try {
@@ -535,7 +444,7 @@ export class EmbeddedBus implements Bus, LogReader {
     this.#deliver(reader, event)
   }
 
-  #advance(reader: Reader, cursor: Cursor, log: Log, next: number): void {
+  #advance(reader: Reader, cursor: Cursor, log: PartitionLog, next: number): void {
     this.#store.transact(() => {
       cursor.next = next
       this.#dirtyCursors.set(cursor, { reader, log })

@@ -128,11 +128,14 @@ test('a server ends, and its temporary folder goes, with a process that forgets 
       import { startRedis } from './index.ts'
       import { identityOf } from './processes.ts'
       const { pid, dir } = await startRedis()
-      console.log(JSON.stringify({ identity: identityOf(pid), dir }))
-      setTimeout(() => process.exit(), 100)`),
+      process.once('SIGUSR2', () => process.exit())
+      setInterval(() => undefined, 60_000)
+      console.log(JSON.stringify({ identity: identityOf(pid), dir }))`),
   )
   assert.ok(existsSync(line.dir))
-  await once(parent, 'exit')
+  const gone = once(parent, 'exit')
+  parent.kill('SIGUSR2')
+  await gone
   assert.deepEqual(await leftOf([line.identity], 20_000), [])
   assert.ok(!existsSync(line.dir))
 })

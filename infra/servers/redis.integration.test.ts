@@ -20,8 +20,8 @@ async function started(t: TestContext, starting: Promise<RedisServer>): Promise<
   return server
 }
 
-async function ask<T>(url: string, question: (redis: Redis) => Promise<T>): Promise<T> {
-  const redis = new Redis(url, { commandTimeout: 500, retryStrategy: null, lazyConnect: true })
+async function ask<T>(url: string, question: (redis: Redis) => Promise<T>, timeoutMs = 30_000): Promise<T> {
+  const redis = new Redis(url, { commandTimeout: timeoutMs, retryStrategy: null, lazyConnect: true })
   let cause: unknown
   redis.on('error', (error) => (cause ??= error))
   try {
@@ -34,7 +34,7 @@ async function ask<T>(url: string, question: (redis: Redis) => Promise<T>): Prom
   }
 }
 
-const ping = (server: RedisServer) => ask(server.url, (redis) => redis.ping())
+const ping = (server: RedisServer, timeoutMs?: number) => ask(server.url, (redis) => redis.ping(), timeoutMs)
 
 test('answers on loopback to its password, and leaves nothing when it is stopped', async (t) => {
   const server = await started(t, startRedis())
@@ -50,7 +50,7 @@ test('answers on loopback to its password, and leaves nothing when it is stopped
   await server.stop()
   await server.stop()
   assert.equal(identityOf(server.pid), undefined)
-  assert.match(String(await answers(LOOPBACK, server.port, 1000)), /ECONNREFUSED/)
+  assert.match(String(await answers(LOOPBACK, server.port, 30_000)), /ECONNREFUSED/)
   assert.ok(!existsSync(server.dir))
   await assert.rejects(server.restart(), /found it removed, because it was a temporary one/)
 })
@@ -91,8 +91,8 @@ test('takes connections and answers nothing while it is paused', async (t) => {
   const server = await started(t, startRedis())
   server.pause()
   server.pause()
-  assert.equal(await answers(LOOPBACK, server.port, 1000), true)
-  await assert.rejects(ping(server), /Command timed out/)
+  assert.equal(await answers(LOOPBACK, server.port, 30_000), true)
+  await assert.rejects(ping(server, 500), /Command timed out/)
   server.resume()
   assert.equal(await ping(server), 'PONG')
   server.pause()

@@ -26,10 +26,15 @@ const candle = (openTimeUs: number, close: number) =>
     data: { instrument: 'A:B', timeframe: '1m', openTimeUs, close } as CandleView,
   }) as const satisfies StreamMessage
 
+async function until(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 10_000; !condition() && Date.now() < end;) await sleep(1)
+  assert.ok(condition(), 'waited in vain')
+}
+
 describe('live store', () => {
   let store: LiveStore
   const sockets: FakeSocket[] = []
-  const started = (silenceMs = 1000): FakeSocket => {
+  const started = (silenceMs = 60_000): FakeSocket => {
     sockets.length = 0
     const connect = (): WebSocket => {
       const socket = new FakeSocket()
@@ -50,6 +55,7 @@ describe('live store', () => {
     store.onCandles((batch) => batches.push(batch))
     socket.say(snapshot)
     for (let index = 0; index < 50; index++) socket.say(candle(index, index))
+    await until(() => told > 0)
     await sleep(30)
     assert.equal(told, 1)
     assert.equal(batches.length, 1)
@@ -63,25 +69,22 @@ describe('live store', () => {
     store.onResync(() => resyncs++)
     socket.say(snapshot)
     socket.onclose?.()
-    await sleep(8)
-    assert.equal(store.getState().connection, 'lost')
-    await sleep(30)
-    assert.equal(sockets.length, 2)
+    await until(() => store.getState().connection === 'lost')
+    await until(() => sockets.length === 2)
     sockets[1]!.say(snapshot)
-    await sleep(15)
-    assert.equal(store.getState().connection, 'live')
+    await until(() => store.getState().connection === 'live')
     assert.equal(resyncs, 1)
   })
 
   it('takes silence for a dead connection, and no longer listens to it', async () => {
     const socket = started(40)
     socket.say(snapshot)
-    await sleep(70)
+    await until(() => sockets.length >= 2)
     assert.equal(socket.closed, true)
-    assert.ok(sockets.length >= 2)
     const before = store.getState()
     socket.say(candle(1, 1))
     assert.equal(store.getState(), before)
+    assert.equal(store.heardCandles('A:B', '1m').length, 0)
   })
 
   it('asks for the candles again when the gateway left some out', () => {

@@ -16,12 +16,12 @@ async function within<T>(seconds: number, what: string, work: Promise<T>): Promi
   return await Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
-async function send(bootstrapBrokers: string[], topic: string, value: string): Promise<void> {
-  const producer = new Producer({ clientId: 'test', bootstrapBrokers, serializers: stringSerializers, retries: 0 })
+async function send(bootstrapBrokers: string[], topic: string, value: string, more = {}): Promise<void> {
+  const producer = new Producer({ clientId: 'test', bootstrapBrokers, serializers: stringSerializers, ...more })
   try {
-    await within(15, 'send', producer.send({ acks: -1, messages: [{ topic, key: 'key', value }] }))
+    await within(60, 'send', producer.send({ acks: -1, messages: [{ topic, key: 'key', value }] }))
   } finally {
-    await within(5, 'close', producer.close())
+    await within(60, 'close', producer.close())
   }
 }
 
@@ -34,13 +34,13 @@ async function receive(bootstrapBrokers: string[], count: number): Promise<strin
   })
   const found: string[] = []
   try {
-    const stream = await within(15, 'join', consumer.consume({ topics: [TOPIC], mode: 'earliest', autocommit: false }))
+    const stream = await within(60, 'join', consumer.consume({ topics: [TOPIC], mode: 'earliest', autocommit: false }))
     const read = async () => {
       for await (const message of stream) if (found.push(message.value) === count) return
     }
-    await within(15, 'read', read())
+    await within(60, 'read', read())
   } finally {
-    await within(10, 'close', consumer.close(true))
+    await within(60, 'close', consumer.close(true))
   }
   return found
 }
@@ -51,13 +51,13 @@ test('carries records to another client, keeps them over a kill, makes no topic 
   t.after(() => server.stop())
   const brokers = [...server.brokers]
   const admin = new Admin({ clientId: 'test', bootstrapBrokers: brokers })
-  await within(10, 'create', admin.createTopics({ topics: [TOPIC], partitions: 1, replicas: 1 }))
+  await within(60, 'create', admin.createTopics({ topics: [TOPIC], partitions: 1, replicas: 1 }))
   await admin.close()
   await send(brokers, TOPIC, 'first')
-  await assert.rejects(send(brokers, 'jts.test.unknown', 'lost'))
+  await assert.rejects(send(brokers, 'jts.test.unknown', 'lost', { retries: 0 }))
 
   await server.kill9()
-  assert.match(String(await answers(LOOPBACK, server.port, 1000)), /ECONNREFUSED/)
+  assert.match(String(await answers(LOOPBACK, server.port, 30_000)), /ECONNREFUSED/)
   await server.restart()
   await send(brokers, TOPIC, 'second')
   assert.deepEqual(await receive(brokers, 2), ['first', 'second'])
@@ -69,6 +69,6 @@ test('carries records to another client, keeps them over a kill, makes no topic 
   assert.match(consoleConsumer, /^first\nsecond$/m)
 
   await server.stop()
-  assert.match(String(await answers(LOOPBACK, server.port, 1000)), /ECONNREFUSED/)
+  assert.match(String(await answers(LOOPBACK, server.port, 30_000)), /ECONNREFUSED/)
   assert.ok(!existsSync(server.dir))
 })

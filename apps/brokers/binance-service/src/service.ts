@@ -37,6 +37,8 @@ export type BinanceServiceOptions = {
   readonly shared?: SharedBudget | undefined
   /** Of the streams of market data at the venue. */
   readonly marketTimings?: Partial<StreamTimings>
+  /** How long the venue may take over an answer about an account. */
+  readonly timeoutMs?: number | undefined
   /** A replay waits for its venue by the conductor, however long; a breaker would only make two runs differ. */
   readonly hasBreaker?: boolean
 }
@@ -52,6 +54,7 @@ export async function startBinanceService(options: BinanceServiceOptions): Promi
     marketClock,
     shared,
     marketTimings,
+    timeoutMs,
     hasBreaker = true,
   } = options
   const common = { endpoints, wallClock, log, shared, ...(activity === undefined ? {} : { activity }) }
@@ -62,7 +65,10 @@ export async function startBinanceService(options: BinanceServiceOptions): Promi
   })
   const brokers = accounts.map(({ credentials, instruments = [], ...one }) => {
     const clock = marketClock === undefined ? {} : { marketClock }
-    const waits = hasBreaker ? { questionWaitMs: QUESTION_WAIT_MS } : {}
+    const waits = {
+      ...(hasBreaker ? { questionWaitMs: QUESTION_WAIT_MS } : {}),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    }
     const broker = createBinanceBroker({ ...common, ...clock, ...waits, account: one.account, credentials })
     return { ...one, instruments, broker }
   })

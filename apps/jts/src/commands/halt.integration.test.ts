@@ -135,7 +135,7 @@ test('orders of ours are cancelled at the venue; those of others only where the 
   const place = async (clientOrderId: ClientOrderId): Promise<void> => {
     const intentTimeUs = systemClock.nowUs() + broker.clockOffsetUs()
     const outcome = await broker.placeOrder({
-      ...{ clientOrderId, intentTimeUs, sendBeforeUs: intentTimeUs + 5_000_000 },
+      ...{ clientOrderId, intentTimeUs, sendBeforeUs: intentTimeUs + 60_000_000 },
       ...{ instrument: instrumentId('BINANCE:BTCUSDT'), side: 'buy', type: 'limit', timeInForce: 'gtc' },
       ...{ quantity: parseUnits('0.01'), limitPrice },
     })
@@ -183,7 +183,9 @@ test('orders of ours are cancelled at the venue; those of others only where the 
   await leaveOrder(onItsWay, 'on-its-way' as OrderId, { status: 'submitting', sendBeforeUs })
   const waited = await halt(onItsWay, keys)
   assert.deepEqual([waited.answer?.['open'], waited.answer?.['unknown']], [0, 1], waited.stderr)
-  assert.ok((await asked.firstUs) >= sendBeforeUs, 'it was looked for what is open while a request could still be sent')
+  // It reckons in the venue's time as it has measured it, and a timer may be a moment early.
+  const earliestUs = sendBeforeUs - 100_000
+  assert.ok((await asked.firstUs) >= earliestUs, 'it was looked for what is open while a request could still be sent')
 
   const config = join(root, 'adopts.yaml')
   writeFileSync(config, 'mode: sim\naccounts:\n  - { name: main, broker: binance, foreignOrders: adopt }\n')

@@ -29,6 +29,8 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** An answer later than this is silence: longer than a busy machine keeps a process waiting. */
 const KEEP_ALIVE = { timeMs: 100, timeoutMs: 400 }
+/** For a link that must stand, however long this process itself stands still. */
+const PATIENT = { ...KEEP_ALIVE, timeoutMs: 10_000 }
 const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [], strategies: [] }
 const [{ request, answer }] = said
 const signals = (count: number): string[] => Array.from({ length: count }, (_, n) => `signal-${n}`)
@@ -39,7 +41,7 @@ async function until(condition: () => boolean, ms = 30_000): Promise<void> {
 }
 
 /** A scripted server, with a proxy before it, with a client before that. */
-async function linked(deadlineMs = 10_000) {
+async function linked(deadlineMs = 10_000, keepAlive = KEEP_ALIVE) {
   const scripted = new ScriptedApis()
   const { services } = scripted
   const server = await startRpcServer({
@@ -47,12 +49,12 @@ async function linked(deadlineMs = 10_000) {
     port: 0,
     services,
     log: silentLogger,
-    keepAlive: KEEP_ALIVE,
+    keepAlive,
   })
   open.push(() => server.stop())
   const proxy = await TcpProxy.start({ port: server.port })
   open.push(() => proxy.close())
-  const connection = new RpcConnection({ address: proxy.address, keepAlive: KEEP_ALIVE, deadlineMs })
+  const connection = new RpcConnection({ address: proxy.address, keepAlive, deadlineMs })
   open.push(() => {
     connection.close()
     return undefined
@@ -123,7 +125,7 @@ describe('a half-open link', () => {
 })
 
 it('a slow link only takes longer', async () => {
-  const { proxy, orders, scripted, connection } = await linked()
+  const { proxy, orders, scripted, connection } = await linked(10_000, PATIENT)
   scripted.answer = () => Promise.resolve(ACTIVE)
   proxy.delay(30)
   const begun = performance.now()

@@ -15,12 +15,13 @@ import { MARKET_SILENCE_MS, type Plumbing, type RunSettings } from '../services.
 import { showBreaker, showRateBudgets } from '../observe.ts'
 import type { Hosted } from './hosted.ts'
 
-/** Where this process listens for callers of the Broker API, how they reach it, and where its journals are. */
+/** Where this process listens for callers of the Broker API, how they reach it, where its journals are, and its patience. */
 export type BrokerHost = {
   readonly listen: string
   readonly reached: string
   readonly folder: string
   readonly key: { readonly id: string; readonly secret: string }
+  readonly venueTimeoutMs?: number
 }
 
 const fences = defineTable(
@@ -69,6 +70,7 @@ export function hostBinance(settings: RunSettings, plumbing: Plumbing, owned: Po
       log: log.child({ service: PARTICIPANT }),
       shared,
       ...(replay ? {} : { marketTimings: { silenceMs: MARKET_SILENCE_MS } }),
+      timeoutMs: host.venueTimeoutMs,
       hasBreaker: !replay,
       streamLimits: { heartbeatMs: HEARTBEAT_MS },
     })

@@ -34,7 +34,7 @@ for (const direction of ['up', 'down'] as const) {
       wallClock: systemClock,
       fatal: (_, cause) => failures.push(cause),
       leaseMs: 600_000,
-      silenceMs: 1000,
+      silenceMs: 5000,
     })
     store.ensure([counts as never])
     const put = (count: number): void => store.transact((turn) => turn.put(counts, { id: `n${count}`, count }))

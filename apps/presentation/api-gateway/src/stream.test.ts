@@ -210,7 +210,8 @@ describe('live stream over a real socket', () => {
 
   before(async () => {
     ports = new FakePorts()
-    gateway = createApiGateway({ ports, port: 0, log: silentLogger, mode: 'sim' })
+    const streamLimits = { heartbeatMs: 600_000 }
+    gateway = createApiGateway({ ports, port: 0, log: silentLogger, mode: 'sim', streamLimits })
     url = await streamUrlOf(gateway)
   })
   after(() => gateway.stop())

@@ -25,6 +25,8 @@ const BTC = instrumentId('BINANCE:BTCUSDT')
 /** Nothing is over here because its time is: what does not go out is refused. */
 const SEND_WINDOW_US = 60_000_000
 const CONNECTIONS = 2
+/** Generous: it says that it happens, not how fast this machine is. What is held back is held as long. */
+const WITHIN_MS = 60_000
 /** What trading connections send first; questions have connections of their own, and are answered. */
 const TRADING = /^(GET \/api\/v3\/ping|POST|DELETE) /
 
@@ -85,11 +87,12 @@ export class WaitingRequest {
     const kafka = { brokers: kafkaBrokers, prefix: `${namespace}.`, clientId: 'test' }
     this.#bus = new KafkaBus({ store: this.#store, kafka, log: silentLogger })
     await this.#bus.start()
+    const listens = { listen: '127.0.0.1', reached: '127.0.0.1', folder: this.#folder, key: this.#run.brokerKey }
     this.#broker = await startReplica({
       ...common,
       ...{ service: 'binance-service', name: 'binance-service', observability: NOT_OBSERVED },
       listen: { host: '127.0.0.1', port: 0 },
-      brokerHost: { listen: '127.0.0.1', reached: '127.0.0.1', folder: this.#folder, key: this.#run.brokerKey },
+      brokerHost: { ...listens, venueTimeoutMs: WITHIN_MS },
       fatal: (reason, cause) => {
         throw new Error(reason, { cause })
       },
@@ -188,9 +191,6 @@ export class WaitingRequest {
     await this.#venue.kill()
   }
 }
-
-/** Generous: it says that it happens, not how fast this machine is. */
-const WITHIN_MS = 60_000
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   for (const end = Date.now() + WITHIN_MS; !(await isSo()); await sleep(20)) {

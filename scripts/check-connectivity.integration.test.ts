@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTcpServer, type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { MarketDataPort } from '@jts/broker-kit'
@@ -10,7 +10,9 @@ import { parseKeys, startBrokerServer } from '@jts/broker-kit/server'
 import { problem, signatureOf, type Health, type ProblemCode } from '@jts/contracts/broker-api'
 import { accountId } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
+import { freePort } from '@jts/servers'
 import { FakeBroker } from '@jts/testkit/fake-broker'
+import { judgeHealth, judgeReach, type Finding } from './connectivity.ts'
 
 const KEY = 'linux-box'
 const SECRET = 'a secret of more than thirty-two letters'
@@ -82,6 +84,9 @@ const refusing =
       ? send(response, 200, { status: 'up' })
       : send(response, 401, problem(code, 'as asked', more))
 
+/** Where it is not time that is tested. */
+const PATIENT = ['--timeout-ms', '60000']
+
 type Run = { readonly code: number | null; readonly output: string }
 
 async function check(args: readonly string[], env: Record<string, string> = {}): Promise<Run> {
@@ -96,7 +101,7 @@ async function check(args: readonly string[], env: Record<string, string> = {}):
 }
 
 test('a service that is well: nothing to mend', async () => {
-  const { code, output } = await check([await serve(answering(healthy))])
+  const { code, output } = await check([await serve(answering(healthy)), ...PATIENT])
   assert.equal(code, 0, output)
   for (const line of [
     /^ok {4}reachable/m,
@@ -118,17 +123,20 @@ test('the broker service itself is found well, and down where it says so', async
     accounts: [{ account: accountId('sim.creon.main'), broker }],
     keys: parseKeys({ keys: [{ id: KEY, secret: SECRET, right: 'read' }] }),
   })
-  const { output } = await check([url])
+  const { output } = await check([url, ...PATIENT])
   await stop()
   assert.match(output, /^ok {4}reachable/m)
   assert.match(output, /^ok {4}key and signature/m)
-  const down = await check([await serve((_, response) => send(response, 503, { status: 'down' }))])
+  const down = await check([await serve((_, response) => send(response, 503, { status: 'down' })), ...PATIENT])
   assert.match(down.output, /^note {2}reachable .*says that it is down/m)
 })
 
 test('host and port may come from the environment; --json is one object', async () => {
   const url = new URL(await serve(answering(healthy)))
-  const { code, output } = await check(['--json'], { CREON_API_HOST: url.hostname, CREON_API_PORT: url.port })
+  const { code, output } = await check(['--json', ...PATIENT], {
+    CREON_API_HOST: url.hostname,
+    CREON_API_PORT: url.port,
+  })
   assert.equal(code, 0, output)
   assert.deepEqual((JSON.parse(output) as { ok: boolean; url: string }).url, url.origin)
 })
@@ -212,11 +220,8 @@ const TROUBLES: [situation: string, handler: Handler, code: number, said: RegExp
 ]
 for (const [situation, handler, code, said] of TROUBLES) {
   test(`${situation} is said in plain words`, async () => {
-    const run = await check([
-      await serve(handler),
-      '--timeout-ms',
-      situation.includes('says nothing') ? '500' : '20000',
-    ])
+    const patience = situation.includes('says nothing') ? ['--timeout-ms', '500'] : PATIENT
+    const run = await check([await serve(handler), ...patience])
     assert.match(run.output, said)
     assert.equal(run.code, code, run.output)
     assert.ok(!run.output.includes(SECRET))
@@ -224,29 +229,45 @@ for (const [situation, handler, code, said] of TROUBLES) {
 }
 
 test('nobody listens', async () => {
-  const server = createTcpServer()
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-  const { port } = server.address() as AddressInfo
-  await new Promise((done) => server.close(done))
-  const { code, output } = await check([`http://127.0.0.1:${port}`])
+  const { code, output } = await check([`http://127.0.0.1:${await freePort()}`, ...PATIENT])
   assert.equal(code, 1)
   assert.match(output, /MEND {2}reachable .*nothing listens on port \d+\n.*start the service/)
 })
 
 test('a name that nobody knows', async () => {
-  const { code, output } = await check(['http://no-such-host.invalid:8001'])
+  const { code, output } = await check(['http://no-such-host.invalid:8001', ...PATIENT])
   assert.equal(code, 1)
   assert.match(output, /MEND {2}reachable +(the name no-such-host\.invalid is not known here|.*cannot be asked)/)
 })
 
+test('a name server that is late is told as the name, not as a firewall', () => {
+  const late = { kind: 'failure', code: 'NAME_TIMEOUT', message: 'late' } as const
+  const { state, found, mend } = judgeReach('http://windows-box:8001', late)
+  assert.deepEqual([state, found], ['mend', 'nobody says in time which address the name windows-box has'])
+  assert.match(mend!, /its name/)
+})
+
+test('the clocks differ by what the way of the answer does not explain', () => {
+  const clocks = (sentUs: number, receivedUs: number): Finding => {
+    const body = { success: true, data: { ...healthy(), timeUs: 10_000_000 } }
+    const findings = judgeHealth({ kind: 'answer', status: 200, body, sentUs, receivedUs }, receivedUs)
+    return findings.find(({ about }) => about === 'clocks')!
+  }
+  assert.equal(clocks(4_000_000, 10_000_000).state, 'ok', 'it was asked long before it answered')
+  assert.equal(clocks(10_000_000, 16_000_000).state, 'ok', 'its answer was long on its way')
+  assert.equal(clocks(1_000_000, 7_000_000).state, 'note')
+  assert.equal(clocks(13_000_000, 19_000_000).state, 'note')
+})
+
 test('another secret is refused by the signature itself', async () => {
-  const { code, output } = await check([await serve(answering(healthy))], { CREON_API_SECRET: 'x'.repeat(40) })
+  const asked = [await serve(answering(healthy)), ...PATIENT]
+  const { code, output } = await check(asked, { CREON_API_SECRET: 'x'.repeat(40) })
   assert.equal(code, 1)
   assert.match(output, /MEND {2}key and signature +refused: the signature does not fit/)
 })
 
 test('without keys it says which variables it looked for', async () => {
-  const { code, output } = await check([await serve(answering(healthy))], { CREON_API_SECRET: '' })
+  const { code, output } = await check([await serve(answering(healthy)), ...PATIENT], { CREON_API_SECRET: '' })
   assert.equal(code, 1)
   assert.match(output, /found no CREON_API_SECRET\n/)
 })

@@ -1,5 +1,6 @@
 /** `scripts/check-connectivity`: whether a broker service is reached, knows us, and can work; in plain words. Changes nothing. */
 import { randomBytes } from 'node:crypto'
+import { lookup } from 'node:dns/promises'
 import { parseArgs } from 'node:util'
 import { SIGNATURE_HEADERS, signatureOf } from '@jts/contracts/broker-api'
 import { judgeHealth, judgeReach, type Answer, type Finding } from './connectivity.ts'
@@ -53,6 +54,11 @@ async function check(base: string, keys: Keys | string, timeoutMs: number): Prom
 }
 
 async function ask(base: string, target: string, keys: Keys | undefined, timeoutMs: number): Promise<Answer> {
+  let isNameKnown = false
+  lookup(new URL(base).hostname.replace(/^\[|\]$/g, '')).then(
+    () => (isNameKnown = true),
+    () => undefined,
+  )
   const sentUs = nowUs()
   try {
     const response = await fetch(`${base}${target}`, {
@@ -65,7 +71,8 @@ async function ask(base: string, target: string, keys: Keys | undefined, timeout
     return { kind: 'answer', status: response.status, body, sentUs, receivedUs }
   } catch (error) {
     const { name, message, cause } = error as Error & { cause?: { code?: string; message?: string } }
-    const code = name === 'TimeoutError' ? 'TIMEOUT' : (cause?.code ?? name)
+    const late = isNameKnown ? 'TIMEOUT' : 'NAME_TIMEOUT'
+    const code = name === 'TimeoutError' ? late : (cause?.code ?? name)
     return { kind: 'failure', code, message: cause?.message ?? message }
   }
 }

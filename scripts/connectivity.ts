@@ -22,13 +22,15 @@ export type Answer =
       readonly sentUs: number
       readonly receivedUs: number
     }
-  /** `code` as Node.js names it; TIMEOUT when it took too long. */
+  /** `code` as Node.js names it; TIMEOUT when it took too long, NAME_TIMEOUT when the name's address was still being asked for. */
   | { readonly kind: 'failure'; readonly code: string; readonly message: string }
 
 /** A difference that is far inside the window and still worth mending before it grows. */
 const SKEW_NOTED_US = 2_000_000
 /** A share of a limit below which a busy hour may use it up. */
 const SCARCE = 0.1
+
+const NAME_MEND = "give the machine's address instead of its name, or add the name to /etc/hosts"
 
 const REACH = 'reachable'
 const KEY = 'key and signature'
@@ -61,8 +63,10 @@ function unreached(address: string, { code, message }: Answer & { kind: 'failure
     case 'EAI_AGAIN':
       return {
         found: `the name ${host} is not known here (${code})`,
-        mend: "give the machine's address instead of its name, or add the name to /etc/hosts",
+        mend: NAME_MEND,
       }
+    case 'NAME_TIMEOUT':
+      return { found: `nobody says in time which address the name ${host} has`, mend: NAME_MEND }
     case 'ECONNREFUSED':
       return {
         found: `${host} is there, but nothing listens on port ${port}`,
@@ -107,9 +111,11 @@ export function judgeHealth(answer: Answer, nowUs: number): Finding[] {
   const health = dataOf(Health, answer.body)
   if (health === undefined) return [refusal(answer)]
   const middleUs = (answer.sentUs + answer.receivedUs) / 2
+  // It looked at its clock at some time between the two.
+  const doubtUs = (answer.receivedUs - answer.sentUs) / 2
   return [
     { about: KEY, state: 'ok', found: 'the service accepts them' },
-    clocks(health.timeUs - middleUs),
+    clocks(health.timeUs - middleUs, doubtUs),
     login(health.session),
     ...limits(health.limits, nowUs),
     ...service(health),
@@ -155,12 +161,13 @@ function refusal({ status, body, sentUs, receivedUs }: Answer & { kind: 'answer'
   }
 }
 
-function clocks(skewUs: number): Finding {
+function clocks(skewUs: number, doubtUs = 0): Finding {
   const mend =
     'let both machines keep the time (Windows: w32tm /resync as administrator; Linux: timedatectl set-ntp true)'
   if (Number.isNaN(skewUs)) return { about: CLOCK, state: 'mend', found: 'the service refuses our time', mend }
   const found = `the service's clock is ${seconds(Math.abs(skewUs))} ${skewUs < 0 ? 'behind' : 'ahead of'} this one`
-  if (Math.abs(skewUs) >= CLOCK_WINDOW_US) {
+  const certainUs = Math.abs(skewUs) - doubtUs
+  if (certainUs >= CLOCK_WINDOW_US) {
     return {
       about: CLOCK,
       state: 'mend',
@@ -168,9 +175,7 @@ function clocks(skewUs: number): Finding {
       mend,
     }
   }
-  return Math.abs(skewUs) < SKEW_NOTED_US
-    ? { about: CLOCK, state: 'ok', found }
-    : { about: CLOCK, state: 'note', found, mend }
+  return certainUs < SKEW_NOTED_US ? { about: CLOCK, state: 'ok', found } : { about: CLOCK, state: 'note', found, mend }
 }
 
 function login({ state, reason }: Health['session']): Finding {

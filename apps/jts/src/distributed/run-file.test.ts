@@ -81,6 +81,6 @@ test('the key of the broker services is made once for a folder', () => {
 test('a process that has stopped ends, although it was looking for another run', () => {
   const module = JSON.stringify(new URL('./run-file.ts', import.meta.url).href)
   const program = `const { untilReplaced } = await import(${module}); void untilReplaced('/none', undefined)`
-  const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { timeout: 30_000 })
+  const { status } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { timeout: 120_000 })
   assert.equal(status, 0)
 })

@@ -64,7 +64,7 @@ export function suites(root: string): readonly Suite[] {
       about: 'decisions and parts, each test file in its own process',
       budgetSeconds: 80,
       needs: [],
-      steps: [{ kind: 'files', of: 'unit', atOnce: 2, fileSeconds: 60 }],
+      steps: [{ kind: 'files', of: 'unit', atOnce: 2, fileSeconds: 180 }],
     },
     {
       name: 'integration',

@@ -8,16 +8,15 @@ import { calendarEnds } from './krx-config.ts'
 import type { Finding } from './doctor.ts'
 import { keysFromEnvironment } from './venue.ts'
 
-const ANSWER_MS = 3000
 /** Binance refuses what is stamped more than a second ahead of its clock. */
 const SKEW_MAX_MS = 1000
 
 /** @param isExample there is no configuration: the examples, of which those in Korean shares need Python */
-export async function brokers(config: JtsConfig, isExample: boolean): Promise<Finding[]> {
+export async function brokers(config: JtsConfig, isExample: boolean, answerMs: number): Promise<Finding[]> {
   return [
     keys(config),
-    ...(await binance(config)),
-    ...(await creon(config, isExample)),
+    ...(await binance(config, answerMs)),
+    ...(await creon(config, isExample, answerMs)),
     ...krxCalendar(config, Date.now()),
   ]
 }
@@ -50,13 +49,13 @@ function keys(config: JtsConfig): Finding {
 }
 
 /** In sim nobody outside is asked. */
-async function binance(config: JtsConfig): Promise<Finding[]> {
+async function binance(config: JtsConfig, answerMs: number): Promise<Finding[]> {
   if (config.mode === 'sim' || accountsAt('binance', config).length === 0) return []
   const about = 'Binance, and the clock'
   const { rest } = config.mode === 'live' ? PRODUCTION : TESTNET
   const sentMs = Date.now()
   try {
-    const response = await fetch(new URL('/api/v3/time', rest), { signal: AbortSignal.timeout(ANSWER_MS) })
+    const response = await fetch(new URL('/api/v3/time', rest), { signal: AbortSignal.timeout(answerMs) })
     const { serverTime } = (await response.json()) as { serverTime: number }
     return [clockSkew(rest, serverTime - (sentMs + Date.now()) / 2)]
   } catch (error) {
@@ -73,7 +72,7 @@ export function clockSkew(broker: string, skewMs: number): Finding {
 }
 
 /** What `openCreon` would find. */
-async function creon(config: JtsConfig, isExample: boolean): Promise<Finding[]> {
+async function creon(config: JtsConfig, isExample: boolean, answerMs: number): Promise<Finding[]> {
   const about = "Creon's service"
   if (isExample) return [simulatedCreon('note')]
   if (accountsAt('creon', config).length === 0) return []
@@ -83,7 +82,7 @@ async function creon(config: JtsConfig, isExample: boolean): Promise<Finding[]> 
   }
   try {
     const given = givenAddress(config)
-    if (given !== undefined) return [await reached(`http://${given.host}:${given.port}`)]
+    if (given !== undefined) return [await reached(`http://${given.host}:${given.port}`, answerMs)]
   } catch (error) {
     return [{ about, state: 'mend', found: (error as Error).message, mend: 'set it to the port, or unset it' }]
   }
@@ -94,11 +93,11 @@ async function creon(config: JtsConfig, isExample: boolean): Promise<Finding[]> 
 
 const liveness = z.object({ status: z.enum(['up', 'down']) })
 
-async function reached(address: string): Promise<Finding> {
+async function reached(address: string, answerMs: number): Promise<Finding> {
   const about = "Creon's service"
   const mend = `scripts/check-connectivity ${address} tells what is wrong, of keys, clocks and the login, too`
   try {
-    const response = await fetch(`${address}/health`, { signal: AbortSignal.timeout(ANSWER_MS) })
+    const response = await fetch(`${address}/health`, { signal: AbortSignal.timeout(answerMs) })
     const { status } = liveness.parse(await response.json())
     if (status === 'up') return { about, state: 'ok', found: `${address} answers` }
     return { about, state: 'note', found: `${address} answers, and says that it is down`, mend }

@@ -5,11 +5,16 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { freePort } from '@jts/servers'
 import { clockSkew } from './doctor-brokers.ts'
 import { calendarEnds } from './krx-config.ts'
-import { examine, freeSpace, nodeVersion, type Finding } from './doctor.ts'
+import { examine, freeSpace, nodeVersion, type DoctorOptions, type Finding } from './doctor.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-doctor-'))
+
+/** Servers that are there have time to answer, and it is not this machine's disk that is looked at. */
+const examined = (options: DoctorOptions): Promise<Finding[]> =>
+  examine({ answerMs: 60_000, freeBytesOf: () => 50e9, ...options })
 
 function about(findings: readonly Finding[], words: string): Finding {
   const found = findings.find((finding) => finding.about.includes(words))
@@ -33,7 +38,7 @@ for (const [what, finding, state] of [
 }
 
 test('a machine without a configuration is well in mode sim', async () => {
-  const findings = await examine({ dataDir: folder, port: 0, env: {} })
+  const findings = await examined({ dataDir: folder, port: 0, env: {} })
   assert.equal(about(findings, 'configuration').state, 'ok')
   assert.equal(about(findings, 'keys').state, 'ok')
   assert.deepEqual(
@@ -45,7 +50,7 @@ test('a machine without a configuration is well in mode sim', async () => {
 test('a configuration that cannot be read is said with its line, and nothing that follows from it is asked', async () => {
   const config = join(folder, 'jts.yaml')
   writeFileSync(config, 'mode: simm\n')
-  const findings = await examine({ config, dataDir: folder, port: 0, env: {} })
+  const findings = await examined({ config, dataDir: folder, port: 0, env: {} })
   assert.equal(about(findings, 'configuration').state, 'mend')
   assert.match(about(findings, 'configuration').found, /jts\.yaml:1/)
   assert.equal(
@@ -57,19 +62,22 @@ test('a configuration that cannot be read is said with its line, and nothing tha
 test('certificates that cannot be used are to be mended', async () => {
   const config = join(folder, 'tls.yaml')
   writeFileSync(config, 'distributed: { tls: { ca: missing.pem, cert: missing.pem, key: missing.key } }\n')
-  const finding = about(await examine({ config, dataDir: folder, port: 0, env: {} }), 'TLS')
+  const finding = about(await examined({ config, dataDir: folder, port: 0, env: {} }), 'TLS')
   assert.equal(finding.state, 'mend')
   assert.match(finding.found, /missing\.pem: cannot be read/)
 })
 
 test('a given server that answers is well; one that does not is to be mended, and its password is not said', async () => {
-  const server = createServer().listen(0, '127.0.0.1')
+  const port = await freePort()
+  const server = createServer().listen(port, '127.0.0.1')
   await new Promise((done) => server.once('listening', done))
-  const { port } = server.address() as { port: number }
   const url = `postgres://jts:secret@127.0.0.1:${port}/jts`
-  assert.equal(about(await examine({ dataDir: folder, port: 0, env: { DATABASE_URL: url } }), 'PostgreSQL').state, 'ok')
+  assert.equal(
+    about(await examined({ dataDir: folder, port: 0, env: { DATABASE_URL: url } }), 'PostgreSQL').state,
+    'ok',
+  )
   await new Promise((done) => server.close(done))
-  const gone = about(await examine({ dataDir: folder, port: 0, env: { DATABASE_URL: url } }), 'PostgreSQL')
+  const gone = about(await examined({ dataDir: folder, port: 0, env: { DATABASE_URL: url } }), 'PostgreSQL')
   assert.equal(gone.state, 'mend')
   assert.doesNotMatch(JSON.stringify(gone), /secret/)
 })
@@ -80,9 +88,9 @@ test('a given Kafka whose topics cannot be asked for is a note that says why', a
   const { port } = server.address() as { port: number }
   const dataDir = mkdtempSync(join(folder, 'run-'))
   const env = { KAFKA_BROKERS: `127.0.0.1:${port}` }
-  assert.equal(about(await examine({ dataDir, port: 0, env }), 'Kafka').state, 'ok')
+  assert.equal(about(await examined({ dataDir, port: 0, env }), 'Kafka').state, 'ok')
   writeFileSync(join(dataDir, 'run-distributed.json'), '{}')
-  const { state, found } = about(await examine({ dataDir, port: 0, env }), 'Kafka')
+  const { state, found } = about(await examined({ dataDir, port: 0, env }), 'Kafka')
   assert.equal(state, 'note')
   assert.match(found, /its topics cannot be asked for: .*run-distributed\.json/)
   server.close()
@@ -94,8 +102,8 @@ test('a run is looked for in the folder of the mode', async () => {
   try {
     writeFileSync('paper.yaml', 'mode: paper\naccounts: [{ name: krx, broker: creon }]\n')
     const config = 'paper.yaml'
-    assert.match(about(await examine({ config, port: 0, env: {} }), 'data folder').found, /\.jts\/paper, /)
-    assert.match(about(await examine({ port: 0, env: {} }), 'data folder').found, /\.jts\/sim, /)
+    assert.match(about(await examined({ config, port: 0, env: {} }), 'data folder').found, /\.jts\/paper, /)
+    assert.match(about(await examined({ port: 0, env: {} }), 'data folder').found, /\.jts\/sim, /)
   } finally {
     process.chdir(before)
   }
@@ -106,16 +114,16 @@ const LIVE = 'mode: live\nlive: true\nrisk: { notionalMaxPerOrder: 1 }\n'
 const withConfig = async (name: string, text: string): Promise<Finding[]> => {
   const config = join(folder, `${name}.yaml`)
   writeFileSync(config, text)
-  return await examine({ config, dataDir: folder, port: 0, env: {} })
+  return await examined({ config, dataDir: folder, port: 0, env: {} })
 }
 
 test('with an account at Creon alone Binance is not asked, and its service is', async () => {
   let status = 'up'
+  const port = await freePort()
   const service = createHttpServer((_, response) => {
     response.setHeader('connection', 'close').end(JSON.stringify({ status }))
-  }).listen(0, '127.0.0.1')
+  }).listen(port, '127.0.0.1')
   await new Promise((done) => service.once('listening', done))
-  const { port } = service.address() as { port: number }
   const config = `${LIVE}${KRX_ALONE}creon: { host: 127.0.0.1, port: ${port} }\n`
   const well = await withConfig('krx', config)
   assert.equal(about(well, "Creon's service").state, 'ok')
@@ -162,7 +170,7 @@ test('the simulated Creon needs Python: to be mended where it is configured, a n
   try {
     process.env['PATH'] = folder
     const { state } = about(await withConfig('sim', KRX_ALONE), 'Python')
-    const example = about(await examine({ dataDir: folder, port: 0, env: {} }), 'Python').state
+    const example = about(await examined({ dataDir: folder, port: 0, env: {} }), 'Python').state
     // Debian's own is looked for by its path.
     const isDebian = existsSync('/usr/bin/python3')
     assert.deepEqual([state, example], isDebian ? ['ok', 'ok'] : ['mend', 'note'])
@@ -176,6 +184,6 @@ test('a taken port is a note, because the next free one is used', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await new Promise((done) => server.once('listening', done))
   const { port } = server.address() as { port: number }
-  assert.equal(about(await examine({ dataDir: folder, port, env: {} }), 'port').state, 'note')
+  assert.equal(about(await examined({ dataDir: folder, port, env: {} }), 'port').state, 'note')
   server.close()
 })

@@ -22,6 +22,9 @@ export type DoctorOptions = {
   readonly dataDir?: string | undefined
   readonly port?: number | undefined
   readonly env: Readonly<Record<string, string | undefined>>
+  /** How long a server or a broker may take to answer. */
+  readonly answerMs?: number
+  readonly freeBytesOf?: (folder: string) => number
 }
 
 const NODE_OLDEST = 24
@@ -32,17 +35,19 @@ const ANSWER_MS = 3000
 
 export async function examine(options: DoctorOptions): Promise<Finding[]> {
   const { file, finding, config } = readConfiguration(options)
+  const { answerMs = ANSWER_MS, freeBytesOf = freeBytes } = options
+  const servers = { env: options.env, answerMs }
   const dataDir = resolve(options.dataDir ?? join('.jts', config?.mode ?? 'sim'))
   return [
     nodeVersion(process.versions.node),
-    diskSpace(dataDir),
+    diskSpace(dataDir, freeBytesOf),
     await dashboardPort(options.port ?? config?.port ?? PORT_DEFAULT),
     finding,
-    ...(config === undefined ? [] : await brokers(config, file === undefined)),
+    ...(config === undefined ? [] : await brokers(config, file === undefined, answerMs)),
     ...(config?.distributed?.tls === undefined ? [] : [tlsFiles(config.distributed.tls)]),
-    await kafka(options.env, dataDir),
-    await postgres(options.env),
-    await redis(options.env),
+    await kafka(servers, dataDir),
+    await postgres(servers),
+    await redis(servers),
   ]
 }
 
@@ -53,7 +58,7 @@ export function nodeVersion(version: string): Finding {
   return { about, state: 'mend', found: `${version}, expected ${NODE_OLDEST} or newer`, mend }
 }
 
-function diskSpace(folder: string): Finding {
+function diskSpace(folder: string, freeBytesOf: (folder: string) => number): Finding {
   const about = 'data folder'
   // The folder may not be there yet: then where it would be made.
   let there = folder
@@ -63,8 +68,12 @@ function diskSpace(folder: string): Finding {
   } catch {
     return { about, state: 'mend', found: `${there} cannot be written to`, mend: 'give another one with --data-dir' }
   }
-  const { bavail, bsize } = statfsSync(there)
-  return freeSpace(folder, bavail * bsize)
+  return freeSpace(folder, freeBytesOf(there))
+}
+
+function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize
 }
 
 export function freeSpace(folder: string, bytes: number): Finding {
@@ -112,11 +121,13 @@ export function tlsFiles(files: TlsFiles): Finding {
   }
 }
 
-async function kafka(env: DoctorOptions['env'], dataDir: string): Promise<Finding> {
+type Servers = Pick<DoctorOptions, 'env'> & { readonly answerMs: number }
+
+async function kafka({ env, answerMs }: Servers, dataDir: string): Promise<Finding> {
   const about = 'Kafka (--distributed)'
   const given = env['KAFKA_BROKERS']
   if (given) {
-    const finding = await givenServer(about, 'KAFKA_BROKERS', given.split(',')[0]!, 9092)
+    const finding = await givenServer(about, 'KAFKA_BROKERS', given.split(',')[0]!, { usualPort: 9092, answerMs })
     return finding.state === 'ok' ? await givenTopics(finding, given.split(','), dataDir) : finding
   }
   const java = javaVersion()
@@ -152,32 +163,38 @@ async function givenTopics(finding: Finding, brokers: readonly string[], dataDir
   }
 }
 
-async function postgres(env: DoctorOptions['env']): Promise<Finding> {
+async function postgres({ env, answerMs }: Servers): Promise<Finding> {
   const about = 'PostgreSQL (--distributed)'
   const given = env['DATABASE_URL']
-  if (given) return await givenServer(about, 'DATABASE_URL', URL.parse(given)?.host ?? '', 5432)
+  if (given)
+    return await givenServer(about, 'DATABASE_URL', URL.parse(given)?.host ?? '', { usualPort: 5432, answerMs })
   const versions = [...postgresFolders().keys()]
   if (versions.length > 0) return { about, state: 'ok', found: `version ${versions.join(', ')} is there` }
   return { about, state: 'note', found: 'none', mend: 'apt-get install postgresql, or set DATABASE_URL' }
 }
 
-async function redis(env: DoctorOptions['env']): Promise<Finding> {
+async function redis({ env, answerMs }: Servers): Promise<Finding> {
   const about = 'Redis (--distributed)'
   const given = env['REDIS_URL']
-  if (given) return await givenServer(about, 'REDIS_URL', URL.parse(given)?.host ?? '', 6379)
+  if (given) return await givenServer(about, 'REDIS_URL', URL.parse(given)?.host ?? '', { usualPort: 6379, answerMs })
   if (onPath('redis-server')) return { about, state: 'ok', found: 'redis-server is there' }
   return { about, state: 'note', found: 'none', mend: 'apt-get install redis-server, or set REDIS_URL' }
 }
 
 /** Never the whole address: it may hold a password. */
-async function givenServer(about: string, variable: string, host: string, usualPort: number): Promise<Finding> {
+async function givenServer(
+  about: string,
+  variable: string,
+  host: string,
+  { usualPort, answerMs }: { readonly usualPort: number; readonly answerMs: number },
+): Promise<Finding> {
   const mend = `start that server, or unset ${variable} to have one started here`
   const address = URL.parse(`tcp://${host}`)
   if (host === '' || address === null) {
     return { about, state: 'mend', found: `${variable} names no host`, mend }
   }
   const port = Number(address.port) || usualPort
-  const answer = await answers(address.hostname.replace(/^\[|\]$/g, ''), port, ANSWER_MS)
+  const answer = await answers(address.hostname.replace(/^\[|\]$/g, ''), port, answerMs)
   if (answer === true) return { about, state: 'ok', found: `${host} of ${variable} answers` }
   return { about, state: 'mend', found: `${host} of ${variable}: ${answer}`, mend }
 }

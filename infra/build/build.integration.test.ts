@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
+import { freePort } from '../servers/ports.ts'
 import { buildService } from './build.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -34,11 +35,11 @@ async function firstLine(service: string, ...args: string[]): Promise<Record<str
 }
 
 test('risk-management runs from its folder', async () => {
-  const ready = await firstLine('risk-management', '--grpc-port', '0')
+  const port = String(await freePort())
+  const ready = await firstLine('risk-management', '--grpc-port', port)
   assert.equal(ready['service'], 'risk-management')
-  assert.match(String(ready['address']), /^127\.0\.0\.1:\d+$/)
+  assert.equal(ready['address'], `127.0.0.1:${port}`)
   // Nobody listens any more.
-  const port = String(ready['address']).split(':')[1]!
   const args = ['healthy', '--grpc-port', port, '--timeout-ms', '500']
   const { status, stderr } = spawnSync(process.execPath, [join(folder, 'risk-management/start.js'), ...args], {
     encoding: 'utf8',

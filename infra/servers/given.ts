@@ -17,11 +17,11 @@ export type ProvidedRedis = Provided<RedisServer> & { readonly url: string }
 export type ProvidedPostgres = Provided<PostgresServer> & { readonly url: string }
 
 /** The brokers of `KAFKA_BROKERS` (`host:port,host:port`), or a Kafka of our own. */
-export async function provideKafka(options: ServerOptions = {}): Promise<ProvidedKafka> {
+export async function provideKafka({ answerMs, ...options }: ServerOptions & Given = {}): Promise<ProvidedKafka> {
   const given = process.env['KAFKA_BROKERS']
   if (given) {
     const brokers = given.split(',').map((broker) => broker.trim())
-    await requireAnswer('KAFKA_BROKERS', brokers, 9092)
+    await requireAnswer('KAFKA_BROKERS', brokers, { defaultPort: 9092, answerMs })
     return { ...notOurs, brokers }
   }
   const server = await startKafka(options)
@@ -29,10 +29,10 @@ export async function provideKafka(options: ServerOptions = {}): Promise<Provide
 }
 
 /** The server of `REDIS_URL`, or a Redis of our own. */
-export async function provideRedis(options: RedisOptions = {}): Promise<ProvidedRedis> {
+export async function provideRedis({ answerMs, ...options }: RedisOptions & Given = {}): Promise<ProvidedRedis> {
   const url = process.env['REDIS_URL']
   if (url) {
-    await requireAnswer('REDIS_URL', hostsOf(url), 6379)
+    await requireAnswer('REDIS_URL', hostsOf(url), { defaultPort: 6379, answerMs })
     return { ...notOurs, url }
   }
   const server = await startRedis(options)
@@ -40,26 +40,38 @@ export async function provideRedis(options: RedisOptions = {}): Promise<Provided
 }
 
 /** The database of `DATABASE_URL`, or a PostgreSQL of our own. */
-export async function providePostgres(options: PostgresOptions = {}): Promise<ProvidedPostgres> {
+export async function providePostgres({
+  answerMs,
+  ...options
+}: PostgresOptions & Given = {}): Promise<ProvidedPostgres> {
   const url = process.env['DATABASE_URL']
   if (url) {
-    await requireAnswer('DATABASE_URL', hostsOf(url), 5432)
+    await requireAnswer('DATABASE_URL', hostsOf(url), { defaultPort: 5432, answerMs })
     return { ...notOurs, url }
   }
   const server = await startPostgres(options)
   return { server, url: server.url, stop: () => server.stop() }
 }
 
+type Given = {
+  /** How long a given server may take to answer. */
+  readonly answerMs?: number | undefined
+}
+
 const notOurs = { server: undefined, stop: (): Promise<void> => Promise.resolve() }
 
-const ANSWER_SECONDS = 5
+const ANSWER_MS = 5000
 
 /** A client may wait for ever for a server that is not there: better to hear it at once, and without the password. */
-async function requireAnswer(variable: string, hosts: readonly string[], defaultPort: number): Promise<void> {
+async function requireAnswer(
+  variable: string,
+  hosts: readonly string[],
+  { defaultPort, answerMs = ANSWER_MS }: Given & { readonly defaultPort: number },
+): Promise<void> {
   const results = await Promise.all(
     hosts.map(async (each) => {
       const { hostname, port } = new URL(`tcp://${each}`)
-      const answer = await answers(hostname.replace(/^\[|\]$/g, ''), Number(port) || defaultPort, ANSWER_SECONDS * 1000)
+      const answer = await answers(hostname.replace(/^\[|\]$/g, ''), Number(port) || defaultPort, answerMs)
       return answer === true || `${each}: ${answer}`
     }),
   )

@@ -34,7 +34,9 @@ test('given servers are used and not stopped; all end with a command that is kil
   process.env['KAFKA_BROKERS'] = line.kafka.brokers.join(',')
   process.env['REDIS_URL'] = line.redis.url
   process.env['DATABASE_URL'] = line.postgres.url
-  const [kafka, redis, postgres] = await Promise.all([provideKafka(), provideRedis(), providePostgres()])
+  const patient = { answerMs: 60_000 }
+  const providing = [provideKafka(patient), provideRedis(patient), providePostgres(patient)] as const
+  const [kafka, redis, postgres] = await Promise.all(providing)
   assert.deepEqual(kafka.brokers, line.kafka.brokers)
   assert.equal(redis.url, line.redis.url)
   assert.equal(postgres.url, line.postgres.url)

@@ -1,9 +1,9 @@
 /** What a command is told is what is known: refused, or of unknown outcome. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
+import { freePort } from '@jts/servers'
 import { askGateway } from './ask-gateway.ts'
 
 const QUESTION = { path: 'things', withinMs: 60_000, refused: 'nothing is done', unknown: 'it is not known' }
@@ -56,12 +56,7 @@ for (const [situation, answer, question, told] of SITUATIONS) {
 }
 
 test('a command that nobody hears has done nothing', async () => {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  const url = `http://127.0.0.1:${port}`
+  const url = `http://127.0.0.1:${await freePort()}`
   await assert.rejects(askGateway({ url, ...QUESTION, ...command }), {
     message: `expected JTS to answer at ${url}, found that it does not`,
   })

@@ -18,6 +18,7 @@ export type HaltsKeptOptions = {
   readonly halts: Pick<HaltTable, 'write' | 'lift'>
   /** Cancels at the broker what the account has open and the halt stops, without its order execution. */
   readonly cancelWithout: (account: string, halt: HaltRequest) => Promise<HaltedWithout>
+  readonly writtenWithinMs?: number
 }
 
 /** What a halt may say; who keeps the state refuses any other. */
@@ -29,19 +30,19 @@ const CANCELLED_WITHIN_MS = 6000
 /** @param orders answers everything else, and refuses an account that is none */
 export function haltsKept(
   orders: OrderExecutionApi,
-  { owners, accounts, halts, cancelWithout }: HaltsKeptOptions,
+  { owners, accounts, halts, cancelWithout, writtenWithinMs = WRITTEN_WITHIN_MS }: HaltsKeptOptions,
 ): Pick<OrderExecutionApi, 'halt' | 'resume' | 'resumeStrategy'> {
   const accountsOf = (account: string): string[] => (owners.has(account) ? [account] : [...owners.keys()])
   const unitsOf = (account: string): string[] => accountsOf(account).map((one) => unitOfAccount('order-execution', one))
   const isKnown = (account: string): boolean => account === '' || owners.has(account)
   const lift = (scope: { readonly account: string; readonly strategy: string }): Promise<void> =>
-    within(WRITTEN_WITHIN_MS, halts.lift(unitsOf(scope.account), scope))
+    within(writtenWithinMs, halts.lift(unitsOf(scope.account), scope))
   return {
     async halt(asked) {
       const request = { ...placed(asked, accounts), state: asked.state || 'halted' }
       if (!isKnown(request.account) || !STATES.has(request.state)) return await orders.halt(request)
       // Whoever answers is halted, whether it could be written or not.
-      const written = within(WRITTEN_WITHIN_MS, halts.write(unitsOf(request.account), request)).then(
+      const written = within(writtenWithinMs, halts.write(unitsOf(request.account), request)).then(
         () => undefined,
         (error: unknown) => error as Error,
       )

@@ -102,6 +102,7 @@ test('a halt while order execution is dead holds when it is back, and one that n
     owners,
     accounts: new Map(),
     halts: new HaltTable(sql, namespace),
+    writtenWithinMs: 60_000,
     cancelWithout: async (account, { state: asked }) => {
       const { open: count, unknown } = await openInUnit(sql, namespace, account as typeof ACCOUNT, HALT_OF_ALL)
       return { cancelled: 0, open: count, unknown, state: asked }

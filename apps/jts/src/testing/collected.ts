@@ -29,7 +29,7 @@ async function serviceOn(
   const { place, kill } = await startCreonService(python, dir, [...evening, ...more])
   const [key] = readKeysFile(place.keys)
   const common = { baseUrl: place.url, key: key!, account: accountId(place.account) }
-  const client = new BrokerApiClient({ ...common, wallClock: systemClock, log: silentLogger })
+  const client = new BrokerApiClient({ ...common, askTimeoutMs: 40_000, wallClock: systemClock, log: silentLogger })
   t.after(async () => {
     await client.stop()
     await kill()

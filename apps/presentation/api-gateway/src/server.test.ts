@@ -18,7 +18,8 @@ function call(
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(
       url,
-      { method: options.method ?? 'GET', headers: options.headers ?? {} },
+      // A connection that is kept may be closed by the server at the moment of the next question.
+      { method: options.method ?? 'GET', headers: options.headers ?? {}, agent: false },
       (incoming) => {
         let text = ''
         incoming.setEncoding('utf8')

@@ -274,11 +274,11 @@ describe('live stream over a real socket', () => {
 
   it('disconnects a reader that never reads, while another goes on', { timeout: 60_000 }, async (t) => {
     const sentAway: string[] = []
-    const isSentAway = Promise.withResolvers<void>()
+    const isSentAway = Promise.withResolvers<undefined>()
     const log = createLogger({ name: 'test', level: 'warn' }, (line) => {
       if (!line.includes('a reader of the live stream is disconnected')) return
       sentAway.push(line)
-      isSentAway.resolve()
+      isSentAway.resolve(undefined)
     })
     const streamLimits = { flushMs: 5, bufferedBytesMax: 64 * 1024, waitingMax: 200, slowMs: 500 }
     const crowded = createApiGateway({ ports, port: 0, log, mode: 'sim', streamLimits })

@@ -2,14 +2,21 @@ import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import type { BrokerError, CancelOutcome } from '@jts/broker-kit'
 import { parseUnits, type ClientOrderId } from '@jts/model'
+import { systemClock } from '@jts/runtime'
+import type { BinanceBroker } from './broker.ts'
 import { BTCUSDT, marketBuy, testBroker } from './testing/broker.ts'
 import { fixture } from './testing/fixtures.ts'
+import { ManualClock } from './testing/manual-clock.ts'
 import { ScriptedVenue, type Answer } from './testing/scripted-venue.ts'
+import { until } from './testing/until.ts'
 
 const venue = await ScriptedVenue.start()
-const broker = testBroker(venue.endpoints, { timeoutMs: 150 })
+const broker = testBroker(venue.endpoints)
+/** Time stands for it, until a test lets the time-out pass. */
+const clock = new ManualClock(systemClock.nowUs())
+const patient = testBroker(venue.endpoints, { wallClock: clock })
 after(async () => {
-  await broker.stop()
+  await Promise.all([broker.stop(), patient.stop()])
   await venue.stop()
 })
 beforeEach(() => {
@@ -21,6 +28,16 @@ const answer = (all: Answer): void => {
   venue.script = ({ path }) => (path === '/api/v3/time' || path === '/api/v3/ping' ? undefined : all)
 }
 const refusal = (status: number, code: number, msg: string): Answer => ({ status, body: { code, msg } })
+
+/** What comes of a question that is answered so; where it never is, once its time is over. */
+async function answered<T>(reply: Answer, ask: (broker: BinanceBroker) => Promise<T>): Promise<T> {
+  answer(reply)
+  if (reply !== 'hang') return await ask(broker)
+  const asking = ask(patient)
+  await until(() => venue.asked.length > 0)
+  clock.advance(10_000_000)
+  return await asking
+}
 
 const CANCELS: readonly (readonly [string, Answer, string])[] = [
   ['the cancelled order', { body: fixture('cancel-order') }, 'cancelled'],
@@ -36,10 +53,10 @@ const summary = (outcome: CancelOutcome): string =>
   'code' in outcome ? `${outcome.kind} ${outcome.code}` : outcome.kind
 for (const [name, reply, expected] of CANCELS) {
   test(`a cancel answered by ${name} is ${expected}`, async () => {
-    answer(reply)
     const { intentTimeUs, sendBeforeUs } = marketBuy()
     const cancelId = 'cancel-1' as ClientOrderId
-    const outcome = await broker.cancelOrder({ ...order, cancelId, intentTimeUs, sendBeforeUs })
+    const cancel = { ...order, cancelId, intentTimeUs, sendBeforeUs }
+    const outcome = await answered(reply, (asked) => asked.cancelOrder(cancel))
     assert.equal(summary(outcome), expected)
     const [asked] = venue.asked
     assert.equal(asked?.method, 'DELETE')
@@ -59,8 +76,7 @@ const QUERIES: readonly (readonly [string, Answer, string])[] = [
 ]
 for (const [name, reply, expected] of QUERIES) {
   test(`a query answered by ${name} is ${expected}`, async () => {
-    answer(reply)
-    assert.equal((await broker.queryOrder(order)).kind, expected)
+    assert.equal((await answered(reply, (asked) => asked.queryOrder(order))).kind, expected)
   })
 }
 
@@ -104,7 +120,9 @@ test('open orders are asked for one instrument or for all', async () => {
 test('a question that finds no room in the rate budget in time is refused at once, and not asked', async () => {
   answer({ body: [] })
   const hour = { counts: 'weight', header: 'x-mbx-used-weight-1h', lengthUs: 3_600_000_000, limit: 100 } as const
-  const full = testBroker(venue.endpoints, { limits: { date: '', windows: [hour] }, questionWaitMs: 4000 })
+  // Half past.
+  const wallClock = new ManualClock(1_767_601_800_000_000)
+  const full = testBroker(venue.endpoints, { wallClock, limits: { date: '', windows: [hour] }, questionWaitMs: 4000 })
   await full.openOrders()
   await assert.rejects(full.openOrders(), {
     ...{ name: 'BrokerError', code: 'RATE_BUDGET', retryable: true },

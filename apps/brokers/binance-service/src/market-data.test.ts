@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import { instrumentId, type InstrumentId } from '@jts/model'
-import { silentLogger, systemClock } from '@jts/runtime'
+import { silentLogger } from '@jts/runtime'
 import { createBinanceMarketData } from './market-data.ts'
 import { ManualClock } from './testing/manual-clock.ts'
 import { BTCUSDT } from './testing/broker.ts'
@@ -10,7 +10,10 @@ import { ScriptedVenue } from './testing/scripted-venue.ts'
 
 const MINUTE_MS = 60_000
 const venue = await ScriptedVenue.start()
-const market = createBinanceMarketData({ endpoints: venue.endpoints, wallClock: systemClock, log: silentLogger })
+/** 40 s into a minute. */
+const NOW_US = 1_767_600_040_000_000
+const wallClock = new ManualClock(NOW_US)
+const market = createBinanceMarketData({ endpoints: venue.endpoints, wallClock, log: silentLogger })
 after(async () => {
   await market.stop()
   await venue.stop()
@@ -35,10 +38,10 @@ function serveKlines(firstMs: number, count: number): void {
     return { body: from === null ? fitting.slice(-limit) : fitting.slice(0, limit) }
   }
 }
-const thisMinuteMs = (): number => Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS
+const THIS_MINUTE_MS = NOW_US / 1000 - 40_000
 
 test('history is read page by page and ends before the open bar', async () => {
-  const firstMs = thisMinuteMs() - 2100 * MINUTE_MS
+  const firstMs = THIS_MINUTE_MS - 2100 * MINUTE_MS
   serveKlines(firstMs, 2101)
   const bars = await market.candles({ instrument: BTCUSDT, timeframe: '1m', fromUs: firstMs * 1000 })
   assert.equal(bars.length, 2100)
@@ -56,11 +59,11 @@ test('history stops at the last open time wanted and at the limit', async () => 
 })
 
 test('the latest bars are closed ones, read backwards when one page does not hold them', async () => {
-  const firstMs = thisMinuteMs() - 1499 * MINUTE_MS
+  const firstMs = THIS_MINUTE_MS - 1499 * MINUTE_MS
   serveKlines(firstMs, 1500)
   const bars = await market.candles({ instrument: BTCUSDT, timeframe: '1m', limit: 1200 })
   assert.equal(bars.length, 1200)
-  assert.equal(bars.at(-1)?.openTimeUs, (thisMinuteMs() - MINUTE_MS) * 1000)
+  assert.equal(bars.at(-1)?.openTimeUs, (THIS_MINUTE_MS - MINUTE_MS) * 1000)
   bars.slice(1).forEach((bar, index) => assert.equal(bar.openTimeUs - bars[index]!.openTimeUs, MINUTE_MS * 1000))
 })
 
@@ -71,10 +74,10 @@ test('a market that ended long ago gives its last bars, all of them closed', asy
 })
 
 test('a market that runs ahead of the wall clock gives all bars but the one that has no successor', async () => {
-  serveKlines(thisMinuteMs() + 600 * MINUTE_MS, 5)
+  serveKlines(THIS_MINUTE_MS + 600 * MINUTE_MS, 5)
   const bars = await market.candles({ instrument: BTCUSDT, timeframe: '1m', limit: 3 })
   assert.deepEqual(
-    bars.map(({ openTimeUs }) => openTimeUs / 60_000_000 - thisMinuteMs() / MINUTE_MS),
+    bars.map(({ openTimeUs }) => openTimeUs / 60_000_000 - THIS_MINUTE_MS / MINUTE_MS),
     [601, 602, 603],
   )
 })
@@ -152,8 +155,7 @@ test('an instrument of another venue is refused', async () => {
 })
 
 test('prices are refused at once where the past may still wait for room, all its pages together', async () => {
-  // 40 s into a minute.
-  const clock = new ManualClock(1_767_600_040_000_000)
+  const clock = new ManualClock(NOW_US)
   const waits = { questionWaitMs: { short: 4000, long: 30_000 } }
   const bounded = createBinanceMarketData({ endpoints: venue.endpoints, wallClock: clock, log: silentLogger, ...waits })
   const full = { 'x-mbx-used-weight-1m': '6000' }

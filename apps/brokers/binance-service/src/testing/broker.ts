@@ -26,7 +26,7 @@ export function marketBuy(change: Partial<PlaceOrderIntent> = {}): PlaceOrderInt
     type: 'market',
     quantity: parseUnits('0.03'),
     intentTimeUs: nowUs,
-    sendBeforeUs: nowUs + 2_000_000,
+    sendBeforeUs: nowUs + 30_000_000,
     ...change,
   }
 }

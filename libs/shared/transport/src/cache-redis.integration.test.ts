@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger, silentLogger, systemClock } from '@jts/runtime'
 import { provideRedis, type ProvidedRedis } from '@jts/servers'
-import { cacheContract, TOKEN_TIMES } from './cache/contract.ts'
+import { cacheContract, LATE_MS, TOKEN_TIMES } from './cache/contract.ts'
 import { RedisClient } from './cache/redis-client.ts'
 import { RedisCache, RedisLockHint, RedisSharedBudget, RedisTokens } from './cache/redis.ts'
 
@@ -26,7 +26,7 @@ cacheContract({
           cache: new RedisCache(redis),
           tokens: new RedisTokens(redis, { clock: systemClock, randomId, ...TOKEN_TIMES }),
           locks: new RedisLockHint(redis, randomId),
-          budget: new RedisSharedBudget(redis, { replicas: 2, reserve: 0 }),
+          budget: new RedisSharedBudget(redis, { replicas: 2, reserve: 0, lateMs: LATE_MS }),
         }
       },
       pass: (ms) => sleep(ms),

@@ -128,12 +128,13 @@ export type BudgetOptions = Split & {
   readonly skewMs?: number
   /** How long after its grant a request may still reach the venue. */
   readonly delayMs?: number
+  /** A question that Redis reads later than this does nothing. */
+  readonly lateMs?: number
 }
 
 const SKEW_MS = 500
 const DELAY_MS = 10_000
-/** A question that Redis reads later than this does nothing. */
-const LATE_US = 500_000
+const LATE_MS = 500
 /** How long Redis' time is reckoned from its last answer. */
 const TIME_KNOWN_MS = 10_000
 /** Without Redis: it may be back sooner than the next window. */
@@ -148,11 +149,13 @@ export class RedisSharedBudget implements SharedBudget {
   readonly #split: Split
   readonly #skewUs: number
   readonly #delayUs: number
+  readonly #lateUs: number
   readonly #own = new Map<string, ReplicaShare>()
   /** Redis' time, and when it was that by ours. */
   #time: { readonly redisUs: number; readonly atMs: number } | undefined
 
-  constructor(redis: RedisDoor, { replicas, reserve, skewMs = SKEW_MS, delayMs = DELAY_MS }: BudgetOptions) {
+  constructor(redis: RedisDoor, options: BudgetOptions) {
+    const { replicas, reserve, skewMs = SKEW_MS, delayMs = DELAY_MS, lateMs = LATE_MS } = options
     if (!(Number.isInteger(replicas) && replicas >= 1 && reserve >= 0 && reserve <= 1)) {
       throw new RangeError(`expected one replica or more and a reserve from 0 to 1, found ${replicas} and ${reserve}`)
     }
@@ -160,6 +163,7 @@ export class RedisSharedBudget implements SharedBudget {
     this.#split = { replicas, reserve }
     this.#skewUs = skewMs * 1000
     this.#delayUs = delayMs * 1000
+    this.#lateUs = lateMs * 1000
   }
 
   async take(name: string, charges: readonly Charge[], nowUs: number): Promise<Taken> {
@@ -177,7 +181,7 @@ export class RedisSharedBudget implements SharedBudget {
     if (!Number.isSafeInteger(statedCount) || statedCount < 0) return
     const startUs = windowStartUs(window, takenAtUs)
     this.#own.get(name)?.settle(window.key, startUs, statedCount)
-    const sureAfterUs = this.#skewUs + LATE_US + this.#delayUs
+    const sureAfterUs = this.#skewUs + this.#lateUs + this.#delayUs
     await this.#redis.ask('budget settle', (redis) =>
       redis.settleBudget(keyOf(name), takenAtUs, sureAfterUs, window.key, startUs, statedCount),
     )
@@ -194,8 +198,8 @@ export class RedisSharedBudget implements SharedBudget {
     const rows = windows.flatMap(({ key, startUs, allowed, cost }) => [key, startUs, allowed, cost])
     const askedMs = performance.now()
     const answer = await this.#redis.ask('budget take', async (redis) => {
-      const deadlineUs = (await this.#redisUsAt(redis, askedMs)) + LATE_US
-      return await redis.takeBudget(keyOf(name), nowUs, this.#skewUs + LATE_US, deadlineUs, ...rows)
+      const deadlineUs = (await this.#redisUsAt(redis, askedMs)) + this.#lateUs
+      return await redis.takeBudget(keyOf(name), nowUs, this.#skewUs + this.#lateUs, deadlineUs, ...rows)
     })
     if (answer === LOST || answer === null) {
       this.#time = undefined

@@ -52,7 +52,8 @@ class World {
   }
 
   async until(done: () => boolean): Promise<void> {
-    for (let n = 0; n < 300 && !done(); n++) await new Promise((resolve) => setTimeout(resolve, 5))
+    for (const end = performance.now() + 60_000; !done() && performance.now() < end;)
+      await new Promise((resolve) => setTimeout(resolve, 5))
     assert.ok(done(), 'it did not happen in time')
   }
 
@@ -135,9 +136,13 @@ it('keeps what was not taken over a restart, and tells it once', async () => {
 it('does not tell again what was taken while the service was stopping', async () => {
   const w = await world()
   let answer: (status: number) => void = () => undefined
-  w.onPost = () => new Promise((resolve) => (answer = resolve))
+  let isAsked = false
+  w.onPost = () => {
+    isAsked = true
+    return new Promise((resolve) => (answer = resolve))
+  }
   await w.hear(fill())
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await w.until(() => isAsked)
   w.service.stop()
   answer(200)
   await w.until(() => w.waiting() === 0)

@@ -71,7 +71,7 @@ export function suites(root: string): readonly Suite[] {
       about: 'several parts over real files, sockets, processes and servers',
       budgetSeconds: 240,
       needs: ['openssl', 'shellcheck', 'redis-server', 'postgresql', 'java', 'kafka', 'creon-service'],
-      steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 200 }],
+      steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 300 }],
     },
     {
       name: 'python',

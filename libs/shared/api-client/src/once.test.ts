@@ -76,7 +76,7 @@ async function connect(t: TestContext, baseUrl: string, options: Partial<BrokerA
 
 test('a request that was under way when the service died is unknown afterwards, and never sent again', async (t) => {
   const first = await serve('killed.sqlite')
-  const client = await connect(t, first.server.url, { actTimeoutMs: 500 })
+  const client = await connect(t, first.server.url, { actTimeoutMs: 3000 })
   const taken = Promise.withResolvers<PlaceOrderIntent>()
   const answer = Promise.withResolvers<PlaceOutcome>()
   t.after(() => {
@@ -370,8 +370,9 @@ const refused =
   }
 const told = (outcome: PlaceOutcome): string => ('code' in outcome ? `${outcome.kind} ${outcome.code}` : outcome.kind)
 
+const NO_ANSWER = 'nothing at all'
 const ANSWERS: readonly (readonly [string, (request: IncomingMessage, response: ServerResponse) => void, string])[] = [
-  ['nothing at all', () => undefined, 'unknown'],
+  [NO_ANSWER, () => undefined, 'unknown'],
   ['a broken connection', (request) => request.socket.destroy(), 'unknown'],
   [
     'half an answer',
@@ -408,8 +409,9 @@ const ANSWERS: readonly (readonly [string, (request: IncomingMessage, response: 
 for (const [name, answer, expected] of ANSWERS) {
   test(`an order answered by ${name} is ${expected}, and was asked once`, async (t) => {
     const { url, counted } = await scripted(t, answer)
-    const client = await connect(t, url, { actTimeoutMs: 300 })
+    const client = await connect(t, url, name === NO_ANSWER ? { actTimeoutMs: 2000 } : {})
     assert.equal(told(await client.placeOrder(order('scripted-1'))), expected)
+    await until(() => counted.acts > 0)
     assert.equal(counted.acts, 1)
   })
 }
@@ -441,13 +443,13 @@ test('no secret is in an error', async (t) => {
 test('a question that a hung service lets run out is not asked again at once', async (t) => {
   const { broker, server } = await serve(undefined)
   t.after(() => server.stop())
-  const client = await connect(t, server.url, { askTimeoutMs: 300 })
+  const client = await connect(t, server.url, { askTimeoutMs: 2000 })
   let asked = 0
   broker.balances = () => {
     asked++
     return new Promise(() => undefined)
   }
-  await assert.rejects(client.balances(), { code: 'BROKER_UNAVAILABLE', message: /no answer within 300 ms/ })
+  await assert.rejects(client.balances(), { code: 'BROKER_UNAVAILABLE', message: /no answer within 2000 ms/ })
   await setTimeout(800)
   assert.equal(asked, 1)
 })

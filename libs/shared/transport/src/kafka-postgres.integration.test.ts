@@ -30,6 +30,8 @@ transportContract({
         activity,
         wallClock: systemClock,
         fatal: (reason, cause) => failures.push({ reason, cause }),
+        // Longer than a test: no renewal comes between.
+        leaseMs: 600_000,
       })
     return {
       open: async (): Promise<Opened> => {
@@ -94,9 +96,9 @@ test('Kafka’s own console consumer reads a topic: keys, headers and events, al
   const consumer = 'org.apache.kafka.tools.consumer.ConsoleConsumer'
   const topic = `${namespace}.orders.events`
   const shown = ['print.key', 'print.headers', 'print.value'].flatMap((name) => ['--property', `${name}=true`])
-  const from = ['--topic', topic, '--from-beginning', '--max-messages', '201', '--timeout-ms', '20000']
+  const from = ['--topic', topic, '--from-beginning', '--max-messages', '201', '--timeout-ms', '100000']
   const stdout = await runKafkaTool(consumer, ['--bootstrap-server', kafka.brokers[0]!, ...from, ...shown], {
-    timeoutMs: 40_000,
+    timeoutMs: 120_000,
   })
   for (const n of [1, 2, 201]) assert.match(stdout, new RegExp(`orders\\.events/sim\\.binance\\.main/${n}\\b`))
   assert.equal(stdout.split('unit:order-execution.sim.binance.main,epoch:1').length, 202)

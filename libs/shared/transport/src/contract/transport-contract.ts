@@ -50,6 +50,13 @@ function publish({ store }: Opened, stream: string, ...numbers: number[]): void 
   for (const n of numbers) store.transact((turn) => turn.publish('orders.events', accepted(stream, n)))
 }
 
+/** Up to a minute. What is asserted afterwards says what was missing. */
+async function until(isTrue: () => boolean, everyMs = 20): Promise<void> {
+  for (const end = performance.now() + 60_000; !isTrue() && performance.now() < end;) {
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
+  }
+}
+
 const MAIN = 'sim.binance.main'
 const numbersOf = (events: readonly BusEvent[]): number[] => events.map((event) => event.timeEventUs)
 
@@ -254,8 +261,7 @@ export function transportContract(engine: Engine): void {
       turn.publish('orders.events', accepted(MAIN, 2))
       turn.afterCommit(() => effects.push('spoken'))
     })
-    for (let i = 0; i < 100 && opened.failures.length === 0; i++)
-      await new Promise((resolve) => setTimeout(resolve, 20))
+    await until(() => opened.failures.length > 0)
     assert.equal(opened.failures.length, 1)
     assert.deepEqual(effects, [], 'nothing leaves a process whose commit was refused')
     assert.throws(() => opened.store.transact(() => undefined), /closed/)
@@ -420,13 +426,22 @@ export function transportContract(engine: Engine): void {
     const seen: number[] = []
     const off = opened.bus.tap(['orders.events'], (event) => seen.push(event.timeEventUs))
     // A tap of a distant log begins when the log says where it ends.
-    await new Promise((resolve) => setTimeout(resolve, 1000))
-    publish(opened, MAIN, 2, 3)
-    for (let i = 0; i < 100 && seen.length < 2; i++) await new Promise((resolve) => setTimeout(resolve, 20))
+    let last = 1
+    await until(() => {
+      if (seen.length === 0) publish(opened, MAIN, ++last)
+      return seen.length > 0
+    }, 100)
+    publish(opened, MAIN, ++last)
+    await until(() => seen.at(-1) === last)
     off()
-    publish(opened, MAIN, 4)
+    publish(opened, MAIN, last + 1)
     await opened.settled()
-    assert.deepEqual(seen, [2, 3])
+    const first = seen[0]!
+    assert.ok(first > 1)
+    assert.deepEqual(
+      seen,
+      Array.from({ length: last - first + 1 }, (_, i) => first + i),
+    )
     await opened.close()
   })
 

@@ -58,13 +58,15 @@ export type RpcServerOptions = {
   /** Says that the network is private: without it, and without TLS, the server listens on this machine alone. */
   readonly plainText?: PlainText | undefined
   readonly keepAlive?: KeepAlive
+  /** How long a stop lets unary calls end; a second where nothing is said. */
+  readonly stopMs?: number
 }
 
 export type RpcServer = {
   readonly port: number
   /** What health says from now on, for the whole server and each of its services. */
   setServing(serving: boolean): void
-  /** Ends streams with UNAVAILABLE, lets unary calls end (1 s), closes. */
+  /** Ends streams with UNAVAILABLE, lets unary calls end (`stopMs`), closes. */
   stop(): Promise<void>
 }
 
@@ -122,7 +124,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
         const timer = setTimeout(() => {
           server.forceShutdown()
           done()
-        }, STOP_MS)
+        }, options.stopMs ?? STOP_MS)
         server.tryShutdown(() => {
           clearTimeout(timer)
           done()

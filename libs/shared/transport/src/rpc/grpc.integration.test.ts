@@ -6,6 +6,7 @@ import { Client, credentials, loadPackageDefinition, status, type ServiceError }
 import { loadSync } from '@grpc/proto-loader'
 import { IDEMPOTENT, RpcError, type OrderExecutionApi } from '@jts/contracts'
 import { silentLogger } from '@jts/runtime'
+import { freePort } from '@jts/servers/ports'
 import {
   orderExecutionClient,
   portfolioClient,
@@ -29,8 +30,10 @@ afterEach(async () => {
   }
 })
 
-async function serve(scripted: ScriptedApis, port = 0): Promise<RpcServer> {
-  const server = await startRpcServer({ host: '127.0.0.1', port, services: scripted.services, log: silentLogger })
+async function serve(scripted: ScriptedApis, port: number): Promise<RpcServer> {
+  const { services } = scripted
+  // Longer than what is asserted of a stop.
+  const server = await startRpcServer({ host: '127.0.0.1', port, services, log: silentLogger, stopMs: 30_000 })
   open.push(server)
   return server
 }
@@ -57,7 +60,8 @@ type Any = Record<string, (request: object, options?: CallOptions) => Promise<ob
 
 async function started(options: Partial<RpcClientOptions> = {}) {
   const scripted = new ScriptedApis()
-  const server = await serve(scripted)
+  // Of nobody else, while nobody listens there.
+  const server = await serve(scripted, await freePort())
   const connection = connected(server.port, options)
   await connection.ready()
   return { scripted, server, connection, apis: clients(connection) }
@@ -66,7 +70,7 @@ async function started(options: Partial<RpcClientOptions> = {}) {
 const never = (): Promise<never> => new Promise<never>(() => undefined)
 const sleep = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms))
 
-async function until(condition: () => boolean, ms = 5000): Promise<void> {
+async function until(condition: () => boolean, ms = 60_000): Promise<void> {
   for (const end = Date.now() + ms; !condition() && Date.now() < end;) await sleep(2)
   assert.ok(condition(), 'waited in vain')
 }
@@ -76,8 +80,8 @@ const ACTIVE = { state: 'active', version: 1, reason: '', accounts: [], strategi
 
 describe('a deadline', () => {
   for (const [name, options, call] of [
-    ['of the connection', { deadlineMs: 500 }, {}],
-    ['of one call', {}, { deadlineMs: 500 }],
+    ['of the connection', { deadlineMs: 2000 }, {}],
+    ['of one call', {}, { deadlineMs: 2000 }],
   ] as const) {
     it(`${name} ends a slow call with DEADLINE_EXCEEDED, and its handler is told`, async () => {
       const { scripted, apis } = await started(options)
@@ -88,7 +92,7 @@ describe('a deadline', () => {
       }
       const begun = performance.now()
       await assert.rejects(apis.orders.listOrders(LIST, call), { name: 'RpcError', code: 'DEADLINE_EXCEEDED' })
-      assert.ok(performance.now() - begun < 4500, 'the deadline that nobody has set is 5 s')
+      assert.ok(performance.now() - begun < 4900, 'the deadline that nobody has set is 5 s')
       await until(() => told)
       assert.equal(scripted.calls.length, 1, 'a call that ran out of time is not repeated')
     })
@@ -98,7 +102,7 @@ describe('a deadline', () => {
     const { scripted, apis } = await started()
     scripted.answer = () =>
       scripted.calls.length < 3 ? Promise.reject(new RpcError('UNAVAILABLE', 'not yet leader')) : never()
-    await assert.rejects(apis.orders.listOrders(LIST, { deadlineMs: 2000 }), {
+    await assert.rejects(apis.orders.listOrders(LIST, { deadlineMs: 4000 }), {
       code: 'DEADLINE_EXCEEDED',
       message: /not yet leader/,
     })
@@ -107,7 +111,7 @@ describe('a deadline', () => {
   it('counts every attempt, and the last reason is told', async () => {
     const { scripted, apis } = await started()
     scripted.answer = () => Promise.reject(new RpcError('UNAVAILABLE', 'not yet leader'))
-    await assert.rejects(apis.orders.listOrders(LIST, { deadlineMs: 1000 }), {
+    await assert.rejects(apis.orders.listOrders(LIST, { deadlineMs: 4000 }), {
       code: 'DEADLINE_EXCEEDED',
       message: /not yet leader/,
     })
@@ -160,7 +164,7 @@ describe('a server that is not there', () => {
     await assert.rejects(apis.orders.halt({ account: '', reason: '', by: '', strategy: '', state: '' }), {
       code: 'UNAVAILABLE',
     })
-    assert.ok(performance.now() - begun < 500)
+    assert.ok(performance.now() - begun < 4000)
     await serve(scripted, server.port)
     await connection.ready()
     assert.equal(scripted.calls.length, 0)
@@ -243,7 +247,7 @@ it('a server that stops does not wait for its streams, and lets calls end', asyn
   await until(() => scripted.calls.length === 1)
   const begun = performance.now()
   await server.stop()
-  assert.ok(performance.now() - begun < 900)
+  assert.ok(performance.now() - begun < 25_000)
   assert.equal((await call).state, 'active')
   await assert.rejects(updates.next(), { code: 'UNAVAILABLE' })
 })

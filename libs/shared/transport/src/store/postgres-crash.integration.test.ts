@@ -161,10 +161,19 @@ for (const [size, more] of [
   ['short', ''],
 ] as const) {
   test(`a ${size} question asked between the failure of a connection and its close is answered truly or refused, and the next one answered`, async (t) => {
+    // What waits for the disk may be silent for longer.
+    const patient = openPostgres(server.url, { max: 1 })
+    await patient`CREATE TABLE IF NOT EXISTS asked (n int)`
+    await patient`TRUNCATE asked`
+    await patient.end()
     const sql = openPostgres(server.url, { max: 1, backoff: () => 0.01 }, 1000)
     opened.push({ end: () => sql.end({ timeout: 1 }) })
-    await sql`CREATE TABLE IF NOT EXISTS asked (n int)`
-    await sql`TRUNCATE asked`
+    await until('a connection', () =>
+      sql`SELECT 1`.then(
+        () => true,
+        () => false,
+      ),
+    )
     let asked: Promise<void> | undefined
     let isAnswered: boolean | undefined
     const destroy = Socket.prototype.destroy

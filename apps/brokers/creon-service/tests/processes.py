@@ -71,7 +71,7 @@ class ServiceProcess:
             "quantity": "1",
             "limitPrice": "60000",
             "intentTimeUs": now,
-            "sendBeforeUs": now + 10_000_000,
+            "sendBeforeUs": now + 30_000_000,
             **fields,
         }
 

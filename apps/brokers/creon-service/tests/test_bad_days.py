@@ -112,7 +112,7 @@ async def test_our_own_budget_ends_before_the_broker_s_and_cancels_still_pass(wo
     assert trade["remaining"] < 5 and trade["resetsAtUs"] > 0
 
 
-@scenario()
+@scenario(rare_looks=True)
 async def test_a_fill_before_the_order_s_reply_waits_for_its_number(world: World) -> None:
     world.terminal.faults.set("notices-before-reply", 1, match="cptd0311")
     placed = await world.place("early", limitPrice="71800")
@@ -124,7 +124,7 @@ async def test_a_fill_before_the_order_s_reply_waits_for_its_number(world: World
     assert len(world.fills_heard(provisional=True)) == 1
 
 
-@scenario()
+@scenario(rare_looks=True)
 async def test_a_notice_that_comes_twice_is_one_fill(world: World) -> None:
     await world.place("twice", limitPrice="71700")
     world.terminal.faults.set("duplicate-notice")
@@ -208,9 +208,10 @@ async def test_a_window_that_a_person_cancels_is_a_rejection(world: World) -> No
 
 @scenario(impatient=True)
 async def test_a_slow_call_is_unknown_and_its_late_reply_still_counts(world: World) -> None:
-    world.terminal.faults.set("slow", 1, match="cptd0311", ms=700)
+    world.terminal.faults.set("hang", 1, match="cptd0311.blockrequest")
     order = world.order("slow")
     assert (await world.call("POST", "/api/v1/orders", order)).json()["data"]["kind"] == "unknown"
+    world.terminal.faults.released.set()
 
     async def accepted() -> bool:
         again = (await world.call("POST", "/api/v1/orders", order)).json()["data"]
@@ -429,7 +430,11 @@ async def test_a_slip_of_ours_ends_neither_the_looks_at_the_list_nor_the_stream_
     world.print(71_700, 16)
     world.move_to(100102)
     await until(lambda: len(slips) >= 2)
-    assert "LIST_FAILED" in [reason["code"] for reason in (await world.health())["reasons"]]
+
+    async def list_failed() -> bool:
+        return "LIST_FAILED" in [reason["code"] for reason in (await world.health())["reasons"]]
+
+    await until_async(list_failed)
     service.client.orders_from, service.client.chart = lists, chart  # type: ignore[method-assign]
     world.print(71_700, 16)
     await until(lambda: len(world.fills_heard(provisional=False)) >= 1)
@@ -487,7 +492,7 @@ async def test_after_a_window_that_blocked_everything_is_heard_once(world: World
     assert len([m for m in world.heard if m["type"] == "trade"]) == 1
 
 
-@scenario(impatient=True)
+@scenario()
 async def test_whatever_com_raises_while_the_hts_is_away_is_told_as_that(world: World) -> None:
     """Objects of a run that is gone raise at every word, others once there is no session."""
     questions = (

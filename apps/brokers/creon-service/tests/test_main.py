@@ -13,7 +13,7 @@ from adapters.com import ONLY_WINDOWS, check_platform
 from adapters.starter import Credentials
 from config import ConfigError, parse_config
 from main import session_timings
-from processes import HERE, ServiceProcess
+from processes import HERE, MORNING, ServiceProcess
 
 
 def test_off_windows_it_refuses_with_the_document_s_sentence(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_credentials_are_whole_or_none_and_are_not_shown() -> None:
 
 
 def test_a_key_is_made_for_its_owner_alone_and_kept(tmp_path: Path) -> None:
-    service = ServiceProcess(tmp_path, "--sim-quiet")
+    service = ServiceProcess(tmp_path, "--sim-quiet", f"--sim-clock=start:{MORNING}")
     keys = Path(service.place["keys"])
     assert keys.stat().st_mode & 0o077 == 0
     before = keys.read_text()

@@ -32,7 +32,7 @@ async def test_a_request_known_to_the_journal_is_not_sent_after_a_restart(world:
     assert again["repeated"] is True and len(world.venue_orders()) == 1
 
 
-@scenario()
+@scenario(rare_looks=True)
 async def test_fills_are_provisional_first_and_settled_by_the_list(world: World) -> None:
     placed = await world.place("filled", limitPrice="71700")
     world.print(71_700, 16)

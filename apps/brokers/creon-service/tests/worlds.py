@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+import service as service_module
 import simulated_com as com
 from adapters.auth import Key, SignatureCheck, signature_of
 from adapters.com import ComModule, load_com
@@ -22,7 +23,7 @@ from adapters.http import create_app
 from adapters.store import Store
 from creon_client import Waits
 from rate_limiter import QUOTE_LIMIT, TRADE_LIMIT, shortened
-from service import CreonService, ServiceOptions
+from service import LOOK_OPEN_S, CreonService, ServiceOptions
 from session import SessionTimings
 from simulated_com.clock import ManualVenueClock, at
 from simulated_com.exchange import ExchangeOptions
@@ -67,13 +68,15 @@ class World:
         window = given.pop("window_us", WINDOW_US * 5 // 4)
         # Patient, so that a slow machine is no failure; tests of calls that do not come back are not.
         impatient = given.pop("impatient", False)
+        # A list that is read between a fill and its notice leaves nothing provisional to tell.
+        service_module.LOOK_OPEN_S = 600.0 if given.pop("rare_looks", False) else LOOK_OPEN_S
         reply_us, blocked_us, answer_us = (400_000, 600_000, 1_500_000) if impatient else (20_000_000,) * 3
         options = ServiceOptions(
             account=ACCOUNT,
             dry_run=False,
             waits=Waits(answer_us=answer_us, history_us=answer_us),
             timings=Timings(reply_us=reply_us, confirm_us=20_000_000, absent_us=50_000, gate_us=300_000),
-            session=SessionTimings(look_s=0.03, blocked_us=blocked_us, login_pauses_s=(0.02, 0.02), connect_s=0.5),
+            session=SessionTimings(look_s=0.03, blocked_us=blocked_us, login_pauses_s=(0.02, 0.02), connect_s=20.0),
             limits=(shortened(TRADE_LIMIT, window), shortened(QUOTE_LIMIT, window)),
         )
         options = replace(options, **given)
@@ -139,7 +142,7 @@ class World:
             "quantity": "10",
             "limitPrice": "70000",
             "intentTimeUs": now,
-            "sendBeforeUs": now + 2_000_000,
+            "sendBeforeUs": now + 20_000_000,
             **fields,
         }
         return {name: value for name, value in order.items() if value is not None}
@@ -151,7 +154,7 @@ class World:
             "instrument": KRX_SAMSUNG,
             "cancelId": cancel_id,
             "intentTimeUs": now,
-            "sendBeforeUs": now + 2_000_000,
+            "sendBeforeUs": now + 20_000_000,
             **fields,
         }
         query = "&".join(f"{name}={value}" for name, value in values.items())
@@ -167,7 +170,7 @@ class World:
             "instrument": KRX_SAMSUNG,
             "amendId": amend_id,
             "intentTimeUs": now,
-            "sendBeforeUs": now + 2_000_000,
+            "sendBeforeUs": now + 20_000_000,
             **fields,
         }
         return await self.call("PATCH", f"/api/v1/orders/{client_order_id}", body)

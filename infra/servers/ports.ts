@@ -47,11 +47,22 @@ function reserve(folder: string, port: number): boolean {
   try {
     if (!isTaken(file, own)) return true
     if (isAlive(ownerOf(file))) return false
-    // Of a process that is gone.
+    return takeOver(file, own)
+  } finally {
+    rmSync(own, { force: true })
+  }
+}
+
+/** Of a process that is gone. One at a time: the second would remove what the first has just put there. */
+function takeOver(file: string, own: string): boolean {
+  const taking = `${file}.taking`
+  if (isTaken(taking, own)) return false
+  try {
+    if (isAlive(ownerOf(file))) return false
     rmSync(file, { force: true })
     return !isTaken(file, own)
   } finally {
-    rmSync(own, { force: true })
+    rmSync(taking, { force: true })
   }
 }
 

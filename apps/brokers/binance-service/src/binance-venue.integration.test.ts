@@ -7,6 +7,7 @@ import { after, test } from 'node:test'
 import type { BrokerListener, FillReport, OrderReport, PlaceOrderIntent } from '@jts/broker-kit'
 import { parseUnits, unitsFromFloat, unitsToFloat, type Bar, type ClientOrderId, type Trade } from '@jts/model'
 import { Activity, silentLogger, systemClock } from '@jts/runtime'
+import { freePort } from '@jts/testkit/ports'
 import { createBinanceMarketData } from './market-data.ts'
 import { BTCUSDT, testBroker } from './testing/broker.ts'
 import { until } from './testing/until.ts'
@@ -14,7 +15,7 @@ import { VenueProcess } from './testing/venue-process.ts'
 
 const dataDir = mkdtempSync(join(tmpdir(), 'binance-service-'))
 const settings = ['--data-dir', dataDir, '--symbols', 'BTCUSDT', '--fault', 'timeout-after-accept=3']
-let venue = await VenueProcess.start('--port', '0', ...settings)
+let venue = await VenueProcess.start('--port', String(await freePort()), ...settings)
 const { endpoints, credentials } = venue
 
 const activity = new Activity()

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BrokerListener } from '@jts/broker-kit'
 import { Activity } from '@jts/runtime'
+import { freePort } from '@jts/testkit/ports'
 import type { WebSocket } from 'ws'
 import { Signer } from './adapters/auth.ts'
 import type { BinanceBroker } from './broker.ts'
@@ -23,7 +24,7 @@ let activity: Activity
 let heard: string[]
 let listener: BrokerListener
 beforeEach(async () => {
-  venue = await ScriptedVenue.start()
+  venue = await ScriptedVenue.start(await freePort())
   activity = new Activity()
   broker = testBroker(venue.endpoints, { activity, streamTimings: timings, random: () => 0.5 })
   heard = []

@@ -93,13 +93,13 @@ test('reply-after-event: the report is there before the answer', async (t) => {
 })
 
 test('delay-user-events: reports come late, and a release waits for them', async (t) => {
-  const { client, conductor } = await withFault(t, 'delay-user-events=80')
+  const { client, conductor } = await withFault(t, 'delay-user-events=1000')
   const user = await client.userStream()
   const startMs = Date.now()
   await client.order(BUY)
   assert.deepEqual(user.reports(), [])
   await conductor.release()
-  assert.ok(Date.now() - startMs >= 75)
+  assert.ok(Date.now() - startMs >= 995)
   assert.ok(user.reports().includes('NEW'))
 })
 

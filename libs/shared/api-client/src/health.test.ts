@@ -8,6 +8,7 @@ import { parseKeys, startBrokerServer, type BrokerServer } from '@jts/broker-kit
 import { accountId, type InstrumentId } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
 import { FakeBroker } from '@jts/testkit/fake-broker'
+import { TcpProxy } from '@jts/testkit/tcp-proxy'
 import { BrokerApiClient } from './broker-api-client.ts'
 
 const account = accountId('sim.binance.main')
@@ -15,9 +16,9 @@ const key = { id: 'test', secret: 'a-secret-of-the-tests-0123456789abcdef' }
 const common = { wallClock: systemClock, log: silentLogger }
 const RARELY_MS = 3_600_000
 
-function serve(broker: FakeBroker, port = 0): Promise<BrokerServer> {
+function serve(broker: FakeBroker): Promise<BrokerServer> {
   return startBrokerServer({
-    ...{ service: 'test-service', version: '0', port, ...common },
+    ...{ service: 'test-service', version: '0', port: 0, ...common },
     market: { capabilities: broker.capabilities } as unknown as MarketDataPort,
     accounts: [{ account, broker, instruments: ['BINANCE:BTCUSDT' as InstrumentId] }],
     keys: parseKeys({ keys: [{ ...key, right: 'trade' }] }),
@@ -56,9 +57,11 @@ test('it is asked again and again, whatever its streams do', async (t) => {
 })
 
 test('when its stream falls it is asked why, and when the stream stands again', async (t) => {
-  const broker = new FakeBroker(systemClock)
-  const first = await serve(broker)
-  const { client, heard } = await listen(t, first.url, RARELY_MS)
+  const server = await serve(new FakeBroker(systemClock))
+  t.after(() => server.stop())
+  const proxy = await TcpProxy.start({ port: Number(new URL(server.url).port) })
+  t.after(() => proxy.close())
+  const { client, heard } = await listen(t, `http://${proxy.address}`, RARELY_MS)
   const states: string[] = []
   client.subscribeOrders({
     onOrder: () => undefined,
@@ -67,10 +70,11 @@ test('when its stream falls it is asked why, and when the stream stands again', 
     onOrderStream: (state) => states.push(state),
   })
   await until(() => states.at(-1) === 'up')
-  await first.stop()
+  // It is asked once: nobody may answer by then.
+  await proxy.refuse()
+  proxy.cut()
   await until(() => heard.at(-1) === 'silent')
   assert.equal(states.at(-1), 'down')
-  const second = await serve(broker, Number(new URL(first.url).port))
-  t.after(() => second.stop())
+  await proxy.accept()
   await until(() => states.at(-1) === 'up' && heard.at(-1) !== 'silent')
 })

@@ -20,6 +20,7 @@ import {
 import { accountId, parseUnits, type ClientOrderId, type InstrumentId } from '@jts/model'
 import { silentLogger, systemClock } from '@jts/runtime'
 import { FakeBroker } from '@jts/testkit/fake-broker'
+import { freePort } from '@jts/testkit/ports'
 import { BrokerApiClient, type BrokerApiClientOptions } from './broker-api-client.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'broker-api-'))
@@ -304,7 +305,8 @@ test('where the broker takes no ids, a second order of a kind waits until the fi
 })
 
 test('notices missed while the service was away are made up for: down, then up again', async (t) => {
-  const first = await serve('stream.sqlite')
+  const port = await freePort()
+  const first = await serve('stream.sqlite', {}, port)
   const client = await connect(t, first.server.url)
   const states: string[] = []
   const told: string[] = []
@@ -318,7 +320,6 @@ test('notices missed while the service was away are made up for: down, then up a
   first.broker.take(order('before'))
   first.broker.notice(first.broker.orders.get('before')!)
   await until(() => told.length > 0)
-  const port = Number(new URL(first.server.url).port)
   await first.server.stop()
   await until(() => states.at(-1) === 'down')
   const second = await serve('stream.sqlite', {}, port)
@@ -347,7 +348,7 @@ async function scripted(t: TestContext, answer: (request: IncomingMessage, respo
       },
     )
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(await freePort(), '127.0.0.1')
   await once(server, 'listening')
   t.after(async () => {
     server.closeAllConnections()

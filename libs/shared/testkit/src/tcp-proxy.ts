@@ -1,6 +1,7 @@
 /** A network that misbehaves on command: stands between a client and a server on TCP and cuts, stalls, delays or refuses. */
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { freePort } from './ports.ts'
 
 /** Seen from the client: `up` is what it sends, `down` what it receives. */
 export type Direction = 'up' | 'down'
@@ -31,7 +32,7 @@ export class TcpProxy {
 
   static async start(options: TcpProxyOptions): Promise<TcpProxy> {
     const server = createServer({ noDelay: true, allowHalfOpen: true })
-    server.listen(0, '127.0.0.1')
+    server.listen(await freePort(), '127.0.0.1')
     await once(server, 'listening')
     return new TcpProxy(server, options)
   }

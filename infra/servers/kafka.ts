@@ -14,7 +14,7 @@ export type KafkaServer = Server & { readonly brokers: readonly string[] }
 const HEAP = ['-Xms128m', '-Xmx512m']
 /** A tool is over before the optimising compiler pays. */
 const SHORT_LIVED = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
-const FORMAT_SECONDS = 60
+const FORMAT_SECONDS = 180
 
 export type KafkaOptions = ServerOptions & {
   /** The port that clients are told, where something stands between them and the server. */

@@ -23,7 +23,7 @@ export type PostgresOptions = ServerOptions & {
 
 const USER = 'jts'
 const DATABASE = 'jts'
-const INIT_SECONDS = 60
+const INIT_SECONDS = 180
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   requireProgram('setpriv', 'util-linux', 'DATABASE_URL')

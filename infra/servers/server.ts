@@ -44,7 +44,7 @@ export type Plan = {
   readonly isReady: (now: { readonly port: number; readonly pid: number; readonly log: string }) => Promise<boolean>
 }
 
-const READY_SECONDS = 60
+const READY_SECONDS = 180
 const STOP_SECONDS = 20
 const POLL_MS = 25
 

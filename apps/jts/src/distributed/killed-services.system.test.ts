@@ -43,17 +43,27 @@ function processesOf(dir: string): Processes | undefined {
   }
 }
 
+function signal(pid: number | undefined, name: NodeJS.Signals): void {
+  if (pid === undefined) return
+  try {
+    process.kill(pid, name)
+  } catch {
+    // It has ended by itself, and is started again while the replay goes on.
+  }
+}
+
 /** Plays the recording while `harm` is done to the processes; what comes out must be what it always is. */
-async function play(name: string, harm: (dir: string) => Promise<void>): Promise<Processes> {
+async function play(name: string, harm: (dir: string, isOver: () => boolean) => Promise<void>): Promise<Processes> {
   const dir = join(folder, name)
   const env = { KAFKA_BROKERS: kafka.brokers.join(','), DATABASE_URL: postgres.url }
   const up = startJts(['up', '--distributed', ...replay, '--until-end', '--json', '--data-dir', dir], env)
-  for (let i = 0; i < 600; i++) {
+  const isOver = (): boolean => up.child.exitCode !== null || up.child.signalCode !== null
+  const areUp = (): boolean => {
     const processes = Object.values(processesOf(dir) ?? {})
-    if (processes.length === SERVICE_NAMES.length && processes.every(({ state }) => state === 'up')) break
-    await sleep(50)
+    return processes.length === SERVICE_NAMES.length && processes.every(({ state }) => state === 'up')
   }
-  await harm(dir)
+  while (!areUp() && !isOver()) await sleep(50)
+  await harm(dir, isOver)
   const { stdout, stderr } = await up.ended
   assert.notEqual(stdout, '', stderr)
   const found = JSON.parse(stdout) as Summary
@@ -74,16 +84,11 @@ async function play(name: string, harm: (dir: string) => Promise<void>): Promise
 
 for (let round = 1; round <= ROUNDS; round++) {
   test(`every service is killed in turn: round ${round}`, async () => {
-    const processes = await play(`killed-${round}`, async (dir) => {
+    const processes = await play(`killed-${round}`, async (dir, isOver) => {
       for (const service of SERVICE_NAMES) {
         await sleep(200 + Math.random() * 800)
-        const pid = processesOf(dir)?.[service]?.pid
-        if (pid === undefined) continue
-        try {
-          process.kill(pid, 'SIGKILL')
-        } catch {
-          return // The replay has ended.
-        }
+        if (isOver()) return
+        signal(processesOf(dir)?.[service]?.pid, 'SIGKILL')
       }
     })
     const restarted = Object.values(processes).filter(({ starts }) => starts > 1).length
@@ -92,18 +97,14 @@ for (let round = 1; round <= ROUNDS; round++) {
 }
 
 test('services that stand still for a while go on where they stood', async () => {
-  await play('stopped', async (dir) => {
+  await play('stopped', async (dir, isOver) => {
     for (const service of ['order-execution', 'risk-management', 'strategy-engine'] as const) {
       await sleep(300)
+      if (isOver()) return
       const pid = processesOf(dir)?.[service]?.pid
-      if (pid === undefined) continue
-      try {
-        process.kill(pid, 'SIGSTOP')
-        await sleep(1500)
-        process.kill(pid, 'SIGCONT')
-      } catch {
-        return // The replay has ended.
-      }
+      signal(pid, 'SIGSTOP')
+      await sleep(1500)
+      signal(pid, 'SIGCONT')
     }
   })
 })

@@ -97,9 +97,14 @@ export class ReplicatedRun {
     }
   }
 
+  /** Of every unit of the service. A lease that was not renewed in time, because the machine stood still, soon is again. */
   ownersOf = async (service: ServiceName): Promise<Owned[]> => {
-    const names = unitsOf(service, this.settings).map((unit) => unit.name)
-    return (await this.table.owned()).filter(({ unit }) => names.includes(unit))
+    let owned: Owned[] = []
+    await this.until(`every unit of ${service} has an owner`, async () => {
+      owned = await this.#ownedNow(service)
+      return this.#isWhole(service, owned)
+    })
+    return owned
   }
 
   untilShared = async (): Promise<void> => {
@@ -124,19 +129,35 @@ export class ReplicatedRun {
 
   /** The process of a service that stands still in the moment in which it would write an order there. */
   stoppedAtWrite = async (service: ServiceName, path: string) => {
+    // Seen before it stops: whoever looks late may find that all of its units are another's.
+    let owned = await this.ownersOf(service)
     writeFileSync(this.#armed, path)
     const all = (): [string, Entry][] => Object.entries(this.processes()).filter(([, one]) => one.service === service)
-    await this.until(`${service} is about to write an order`, () => all().some(([, { pid }]) => isStopped(pid)))
+    await this.until(`${service} is about to write an order`, async () => {
+      const now = await this.#ownedNow(service)
+      if (all().some(([, { pid }]) => isStopped(pid))) return true
+      if (this.#isWhole(service, now)) owned = now
+      return false
+    })
     const [name, { pid, starts }] = all().find(([, one]) => isStopped(one.pid))!
-    const units = (await this.ownersOf(service)).filter(({ owner }) => owner === name).map(({ unit }) => unit)
-    assert.ok(units.length > 0)
+    const units = owned.filter(({ owner }) => owner === name).map(({ unit }) => unit)
+    assert.ok(units.length > 0, `${name} owned nothing of ${JSON.stringify(owned)}`)
     return { name, pid, starts, units }
+  }
+
+  async #ownedNow(service: ServiceName): Promise<Owned[]> {
+    const names = unitsOf(service, this.settings).map((unit) => unit.name)
+    return (await this.table.owned()).filter(({ unit }) => names.includes(unit))
+  }
+
+  #isWhole(service: ServiceName, owned: readonly Owned[]): boolean {
+    return owned.length === unitsOf(service, this.settings).length
   }
 
   /** Each unit has an owner, and the two processes of a service have as many each as can be. */
   async #isShared(service: ServiceName): Promise<boolean> {
     const units = unitsOf(service, this.settings)
-    const owned = await this.ownersOf(service)
+    const owned = await this.#ownedNow(service)
     const [one = 0, two = 0] = [service, `${service}-2`].map(
       (name) => owned.filter(({ owner }) => owner === name).length,
     )

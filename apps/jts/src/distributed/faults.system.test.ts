@@ -16,7 +16,9 @@ const AWAY_MS = 7000
 /** Longer than a stream or a connection may be silent before it is given up. */
 const SILENT_MS = 27_000
 
-type Harm = (rig: FaultRig) => Promise<void>
+/** While something is away: at least for so long, and until JTS has seen it. */
+type Away = (ms: number) => Promise<void>
+type Harm = (rig: FaultRig, away: Away) => Promise<void>
 type Fault = {
   readonly what: string
   readonly harm: Harm
@@ -34,26 +36,26 @@ const killed =
   }
 const stopped =
   (unit: string): Harm =>
-  async (rig) => {
+  async (rig, away) => {
     rig.signal(unit, 'SIGSTOP')
-    await sleep(AWAY_MS)
+    await away(AWAY_MS)
     rig.signal(unit, 'SIGCONT')
   }
 const refused =
   (link: LinkName): Harm =>
-  async ({ links }) => {
+  async ({ links }, away) => {
     await links[link].refuse()
     links[link].cut()
-    await sleep(AWAY_MS)
+    await away(AWAY_MS)
     await links[link].accept()
   }
 /** Links stay open and carry nothing in this direction; what was held back comes late. */
 const silent =
   (link: LinkName, direction: 'up' | 'down', isChosen: (hello: string) => boolean = () => true): Harm =>
-  async ({ links }) => {
+  async ({ links }, away) => {
     links[link].choose((hello) => isChosen(hello.toString('latin1')))
     links[link].stall(direction)
-    await sleep(SILENT_MS)
+    await away(SILENT_MS)
     links[link].flow()
     links[link].choose(() => true)
   }
@@ -86,9 +88,9 @@ const FAULTS: readonly Fault[] = [
   {
     what: 'PostgreSQL is killed',
     told: /postgresql is down/,
-    harm: async ({ postgres }) => {
+    harm: async ({ postgres }, away) => {
       await postgres.kill9()
-      await sleep(AWAY_MS)
+      await away(AWAY_MS)
       await postgres.restart()
     },
     sample: true,
@@ -96,9 +98,9 @@ const FAULTS: readonly Fault[] = [
   {
     what: 'PostgreSQL stands still',
     told: /postgresql is down/,
-    harm: async ({ postgres }) => {
+    harm: async ({ postgres }, away) => {
       postgres.pause()
-      await sleep(AWAY_MS)
+      await away(AWAY_MS)
       postgres.resume()
     },
   },
@@ -115,18 +117,18 @@ const FAULTS: readonly Fault[] = [
   {
     what: 'Kafka is killed',
     told: /kafka is down/,
-    harm: async ({ kafka }) => {
+    harm: async ({ kafka }, away) => {
       await kafka.kill9()
-      await sleep(AWAY_MS)
+      await away(AWAY_MS)
       await kafka.restart()
     },
   },
   {
     what: 'Kafka stands still',
     told: /kafka is down/,
-    harm: async ({ kafka }) => {
+    harm: async ({ kafka }, away) => {
       kafka.pause()
-      await sleep(AWAY_MS)
+      await away(AWAY_MS)
       kafka.resume()
     },
   },
@@ -143,9 +145,9 @@ const FAULTS: readonly Fault[] = [
   {
     what: 'the venue is killed',
     told: NO_VENUE,
-    harm: async (rig) => {
+    harm: async (rig, away) => {
       await rig.killVenue()
-      await sleep(AWAY_MS)
+      await away(AWAY_MS)
       await rig.startVenue()
     },
   },
@@ -200,7 +202,11 @@ for (const { what, harm, told, sample } of FAULTS) {
   if (!FULL && sample !== true) continue
   test(what, async () => {
     const before = rig.told.length
-    await harm(rig)
+    const said = rig.said.length
+    await harm(rig, async (ms) => {
+      await sleep(ms)
+      if (told !== undefined) await rig.untilSaid(told, said)
+    })
     if (told !== undefined) await rig.untilTold(told, before)
     await rig.untilItTrades()
     await rig.untilThePromiseHolds()

@@ -48,6 +48,7 @@ export class FaultRig {
   up!: JtsProcess
   #webhook!: Server
   #told: string[] = []
+  #said = ''
   #log!: OpenedLog
   #owners!: RunLinks
   #others: JtsProcess[] = []
@@ -99,6 +100,7 @@ export class FaultRig {
   async startUp(): Promise<string> {
     const where = ['--venue', `binance=http://${this.links.venue.address}`, '--data-dir', this.dir, '--port', '0']
     this.up = startJts(['up', '--distributed', '--config', join(this.folder, 'jts.yaml'), ...where, '--json'], this.env)
+    this.up.child.stderr!.on('data', (chunk: Buffer) => (this.#said += chunk.toString()))
     return (JSON.parse(await this.up.firstLine) as { dashboard: string }).dashboard
   }
 
@@ -157,6 +159,18 @@ export class FaultRig {
     await this.until(
       () => this.#told.slice(from).some((words) => pattern.test(words)),
       () => `the operator to be told ${pattern}, found ${this.#told.slice(from).join(' | ')}`,
+    )
+  }
+
+  /** What JTS has logged so far: what is wrong is there at once, also where nobody can be told of it yet. */
+  get said(): string {
+    return this.#said
+  }
+
+  async untilSaid(pattern: RegExp, from: number): Promise<void> {
+    await this.until(
+      () => pattern.test(this.#said.slice(from)),
+      () => `JTS to log ${pattern}`,
     )
   }
 

@@ -19,13 +19,15 @@ import { openRunLinks, type RunLinks } from '../run-links.ts'
 import { PROCESSES_FILE, type SupervisedState } from '../supervisor.ts'
 import { unitOfAccount } from '../units.ts'
 import { assertNeverTwice, bookedIn, differences, type Booked } from './promise.ts'
-import { askVenue, type VenueKeys } from './venue-truth.ts'
+import { balancesOf, ordersOf, tradesOf, type VenueKeys } from './venue-truth.ts'
 
 const ACCOUNT = 'sim.binance.main'
 const SYMBOLS = ['BTCUSDT', 'ETHUSDT']
 /** Generous: a slow machine takes its time, and nothing here depends on it. */
 const PATIENCE_MS = 120_000
 const LOOK_MS = 1000
+/** A look at the venue meets a moment without a trade sooner or later, and must not use up the limit of its requests. */
+const AT_VENUE = { patienceMs: 300_000, lookMs: 2000 }
 
 export type LinkName = 'kafka' | 'postgres' | 'venue'
 
@@ -213,24 +215,37 @@ export class FaultRig {
   /** Nothing twice at any moment; and soon nothing missing, nothing unknown, and our ledger equal to the venue's records. */
   async untilThePromiseHolds(): Promise<void> {
     const client = portfolioClient(this.#owners.linkTo(unitOfAccount('portfolio-tracker', ACCOUNT)))
+    const keys = this.#venueKeys
     let wrong = ['nothing was compared yet']
     await this.until(
       async () => {
-        const venue = await askVenue(this.#venueKeys, SYMBOLS)
-        if (venue === undefined) return false
-        const { accounts } = await client.getCurrentPortfolio({ account: '' })
+        const before = await tradesOf(keys, SYMBOLS)
+        const [balances, { accounts }] = await Promise.all([
+          balancesOf(keys),
+          client.getCurrentPortfolio({ account: '' }),
+        ])
+        const trades = await tradesOf(keys, SYMBOLS)
+        // One that was made between the questions may be in one answer and not in the other.
+        if (trades.length !== before.length) return false
+        const venue = { orders: await ordersOf(keys, SYMBOLS), trades, balances }
         const booked = await this.booked()
         assertNeverTwice(booked, venue)
-        wrong = differences(booked, venue, accounts[0]!)
+        const later = booked.fills.length > trades.length ? await tradesOf(keys, SYMBOLS) : trades
+        wrong = differences(booked, venue, accounts[0]!, later)
         return wrong.length === 0
       },
       () => `our records to be the venue's, found ${wrong.join('; ')}`,
+      AT_VENUE,
     )
   }
 
-  async until(isTrue: () => boolean | Promise<boolean>, expected: () => string): Promise<void> {
+  async until(
+    isTrue: () => boolean | Promise<boolean>,
+    expected: () => string,
+    { patienceMs = PATIENCE_MS, lookMs = LOOK_MS } = {},
+  ): Promise<void> {
     let failure: unknown
-    for (const end = performance.now() + PATIENCE_MS; ; await sleep(LOOK_MS)) {
+    for (const end = performance.now() + patienceMs; ; await sleep(lookMs)) {
       try {
         if (await isTrue()) return
         failure = undefined
@@ -240,7 +255,7 @@ export class FaultRig {
       }
       if (performance.now() > end) {
         assert.fail(
-          `expected within ${PATIENCE_MS / 1000} s: ${expected()}${failure === undefined ? '' : `; ${String(failure)}`}`,
+          `expected within ${patienceMs / 1000} s: ${expected()}${failure === undefined ? '' : `; ${String(failure)}`}`,
         )
       }
     }

@@ -35,6 +35,13 @@ const account = {
   ],
 } as AccountView
 
+test('a fill that is made while one looks is booked, and is no difference', () => {
+  const made = { id: 9, symbol: 'BTCUSDT' }
+  const later = { ...booked, fills: [...booked.fills, 'BTCUSDT/9'] }
+  assert.deepEqual(differences(later, venue, account, [...venue.trades, made]), [])
+  assert.match(differences(later, venue, account).join(), /the venue knows nothing of fill BTCUSDT\/9/)
+})
+
 type Change = {
   readonly booked?: Partial<Booked>
   readonly venue?: Partial<VenueTruth>

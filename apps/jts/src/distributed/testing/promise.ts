@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { BusEvent } from '@jts/contracts'
 import type { AccountView } from '@jts/contracts/portfolio-api'
 import { formatUnits, instrumentSymbol, parseUnits, shippedInstrument } from '@jts/model'
-import type { VenueTruth } from './venue-truth.ts'
+import type { VenueTrade, VenueTruth } from './venue-truth.ts'
 
 export type Booked = {
   /** Client order id → our order. */
@@ -40,13 +40,24 @@ export function assertNeverTwice({ fills, foreign, requests }: Booked, { orders 
   assert.deepEqual(repeated(placed), [], 'an order of ours has two orders at the venue')
 }
 
-/** What is not true yet while news is on its way; empty when all is. */
-export function differences(booked: Booked, venue: VenueTruth, account: AccountView): string[] {
-  const atVenue = new Set(venue.trades.map(({ symbol, id }) => `${symbol}/${id}`))
+/**
+ * What is not true yet while news is on its way; empty when all is.
+ * @param later the venue's trades after our records were read, where trading goes on meanwhile
+ */
+export function differences(
+  booked: Booked,
+  venue: VenueTruth,
+  account: AccountView,
+  later: readonly VenueTrade[] = venue.trades,
+): string[] {
   const ours = new Set(booked.fills)
+  const known = new Set(later.map(tradeName))
   return [
-    ...[...atVenue].filter((trade) => !ours.has(trade)).map((trade) => `a fill is not booked: ${trade}`),
-    ...booked.fills.filter((fill) => !atVenue.has(fill)).map((fill) => `the venue knows nothing of fill ${fill}`),
+    ...venue.trades
+      .map(tradeName)
+      .filter((trade) => !ours.has(trade))
+      .map((trade) => `a fill is not booked: ${trade}`),
+    ...booked.fills.filter((fill) => !known.has(fill)).map((fill) => `the venue knows nothing of fill ${fill}`),
     ...venue.orders
       .filter(({ clientOrderId }) => !booked.requests.has(clientOrderId))
       .map(({ clientOrderId }) => `the venue has an order that we do not know: ${clientOrderId}`),
@@ -70,6 +81,10 @@ function holdingsOf({ cash, positions }: AccountView): Map<string, string> {
     held.set(baseCurrency, (held.get(baseCurrency) ?? 0n) + parseUnits(quantity))
   }
   return new Map([...held].map(([currency, units]) => [currency, formatUnits(units)]))
+}
+
+function tradeName({ symbol, id }: VenueTrade): string {
+  return `${symbol}/${id}`
 }
 
 /** A fill's id is venue:account:symbol:trade. */

@@ -12,18 +12,17 @@ export type VenueTruth = {
 
 const PAGE = 1000
 
-/** Undefined while trades are being made: what was read would not belong together. */
-export async function askVenue(venue: VenueKeys, symbols: readonly string[]): Promise<VenueTruth | undefined> {
-  const before = await tradesOf(venue, symbols)
-  const orders = await paged<VenueOrder>(venue, symbols, 'allOrders', 'orderId', (order) => order.orderId)
-  const { balances } = await ask<{ balances: { asset: string; free: string; locked: string }[] }>(venue, 'account', '')
-  const trades = await tradesOf(venue, symbols)
-  if (trades.length !== before.length) return undefined
-  return { orders, trades, balances: new Map(balances.map(({ asset, free, locked }) => [asset, sum(free, locked)])) }
+export function ordersOf(venue: VenueKeys, symbols: readonly string[]): Promise<VenueOrder[]> {
+  return paged<VenueOrder>(venue, symbols, 'allOrders', 'orderId', (order) => order.orderId)
 }
 
-function tradesOf(venue: VenueKeys, symbols: readonly string[]): Promise<VenueTrade[]> {
+export function tradesOf(venue: VenueKeys, symbols: readonly string[]): Promise<VenueTrade[]> {
   return paged<VenueTrade>(venue, symbols, 'myTrades', 'fromId', (trade) => trade.id)
+}
+
+export async function balancesOf(venue: VenueKeys): Promise<ReadonlyMap<string, string>> {
+  const { balances } = await ask<{ balances: { asset: string; free: string; locked: string }[] }>(venue, 'account', '')
+  return new Map(balances.map(({ asset, free, locked }) => [asset, sum(free, locked)]))
 }
 
 async function paged<T>(

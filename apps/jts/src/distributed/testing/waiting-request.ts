@@ -18,7 +18,7 @@ import { startReplica, type Replica } from '../replica.ts'
 import { settingsOf, writeRunFile, type RunFile } from '../run-file.ts'
 import { openRunView, type RunView } from '../run-view.ts'
 import { unitOfBroker } from '../units.ts'
-import { askVenue, type VenueOrder } from './venue-truth.ts'
+import { ordersOf, type VenueOrder } from './venue-truth.ts'
 
 const ACCOUNT = accountId('sim.binance.main')
 const BTC = instrumentId('BINANCE:BTCUSDT')
@@ -176,7 +176,7 @@ export class WaitingRequest {
 
   async ordersAtVenue(): Promise<readonly VenueOrder[]> {
     const keys = { restUrl: this.#venue.endpoints.rest, ...this.#venue.credentials }
-    return (await askVenue(keys, ['BTCUSDT']))!.orders
+    return ordersOf(keys, ['BTCUSDT'])
   }
 
   async stop(): Promise<void> {

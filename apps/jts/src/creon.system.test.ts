@@ -27,8 +27,9 @@ import {
   fillsOf,
   haltAndCompare,
   IN_AND_OUT,
+  KRX_KNOWN,
   until,
-  untilCreonIsNotGreen,
+  untilCreonAloneIsNotGreen,
   untilItTradesOn,
 } from './testing/creon.ts'
 
@@ -109,6 +110,7 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
         { name: 'main', broker: 'binance' },
         { name: 'krx', broker: 'creon' },
       ],
+      krx: KRX_KNOWN,
       strategies: [
         {
           instance: 'btc',
@@ -131,34 +133,41 @@ async function play(mode: 'embedded' | 'distributed'): Promise<void> {
   let errors = ''
   jts.child.stderr!.on('data', (chunk: Buffer) => (errors += chunk.toString()))
   const url = (await jts.firstLine).slice('Dashboard: '.length)
-  const pidOf = (nth: number): number | undefined => {
-    const lines = errors.split('\n').filter((line) => line.includes('creon-service is up, with its simulated COM'))
-    return lines.length < nth ? undefined : (JSON.parse(lines[nth - 1]!) as { pid: number }).pid
+  /** Of Creon's service, one after the other. */
+  const pids = (): number[] => {
+    const lines = errors.split('\n').slice(0, -1)
+    const starts = lines.filter((line) => line.includes('creon-service is up, with its simulated COM'))
+    return starts.map((line) => (JSON.parse(line) as { pid: number }).pid)
   }
+  const untilItIsUp = (nth: number): Promise<number> =>
+    until(`creon-service is up, start ${nth}`, () => Promise.resolve(pids()[nth - 1]))
 
-  const pid = await until('creon-service is up', () => Promise.resolve(pidOf(1)))
-  await until('fills at both brokers', async () => {
+  await untilItIsUp(1)
+  await until('fills at both brokers, and a green light', async () => {
     const [krx, binance] = [await fillsOf(url, 'KRX'), await fillsOf(url, 'BINANCE')]
-    return krx.length >= 2 && binance.length >= 1 ? true : undefined
+    if (krx.length < 2 || binance.length < 1) return undefined
+    return (await creonLight(url)).state === 'up' ? true : undefined
   })
-  assert.equal((await creonLight(url)).state, 'up')
 
   // Past minutes of three shares are being collected while their broker dies.
   const wanted = ['--instruments', SHARES.join(','), '--timeframe', '1m', '--from', daysAgo(7), '--to', daysAgo(1)]
   const minutes = mode === 'embedded' ? collecting(dir, ...wanted) : undefined
-  process.kill(pid, 'SIGKILL')
-  await untilCreonIsNotGreen(url)
+  let kills = 0
+  // It is soon back: before anybody has looked, it is killed again, and then stays away for longer.
+  await untilCreonAloneIsNotGreen(url, () => {
+    if (pids().length > kills) process.kill(pids()[kills++]!, 'SIGKILL')
+  })
   await untilItTradesOn(url, 'BINANCE')
 
-  await until('creon-service is up again', () => Promise.resolve(pidOf(2)))
+  const pid = await untilItIsUp(kills + 1)
   await untilItTradesOn(url, 'KRX')
 
   if (mode === 'embedded') {
     // Alive, its port open, and silent: what is asked of it is never answered until it goes on.
-    process.kill(pidOf(2)!, 'SIGSTOP')
-    await untilCreonIsNotGreen(url)
+    process.kill(pid, 'SIGSTOP')
+    await untilCreonAloneIsNotGreen(url)
     await untilItTradesOn(url, 'BINANCE')
-    process.kill(pidOf(2)!, 'SIGCONT')
+    process.kill(pid, 'SIGCONT')
     await untilItTradesOn(url, 'KRX')
   }
   const sales = await until('an ETF and a KOSDAQ share are sold', async () => {

@@ -73,24 +73,31 @@ describe('first screen', { timeout: 180_000 }, () => {
   const live = (page: Page) => page.locator('[data-testid=connection].live').waitFor()
   const picture = (page: Page, name: string) => page.screenshot({ path: join(pictures, `${name}.png`) })
 
-  /** How many colours the chart's largest canvas holds: a blank one has one. */
-  const coloursDrawn = (page: Page): Promise<number> =>
-    page.evaluate(() => {
-      const canvases = [...document.querySelectorAll<HTMLCanvasElement>('[data-testid=chart] canvas')]
-      const largest = canvases.sort((a, b) => b.width * b.height - a.width * a.height)[0]
-      if (largest === undefined) return 0
-      const { data } = largest.getContext('2d')!.getImageData(0, 0, largest.width, largest.height)
-      const colours = new Set<number>()
-      for (let at = 0; at < data.length; at += 4) colours.add((data[at]! << 16) | (data[at + 1]! << 8) | data[at + 2]!)
-      return colours.size
-    })
+  /** Until the chart's largest canvas holds candles (a blank one has few colours) in another picture than `before`. Returns the picture. */
+  const drawn = async (page: Page, before = ''): Promise<string> => {
+    const picture = await page.waitForFunction(
+      (other) => {
+        const canvases = [...document.querySelectorAll<HTMLCanvasElement>('[data-testid=chart] canvas')]
+        const largest = canvases.sort((a, b) => b.width * b.height - a.width * a.height)[0]
+        if (largest === undefined || largest.width === 0 || largest.height === 0) return undefined
+        const { data } = largest.getContext('2d')!.getImageData(0, 0, largest.width, largest.height)
+        const colours = new Set<number>()
+        for (let at = 0; at < data.length; at += 4)
+          colours.add((data[at]! << 16) | (data[at + 1]! << 8) | data[at + 2]!)
+        const found = largest.toDataURL()
+        return colours.size > 3 && found !== other ? found : undefined
+      },
+      before,
+      { polling: 100 },
+    )
+    return (await picture.jsonValue())!
+  }
 
   it('draws the candles and shows what runs, with no word of complaint from the browser', async () => {
     await withScreen({}, async ({ page, errors }) => {
       await live(page)
       await page.waitForFunction(() => document.querySelectorAll('[data-testid=orders] tbody tr').length > 5)
-      await page.waitForTimeout(400)
-      assert.ok((await coloursDrawn(page)) > 3)
+      await drawn(page)
       assert.match((await page.getByTestId('mode').textContent()) ?? '', /SIM/)
       assert.equal(await page.getByTestId('trading-state').textContent(), '거래 중')
       assert.match(
@@ -397,7 +404,7 @@ describe('first screen', { timeout: 180_000 }, () => {
       await live(page)
       assert.equal(await page.getByTestId('trading-state').textContent(), 'Trading')
       assert.equal(await page.locator('html').getAttribute('data-colours'), 'west')
-      await page.waitForTimeout(400)
+      await drawn(page)
       await picture(page, 'desktop-light-en')
       await page.getByRole('button', { name: '한국어' }).click()
       assert.equal(await page.getByTestId('trading-state').textContent(), '거래 중')
@@ -405,7 +412,7 @@ describe('first screen', { timeout: 180_000 }, () => {
       await page.reload()
       await live(page)
       assert.equal(await page.locator('html').getAttribute('data-colours'), 'kr')
-      await page.waitForTimeout(400)
+      await drawn(page)
       await picture(page, 'desktop-light-ko')
     })
   })
@@ -442,7 +449,7 @@ describe('first screen', { timeout: 180_000 }, () => {
     const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true }
     await withScreen(phone, async ({ page, errors }) => {
       await live(page)
-      await page.waitForTimeout(400)
+      await drawn(page)
       assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390)
       const halt = await page.getByRole('button', { name: '거래 정지' }).boundingBox()
       assert.ok(halt !== null && halt.x + halt.width <= 390 && halt.y < 100)
@@ -456,14 +463,16 @@ describe('first screen', { timeout: 180_000 }, () => {
     await withScreen({ mode: 'live', locale: 'en-US' }, async ({ page }) => {
       await live(page)
       assert.match((await page.getByTestId('mode').textContent()) ?? '', /LIVE.*real money/)
-      await page.waitForTimeout(400)
+      await drawn(page)
       await picture(page, 'desktop-live-mode')
     })
     await withScreen({ mode: 'paper', viewport: { width: 1280, height: 760 } }, async ({ page }) => {
       await live(page)
+      const other = await drawn(page)
       await page.getByRole('button', { name: 'KRX:005930' }).click()
-      await page.waitForTimeout(600)
-      assert.ok((await coloursDrawn(page)) > 3)
+      await page.locator('[data-testid=chart][aria-label*="KRX:005930"]').waitFor()
+      await page.locator('.legend').waitFor()
+      await drawn(page, other)
       await picture(page, 'laptop-paper-krx')
     })
   })
@@ -481,8 +490,7 @@ describe('first screen', { timeout: 180_000 }, () => {
       }
       await picture(page, 'desktop-empty')
       for (let index = 0; index < 30; index++) ports.tick(BTC)
-      await page.locator('.legend').waitFor()
-      assert.ok((await coloursDrawn(page)) > 3)
+      await drawn(page)
     })
   })
 

@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { runJts, seededRandom, sleep, startJts, writeSyntheticBars, type JtsProcess } from '@jts/testkit'
 import { replayStrategies } from './rebuild/strategies.ts'
+import { toldBy } from './testing/told-by.ts'
 
 const FULL = process.env['JTS_TEST_FULL'] === '1'
 const KILLS = FULL ? 200 : 20
@@ -17,12 +18,14 @@ const SEED = Number(process.env['JTS_TEST_SEED'] ?? Date.now() % 1_000_000)
 const BARS = 6000
 /** Kills come this long after a start: before it is ready, while it recovers, and in the middle of trading. */
 const KILL_AFTER_MS = { min: 250, max: 2500 }
+/** One start in so many lives until the market has moved on: the venue counts the requests of all starts within its own minute. */
+const STARTS_PER_STEP = 4
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-kill-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 const file = writeSyntheticBars(join(folder, 'BTCUSDT-1m-synthetic.csv'), { bars: BARS, seed: 7 })
 
-type Venue = { restUrl: string; apiKey: string; apiSecret: string; controlToken: string }
+type Venue = { restUrl: string; apiKey: string; apiSecret: string; controlUrl: string; controlToken: string }
 type Summary = { fillsSha256: string; reconciled: boolean; orders: number; fills: number; differences: string[] }
 
 function startVenue(dataDir: string, port: string): JtsProcess {
@@ -87,12 +90,21 @@ async function replayUnderKills(name: string, random: () => number, killVenueToo
   const venue = JSON.parse(await venueProcess.firstLine) as Venue
   const port = new URL(venue.restUrl).port
   let kills = 0
+  let told = 0
   let summary: Summary | undefined
   for (let starts = 0; summary === undefined; starts++) {
     assert.ok(starts < 400, 'the replay does not come to its end')
     const up = startUp(venue, dataDir)
     const afterMs = KILL_AFTER_MS.min + random() * (KILL_AFTER_MS.max - KILL_AFTER_MS.min)
-    const first = await Promise.race([up.ended, kills < wanted ? sleep(afterMs) : up.ended])
+    let isOver = false
+    void up.ended.then(() => (isOver = true))
+    const killTime = async (): Promise<void> => {
+      await sleep(afterMs)
+      if (starts % STARTS_PER_STEP !== STARTS_PER_STEP - 1) return
+      const before = told
+      while (!isOver && (told = await toldBy(venue)) === before) await sleep(20)
+    }
+    const first = await Promise.race([up.ended, kills < wanted ? killTime() : up.ended])
     if (first === undefined) {
       up.child.kill('SIGKILL')
       await up.ended

@@ -1,11 +1,9 @@
 /** Recorded trades through the whole pipeline: the fills of the backtest, whatever a strategy does and whenever it is killed. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import type { LockStepReply, LockStepRequest } from '@jts/contracts'
 import {
   runJts,
   sleep,
@@ -15,7 +13,7 @@ import {
   writeSyntheticTrades,
   type JtsProcess,
 } from '@jts/testkit'
-import WebSocket from 'ws'
+import { toldBy } from './testing/told-by.ts'
 
 const FULL = process.env['JTS_TEST_FULL'] === '1'
 const SEEDS = FULL ? 20 : 3
@@ -82,18 +80,6 @@ for (let seed = 1; seed <= SEEDS; seed++) {
 }
 test('on trades with slippage they agree as well', () => compare(101, { slippageBps: 3 }))
 test('on trades, orders cancelled at once fill in neither', () => compare(201, { hasty: true }))
-
-/** Trades that the venue has told so far; asked beside the protocol, which counts each question. */
-async function toldBy(venue: Venue): Promise<number> {
-  const socket = new WebSocket(venue.controlUrl)
-  await once(socket, 'open')
-  socket.send(JSON.stringify({ type: 'attach', id: 1, token: venue.controlToken } satisfies LockStepRequest))
-  const [data] = (await once(socket, 'message')) as [Buffer]
-  socket.close()
-  const reply = JSON.parse(String(data)) as LockStepReply
-  assert.ok(reply.type === 'state')
-  return reply.state.released
-}
 
 test(`a replay of trades in which JTS is killed ${KILLS} times, and the venue too, ends with the fills of the backtest`, async () => {
   const data = record(TRADES_KILLED, 7)

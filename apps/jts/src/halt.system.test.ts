@@ -8,7 +8,8 @@ import { runJts, startJts, type JtsProcess } from '@jts/testkit'
 import { processOf } from './running.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-halt-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
+// What a killed JTS has started may still be writing.
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
 
 type Halt = { tradingState: string; open: number }
 

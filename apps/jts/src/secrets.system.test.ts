@@ -10,7 +10,7 @@ import { after, test } from 'node:test'
 import { runJts } from '@jts/testkit'
 
 const folder = mkdtempSync(join(tmpdir(), 'jts-secrets-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
+after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
 
 const SECRETS = {
   apiKey: 'kEyAAAA1111bbbb2222cccc3333dddd4444eeee5555ffff6666aaaa7777bbbb88',
@@ -92,7 +92,8 @@ test('a secret under a name that does not exist, and an address that is none', a
   assert.match(await said(['up', '--config', webhook]), /expected an http or https address/)
   const collector = configFile('collector', ['tracing:', `  endpoint: htp//${SECRETS.collectorPath}`])
   assert.match(await said(['up', '--config', collector]), /expected an http or https address/)
-  const text = await said(['up', '--no-dashboard'], { OTEL_EXPORTER_OTLP_ENDPOINT: SECRETS.collectorPath })
+  const plain = ['--config', configFile('plain', ['mode: sim']), '--data-dir', join(folder, 'plain')]
+  const text = await said(['up', '--no-dashboard', ...plain], { OTEL_EXPORTER_OTLP_ENDPOINT: SECRETS.collectorPath })
   assert.match(text, /OTEL_EXPORTER_OTLP_ENDPOINT/)
 })
 

@@ -83,7 +83,7 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'browser',
       about: 'the dashboard in a real browser',
-      budgetSeconds: 40,
+      budgetSeconds: 80,
       needs: ['chromium'],
       steps: [
         { ...check('the web app builds', 'vite', 'build'), folder: 'apps/presentation/web-app' },
@@ -93,7 +93,7 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'system',
       about: 'the whole system: replays and kills, two files at a time',
-      budgetSeconds: 690,
+      budgetSeconds: 650,
       needs: ['python3', 'python-venv', 'openssl', 'redis-server', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'system', atOnce: 2, fileSeconds: 600 }],
     },

@@ -96,8 +96,14 @@ function brokerOf(dir: string, log: string): CreonApiClient {
 }
 
 for (const mode of MODES) {
-  test(`Korean shares are traded through what becomes of Creon’s service, nothing twice, and Binance goes on: ${mode}`, () =>
-    play(mode === 'in one process' ? 'embedded' : 'distributed'))
+  test(`Korean shares are traded through what becomes of Creon’s service, nothing twice, and Binance goes on: ${mode}`, async () => {
+    try {
+      await play(mode === 'in one process' ? 'embedded' : 'distributed')
+    } catch (cause) {
+      const said = started.map(({ child, errors }) => `${child.exitCode ?? child.signalCode ?? 'it runs'}: ${errors()}`)
+      throw new Error(`${(cause as Error).message}; JTS: ${said.join('; ')}`, { cause })
+    }
+  })
 }
 
 async function play(mode: 'embedded' | 'distributed'): Promise<void> {

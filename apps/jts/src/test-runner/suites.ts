@@ -62,14 +62,14 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'unit',
       about: 'decisions and parts, each test file in its own process',
-      budgetSeconds: 80,
+      budgetSeconds: 90,
       needs: [],
       steps: [{ kind: 'files', of: 'unit', atOnce: 2, fileSeconds: 180 }],
     },
     {
       name: 'integration',
       about: 'several parts over real files, sockets, processes and servers',
-      budgetSeconds: 240,
+      budgetSeconds: 230,
       needs: ['openssl', 'shellcheck', 'redis-server', 'postgresql', 'java', 'kafka', 'creon-service'],
       steps: [{ kind: 'files', of: 'integration', atOnce: 2, fileSeconds: 300 }],
     },
@@ -83,7 +83,7 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'browser',
       about: 'the dashboard in a real browser',
-      budgetSeconds: 80,
+      budgetSeconds: 50,
       needs: ['chromium'],
       steps: [
         { ...check('the web app builds', 'vite', 'build'), folder: 'apps/presentation/web-app' },
@@ -93,7 +93,7 @@ export function suites(root: string): readonly Suite[] {
     {
       name: 'system',
       about: 'the whole system: replays and kills, two files at a time',
-      budgetSeconds: 650,
+      budgetSeconds: 680,
       needs: ['python3', 'python-venv', 'openssl', 'redis-server', 'postgresql', 'java', 'kafka'],
       steps: [{ kind: 'files', of: 'system', atOnce: 2, fileSeconds: 600 }],
     },

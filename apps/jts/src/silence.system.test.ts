@@ -74,13 +74,14 @@ async function untilStates(
 const allActive = (states: readonly AccountState[]): boolean => states.length === 0
 const missing = (who: string) => (states: readonly AccountState[]) => states.some(({ reason }) => reason.includes(who))
 
-/** What JTS said to the operator, in this folder's log. */
+/** All that JTS said to the operator, in this folder's log; nothing while the log cannot be read. */
 async function health(dir: string, env: Record<string, string> = {}): Promise<string[]> {
-  const { stdout } = await runJts(['events', 'tail', 'system.health', '--data-dir', dir, '--json'], env)
+  const { stdout } = await runJts(['events', 'tail', 'system.health', '--limit', '0', '--data-dir', dir, '--json'], env)
   type Said = { type: string; payload: { service: string; state: string; reason: string } }
   const events = stdout
     .trim()
     .split('\n')
+    .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as Said)
   return events
     .filter(({ type }) => type === 'ServiceHealth')
@@ -103,7 +104,11 @@ async function hasSeenThePast(dir: string, url: string, env: Record<string, stri
     if (told !== undefined) assert.equal(told, 'strategy warm up: it has warmed up with 1200 bars')
     assert.ok(Date.now() < deadline, `found ${JSON.stringify(said)}`)
   }
-  const { stdout } = await runJts(['events', 'tail', 'strategy.signals', '--data-dir', dir, '--json'], env)
+  const { stdout, code } = await runJts(
+    ['events', 'tail', 'strategy.signals', '--limit', '0', '--data-dir', dir, '--json'],
+    env,
+  )
+  assert.equal(code, 0)
   assert.ok(!stdout.includes('"warm"'), 'nothing that it wanted on them is a signal')
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConfigError, parseYamlConfig } from '@jts/runtime'
-import { configSchema, liveRiskLimits, readConfig, riskLimits, scheduledCollections } from './config.ts'
+import { configSchema, liveRiskLimits, readConfig, riskLimits, scheduledCollections, webhookOf } from './config.ts'
 import { krxSessionsOf, kstInstantUs, secondsOfTime } from '@jts/model'
 
 const parse = (text: string) => parseYamlConfig(text, 'jts.yaml', configSchema)
@@ -121,6 +121,27 @@ const schedules: readonly [name: string, text: string, expected: object][] = [
 for (const [name, text, expected] of schedules) {
   test(name, () => assert.deepEqual(scheduledCollections(parse(text)), expected))
 }
+
+const URL = 'https://example.org/hook'
+for (const [name, text, expected] of [
+  ['nobody is told by webhook where none is named', 'notifications: { language: en }', undefined],
+  [
+    'a person is told in Korean where no language is named',
+    `notifications: { webhook: "${URL}" }`,
+    { url: URL, language: 'ko' },
+  ],
+  [
+    'a person is told in English who says so',
+    `notifications: { webhook: "${URL}", language: en }`,
+    { url: URL, language: 'en' },
+  ],
+] as const) {
+  test(name, () => assert.deepEqual(webhookOf(parse(text)), expected))
+}
+
+test('a language that nobody speaks here is refused with what is expected', () => {
+  assert.throws(() => parse('notifications: { language: fr }'), /expected ko or en/)
+})
 
 test('outside of replays a signal ages, at the speed of its market, whatever is configured', () => {
   const limits = (text: string, speed?: number) => liveRiskLimits(parse(text), speed)

@@ -17,6 +17,7 @@ class World {
   harness = Harness.open()
   service!: NotificationService
   url = ''
+  language: 'ko' | 'en' = 'en'
   readonly taken: { id: string; title: string }[] = []
   onPost: () => number | Promise<number> = () => 200
 
@@ -40,7 +41,13 @@ class World {
   async start(): Promise<this> {
     open.push(this.harness)
     const { store, bus, wallClock, log } = this.harness
-    this.service = createNotificationService({ store, bus, wallClock, log, webhook: { url: this.url, language: 'en' } })
+    this.service = createNotificationService({
+      store,
+      bus,
+      wallClock,
+      log,
+      webhook: { url: this.url, language: this.language },
+    })
     await this.service.start()
     await bus.start()
     return this
@@ -83,6 +90,16 @@ it('tells of what a person wants to know, and of nothing else, in order', async 
     w.taken.map(({ title }) => title),
     ['Bought 1 BINANCE:BTCUSDT', 'Order rejected: BINANCE:BTCUSDT', '2.5 USDT went out without a trade'],
   )
+  await w.until(() => w.waiting() === 0)
+})
+
+it('tells in the language of whoever listens', async () => {
+  const w = new World()
+  w.language = 'ko'
+  await w.listen()
+  await w.hear(fill())
+  await w.until(() => w.taken.length === 1)
+  assert.equal(w.taken[0]!.title, '체결: BINANCE:BTCUSDT 매수 1')
   await w.until(() => w.waiting() === 0)
 })
 

@@ -129,6 +129,16 @@ describe('cancels', () => {
     })
   }
 
+  it('that are to be sent again keep no service from ending', async () => {
+    const w = await world()
+    await w.approve('s1')
+    w.broker.onCancel = () => ({ kind: 'not_sent', code: 'BROKER_UNAVAILABLE', message: 'away' })
+    await w.cancel('s1')
+    assert.ok(w.harness.wallClock.waiting > 0)
+    await w.service.stop()
+    assert.equal(w.harness.wallClock.waiting, 0)
+  })
+
   it('that the venue refuses are not repeated', async () => {
     const w = await world()
     await w.approve('s1')

@@ -106,6 +106,7 @@ export class OrderCancelling {
     const state = this.#state
     if (!record.cancelWanted || record.isClosed || state.stopped || record.cancels > CANCELS_IN_TURN) return
     const delayMs = TRY_AGAIN_MS * 2 ** (record.cancels - 1)
+    this.#timers.get(record)?.cancel()
     const timer = state.options.wallClock.after(delayMs, () => {
       this.#timers.delete(record)
       if (!record.isClosed) state.background(() => this.#effects.check(record))
